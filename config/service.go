@@ -1,0 +1,128 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// Service is one table [[service]]: a pool of real servers behind one or more virtual
+// services of the kernel.
+type Service struct {
+	Name string `json:"name"`
+	// Keys are all virtual services it expands to, in the order of the file: one for each
+	// address, one for each address of a range, or the one firewall mark.
+	Keys     []ipvs.Key    `json:"keys"`
+	Protocol ipvs.Protocol `json:"protocol"` // of every key; of no meaning for a firewall mark
+	Family   ipvs.Family   `json:"family"`   // of every key
+
+	Scheduler   ipvs.Scheduler `json:"scheduler"`
+	Flags       []ipvs.Flag    `json:"scheduler_flags,omitempty"`
+	Forward     ipvs.Forward   `json:"forward"`
+	Tunnel      Tunnel         `json:"tunnel,omitzero"`       // of meaning with Forward tun only
+	Persistence *Persistence   `json:"persistence,omitempty"` // nil: none
+	OnePacket   bool           `json:"one_packet"`            // schedule every datagram anew
+
+	// The pool is up once the weight that is alive reaches Quorum + Hysteresis, and down
+	// once it falls below Quorum - Hysteresis.
+	Quorum     int `json:"quorum"`
+	Hysteresis int `json:"hysteresis"`
+	// PanicThreshold is a share of the servers, 0 to 1: while fewer are healthy, no more
+	// are removed. 0 is off.
+	PanicThreshold float64       `json:"panic_threshold"`
+	OnFail         OnFail        `json:"on_fail"`
+	SlowStart      time.Duration `json:"slow_start"`    // a server that returns reaches its weight after so long; 0: at once
+	DrainTimeout   time.Duration `json:"drain_timeout"` // a drained server is removed after so long at the latest; 0: no limit
+
+	// Initial is the verdict on a server without any: before its first results, when no
+	// saved state and no kernel entry says better.
+	Initial Initial `json:"initial"`
+	// Checks must all pass. None: every server counts as healthy.
+	Checks  []Check  `json:"checks,omitempty"`
+	Servers []Server `json:"servers"`
+}
+
+// Tunnel is the encapsulation of Forward tun.
+type Tunnel struct {
+	Type ipvs.TunnelType `json:"type"`
+	Port uint16          `json:"port,omitempty"` // gue only
+}
+
+// Persistence sends a client to the same server again.
+type Persistence struct {
+	Timeout time.Duration `json:"timeout"` // whole seconds
+	Netmask int           `json:"netmask"` // prefix length: clients of one network count as one; 1-32 or 1-128
+}
+
+// OnFail says what happens to a server that fails its checks.
+type OnFail string
+
+// The ways to treat a failed server.
+const (
+	Remove  OnFail = "remove"  // take it out of the table
+	Quiesce OnFail = "quiesce" // keep it with weight 0: its connections go on
+)
+
+// Initial is the verdict on a server that has none yet.
+type Initial string
+
+// The initial verdicts.
+const (
+	InitialDown Initial = "down"
+	InitialUp   Initial = "up"
+)
+
+// Server is one real server of a service.
+type Server struct {
+	// Address is where traffic goes. Port 0 means the port of the virtual service, as DR
+	// and TUN always do.
+	Address        netip.AddrPort `json:"address"`
+	Weight         ipvs.Weight    `json:"weight"`
+	MaxConnections uint32         `json:"max_connections,omitempty"` // upper threshold: no new connections above; 0: none
+	MinConnections uint32         `json:"min_connections,omitempty"` // lower threshold: new connections again below; 0: the kernel's 3/4
+	Backup         bool           `json:"backup,omitempty"`          // used when the quorum is lost; checked like the others
+	// Checks replace the service's; nil: the service's apply.
+	Checks []Check `json:"checks,omitempty"`
+}
+
+// ChecksOf returns the checks that server, a member of the service, must pass.
+func (s *Service) ChecksOf(server *Server) []Check {
+	if server.Checks != nil {
+		return server.Checks
+	}
+	return s.Checks
+}
+
+// Check is one health check.
+type Check struct {
+	Type    healthcheck.Type `json:"type"`
+	Address netip.Addr       `json:"address,omitzero"` // what is probed; invalid: the server's own address
+	Port    uint16           `json:"port,omitempty"`   // 0: the server's own port
+
+	Interval time.Duration `json:"interval"` // from the start of a probe to the start of the next
+	Timeout  time.Duration `json:"timeout"`  // of the whole probe; never above Interval
+	Rise     int           `json:"rise"`     // successes in a row that make a server healthy
+	Fall     int           `json:"fall"`     // failures in a row that make it unhealthy
+
+	// HTTP and HTTPS.
+	Method   string                    `json:"method,omitempty"`
+	Path     string                    `json:"path,omitempty"`     // with its query
+	Host     string                    `json:"host,omitempty"`     // Host header; "": the address that is probed
+	Status   []healthcheck.StatusRange `json:"status,omitempty"`   // any of them
+	Contains string                    `json:"contains,omitempty"` // in the body; "": the body is not read
+	TLS      *TLS                      `json:"tls,omitempty"`      // HTTPS only, then never nil
+
+	Query string `json:"name,omitempty"` // DNS: the name to ask for
+}
+
+// TLS is the client side of an HTTPS check.
+type TLS struct {
+	Verify     bool   `json:"verify"`                // check the chain and the name
+	ServerName string `json:"server_name,omitempty"` // SNI and the name in the certificate; "": Check.Host
+	CAFile     string `json:"ca_file,omitempty"`     // PEM; "": the system's roots
+	// CA is the content of CAFile as it was at load, so that a changed file is a changed
+	// configuration and nothing is read later.
+	CA string `json:"ca,omitempty"`
+}
