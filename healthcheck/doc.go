@@ -1,0 +1,46 @@
+// Package healthcheck decides which real servers are fit to serve.
+//
+// It is pure of the operating system: it opens no socket and logs nothing. How
+// a server is asked belongs to a [Prober] (package probe has those of this
+// program); this package decides when to ask, what the answers mean, and who
+// is told.
+//
+// # The parts
+//
+//   - [Result]: the outcome of one probe. A [Failure] is typed, so that the same
+//     word ("refused", "timeout", …) stands in the log, the metric and the test.
+//   - [Tracker]: results in, [Verdict] out. rise successes in a row make a server
+//     up, fall failures in a row make it down. No clock, no goroutine.
+//   - [Schedule]: when the next probe starts. Starts of different checks are
+//     spread over the interval by a hash of their identity, lie on a fixed grid
+//     (no drift), and a start that was missed is skipped, never caught up.
+//   - [Checker]: the actor that owns all checks of a director. One goroutine owns
+//     the schedule and the trackers; probes run in goroutines of their own, in
+//     bounded number, and answer with results.
+//
+// # Whose failure is it?
+//
+// A server is removed only for failures that are its own. Two kinds of results
+// are counted but never held against it:
+//
+//   - [FailureLocal]: the probe never left this host, for lack of descriptors,
+//     ports or memory, or was forbidden by it;
+//   - a timeout while the director itself was late ([Result.Late]): a process
+//     that was stopped, starved or swapped out cannot accuse others of being slow.
+//
+// # Restart and reload
+//
+// A server that the kernel's table already carries when the director starts is
+// adopted: it stays up until it fails. [Saved] carries verdicts over a restart.
+// An update keeps schedule and state of every check whose identity stays; one
+// whose probe changed keeps its verdict and must earn a new one.
+//
+// # Driving a Checker
+//
+//	c := healthcheck.NewChecker(healthcheck.Options{})
+//	g.Go(func() error { return c.Run(ctx) })
+//	err := c.Update(ctx, checks)        // now every check has a Status
+//	for changes := range c.Changes() {  // closed when Run ends
+//		…
+//	}
+package healthcheck
