@@ -1,0 +1,88 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Effect is what the driver has to do or to report. It is one of the types
+// below, always as a value, never as a pointer.
+type Effect interface{ effect() }
+
+// Send sends one advert now. Its outcome is AdvertSent.
+type Send struct {
+	VRID      VRID
+	Version   Version
+	Priority  Priority
+	Interval  time.Duration
+	Source    netip.Addr
+	Addresses []netip.Addr // must not be changed
+}
+
+// Claim puts every address of the virtual router on the interface, with the
+// lease as its kernel lifetime (0: for ever), and removes those that are no
+// longer configured. It is the whole set and idempotent: an address that is held
+// is not touched but for its lifetime. Its outcome is Claimed.
+type Claim struct {
+	Lease time.Duration
+}
+
+// Renew gives every held address a new lifetime. Its outcome is Renewed.
+type Renew struct {
+	Lease time.Duration
+}
+
+// Release removes every address of the virtual router and cancels announcements
+// that are queued. Not to hold one is not an error. Its outcome is Released.
+type Release struct{}
+
+// Announce sends one gratuitous ARP or unsolicited neighbour advertisement for
+// each address that is held. Round counts from 0 after a claim or after a sign
+// of two masters. Its outcome is Announced.
+type Announce struct {
+	Round int
+}
+
+// SetSyncRole sets the direction of the connection synchronisation of IPVS.
+type SetSyncRole struct {
+	Master bool
+}
+
+// Transition reports a change of state. It needs no action.
+type Transition struct {
+	From, To State
+	Reason   Reason
+	Peer     netip.Addr // the router that caused it, if one did
+	Detail   string     // what the reason needs to be understood, if anything: the error, the tracked thing
+}
+
+// Reject reports that the event of this Step, an advert or a command, was valid
+// but changed nothing, and why. It needs no action.
+type Reject struct {
+	Reason Reason
+}
+
+// Finding reports something that an operator should know. It is emitted when it
+// begins, with Cleared when a lasting one ends, and at most once an interval when
+// it repeats. It needs no action.
+type Finding struct {
+	Reason  Reason
+	Peer    netip.Addr // zero: not about a peer
+	Ours    string     // what we have, where it can be compared
+	Theirs  string     // what the peer has, or the detail
+	Cleared bool
+}
+
+// Finished is the last effect after Stopped: the machine is in Initialize.
+type Finished struct{}
+
+func (Send) effect()        {}
+func (Claim) effect()       {}
+func (Renew) effect()       {}
+func (Release) effect()     {}
+func (Announce) effect()    {}
+func (SetSyncRole) effect() {}
+func (Transition) effect()  {}
+func (Reject) effect()      {}
+func (Finding) effect()     {}
+func (Finished) effect()    {}

@@ -1,0 +1,61 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Status is a copy of what an observer may want to know.
+type Status struct {
+	Name     string        `json:"name"`
+	VRID     VRID          `json:"vrid"`
+	Version  Version       `json:"version"`
+	State    State         `json:"state"`
+	Since    Instant       `json:"since"`            // of the last transition
+	Reason   Reason        `json:"reason"`           // of the last transition
+	Detail   string        `json:"detail,omitempty"` // of the last transition
+	Priority Priority      `json:"priority"`         // effective: configured, tracked and handed over
+	Interval time.Duration `json:"interval"`         // in force: the master's in version 3
+	Source   netip.Addr    `json:"source"`
+
+	Master     Peer          `json:"master,omitzero"` // the current master, if it is another
+	MasterDown time.Duration `json:"master_down"`     // the master-down interval in force
+	HandOver   bool          `json:"hand_over"`       // the priority is lowered by command or by a stop
+	Holds      bool          `json:"holds"`           // the addresses are held, as far as the kernel has said
+	LastAdvert Instant       `json:"last_advert"`     // the last that really left us
+
+	Peers    []Peer    `json:"peers,omitempty"`    // who was heard, latest last
+	Findings []Finding `json:"findings,omitempty"` // that last
+	Counters Counters  `json:"counters"`
+}
+
+// Peer is another router of the same VRID, as it was last heard.
+type Peer struct {
+	Address  netip.Addr    `json:"address"`
+	Priority Priority      `json:"priority,omitzero"`
+	Version  Version       `json:"version"`
+	Interval time.Duration `json:"interval"`
+	Heard    Instant       `json:"heard"`
+}
+
+// Counters count since the machine was made.
+type Counters struct {
+	Sent          uint64 `json:"sent"`        // adverts that left
+	SendErrors    uint64 `json:"send_errors"` // adverts that did not
+	Received      uint64 `json:"received"`    // adverts delivered
+	Rejected      uint64 `json:"rejected"`    // of these, ignored
+	Announcements uint64 `json:"announcements"`
+	Transitions   uint64 `json:"transitions"`
+	BecameMaster  uint64 `json:"became_master"`
+}
+
+// Saved is what survives a crash of the process. It is meaningful only within
+// one boot: Instants count from it.
+type Saved struct {
+	State      State         `json:"state"`
+	LastAdvert Instant       `json:"last_advert"` // Master: the last advert that really left
+	Heard      Instant       `json:"heard"`       // Backup: from when the master-down interval counts
+	Master     netip.Addr    `json:"master"`      // Backup: whose adverts were accepted last
+	Interval   time.Duration `json:"interval"`    // Backup: its interval; 0: none was heard
+	HandOver   bool          `json:"hand_over"`   // the priority is lowered by command
+}
