@@ -1,0 +1,78 @@
+package ipvs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kernel is what this package asks of an IPVS table. The real one is in
+// package ipvs/kernel, a fake with the same errors in ipvs/ipvstest; both pass
+// ipvstest.Conformance.
+//
+// A Kernel has one user: calls do not overlap. Each call ends soon after its
+// context does, at the latest at a deadline of the implementation's own.
+type Kernel interface {
+	// List reads the whole table with its counters in one pass.
+	List(ctx context.Context) (Snapshot, error)
+	// Apply carries out the ops in their order. An op that fails does not stop
+	// those after it. The error is an *ApplyError if every op was answered and
+	// some were refused; any other error leaves open which took effect.
+	Apply(ctx context.Context, ops []Op) error
+	// Settings reads what is not part of the table. Daemons is not nil.
+	Settings(ctx context.Context) (Settings, error)
+	// Configure brings about what s says, see [Settings], and touches nothing
+	// that already is so.
+	Configure(ctx context.Context, s Settings) error
+}
+
+// Errors of a [Kernel] that concern it as a whole, for errors.Is.
+var (
+	// ErrUnavailable: the kernel has no IPVS, and none could be loaded.
+	ErrUnavailable = errors.New("the kernel has no IPVS (module ip_vs)")
+	// ErrPermission: the caller lacks CAP_NET_ADMIN in the network namespace.
+	ErrPermission = errors.New("no permission to use IPVS (CAP_NET_ADMIN)")
+)
+
+// OpError is an op that the kernel refused. Err is its errno, as a
+// syscall.Errno.
+type OpError struct {
+	Index int // in the slice given to Apply
+	Op    Op
+	Err   error
+}
+
+func (e *OpError) Error() string { return fmt.Sprintf("%s (%s): %v", e.Op.Action, e.Op, e.Err) }
+func (e *OpError) Unwrap() error { return e.Err }
+
+// ApplyError are the ops of one Apply that the kernel refused, in their order.
+// The others took effect.
+type ApplyError struct {
+	Refused []*OpError // never empty
+}
+
+func (e *ApplyError) Error() string {
+	const shown = 3
+	var b strings.Builder
+	for i, r := range e.Refused {
+		if i == shown {
+			fmt.Fprintf(&b, "; and %d more", len(e.Refused)-shown)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(r.Error())
+	}
+	return b.String()
+}
+
+// Unwrap lets errors.Is find an errno among the refusals.
+func (e *ApplyError) Unwrap() []error {
+	errs := make([]error, len(e.Refused))
+	for i, r := range e.Refused {
+		errs[i] = r
+	}
+	return errs
+}

@@ -1,0 +1,158 @@
+package ipvs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Run reconciles until the context ends, and returns its error. It is called
+// once.
+func (r *Reconciler) Run(ctx context.Context) error {
+	defer close(r.stopped)
+	l := &loop{Reconciler: r, ours: map[Key]bool{}, reported: map[Key]bool{}}
+	l.take()
+	l.attempt(ctx, false)
+	close(r.ready)
+
+	timer := time.NewTimer(l.delay())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case w := <-r.wants:
+			l.adopt(w)
+			l.attempt(ctx, false)
+		case req := <-r.requests:
+			l.take() // a Set before the request counts
+			ops := l.attempt(ctx, req.confirm)
+			req.reply <- Report{Ops: ops, State: r.State()}
+		case <-timer.C:
+			l.attempt(ctx, false)
+		}
+		timer.Reset(l.delay())
+	}
+}
+
+// loop is what the goroutine of Run owns.
+type loop struct {
+	*Reconciler
+	want     *Want        // nil before the first Set
+	cause    Cause        // of the next ops
+	ours     map[Key]bool // services that may be edited and deleted
+	reported map[Key]bool // services of others that were reported
+	known    Table        // our part of the kernel's table as we left it; nil if not known
+	settled  bool         // the kernel has held what is wanted since the last Set
+	toWant   []Op         // carried out since the last Set, until settled
+	failures int          // attempts in a row
+	down     bool         // EventUnavailable was the last word
+	trouble  string       // the last failure that was reported
+	state    State        // to be published
+}
+
+// take adopts a want that waits.
+func (l *loop) take() {
+	select {
+	case w := <-l.wants:
+		l.adopt(w)
+	default:
+	}
+}
+
+func (l *loop) adopt(w Want) {
+	l.cause = CauseChange
+	if l.want == nil {
+		l.cause = CauseStartup
+	}
+	l.want, l.settled, l.toWant = &w, false, nil
+	for k := range w.Table {
+		l.ours[k] = true
+	}
+	for _, k := range w.Owned {
+		l.ours[k] = true
+	}
+}
+
+// delay is the time until the next attempt if nothing asks for one.
+func (l *loop) delay() time.Duration {
+	if l.failures == 0 {
+		return l.options.Interval
+	}
+	return min(firstRetry<<min(l.failures-1, 10), l.options.Interval)
+}
+
+// attempt brings the kernel to what is wanted and publishes the new state. With
+// confirm it ends with a listing. It returns the ops that led to the wanted
+// table since it was set, or, if the kernel had it already, those of this
+// attempt.
+func (l *loop) attempt(ctx context.Context, confirm bool) []Op {
+	done, err := l.converge(ctx, confirm)
+	if err == nil {
+		err = l.configure(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil // stopping: what the kernel said then means nothing
+	}
+	if !l.settled {
+		l.toWant = append(l.toWant, done...)
+		done = l.toWant
+	}
+	l.conclude(err)
+	return slices.Clone(done)
+}
+
+// conclude reports how an attempt went and publishes the state.
+func (l *loop) conclude(err error) {
+	l.state.Err = err
+	if err != nil {
+		l.failures++
+		l.state.Counts.Errors++
+		l.state.InSync = false
+		l.cause = CauseRetry
+		l.complain(err)
+	} else {
+		l.failures, l.trouble = 0, ""
+		l.cause = CauseDrift
+		l.settled = l.want != nil
+		l.toWant = nil
+	}
+	s := l.state
+	s.Owned = slices.SortedFunc(maps.Keys(l.ours), Key.Compare)
+	l.Reconciler.state.Store(&s)
+}
+
+// complain reports a failure when it begins and when it changes.
+func (l *loop) complain(err error) {
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrPermission) {
+		if !l.down {
+			l.down = true
+			l.event(Event{Kind: EventUnavailable, Err: err})
+		}
+		return
+	}
+	if l.trouble == err.Error() {
+		return
+	}
+	l.trouble = err.Error()
+	var refused *ApplyError
+	if !errors.As(err, &refused) {
+		l.event(Event{Kind: EventError, Err: err})
+		return
+	}
+	ops := make([]Op, len(refused.Refused))
+	for i, e := range refused.Refused {
+		ops[i] = e.Op
+	}
+	l.event(Event{Kind: EventRefused, Ops: ops, Err: err})
+}
+
+func (l *loop) event(e Event) {
+	e.Time = time.Now()
+	if e.Cause == "" {
+		e.Cause = l.cause
+	}
+	l.options.Observe(e)
+}

@@ -1,0 +1,91 @@
+package ipvs
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Settings are what IPVS has besides its table, one set for each network
+// namespace. As something wanted, the zero value of a field means "leave it".
+type Settings struct {
+	Timeouts Timeouts `json:"timeouts"`
+	// Daemons are the synchronisation daemons that run: at most one of each
+	// role. Wanted: nil leaves them alone, an empty list stops them.
+	Daemons []Daemon `json:"daemons"`
+}
+
+// Timeouts are the idle times after which the kernel forgets a connection, in
+// whole seconds. The kernel's defaults are 15 min, 2 min and 5 min.
+type Timeouts struct {
+	TCP    time.Duration `json:"tcp,omitempty"`     // established
+	TCPFin time.Duration `json:"tcp_fin,omitempty"` // after a FIN
+	UDP    time.Duration `json:"udp,omitempty"`
+}
+
+// Role is the part that a synchronisation daemon plays.
+type Role uint8
+
+// The roles, numbered as IP_VS_STATE_* in linux/ip_vs.h.
+const (
+	SyncMaster Role = 1 // tells others of the connections of this director
+	SyncBackup Role = 2 // learns the connections of others
+)
+
+var roles = names[Role]{"sync role", []name[Role]{{SyncMaster, "master"}, {SyncBackup, "backup"}}}
+
+func (r Role) String() string                { return roles.text(r) }
+func (r Role) MarshalText() ([]byte, error)  { return roles.marshal(r) }
+func (r *Role) UnmarshalText(b []byte) error { return roles.unmarshal(r, b) }
+
+// Daemon is a kernel thread that sends or receives the states of connections,
+// so that they outlive a failover. Wanted: the zero value of a field from
+// MaxLen on is the kernel's default.
+type Daemon struct {
+	Role      Role       `json:"role"`
+	Interface string     `json:"interface"`
+	ID        uint8      `json:"id"`                // both ends use the same; a backup with 0 hears every ID
+	MaxLen    uint16     `json:"max_len,omitempty"` // of a message, in bytes; from the MTU
+	Group     netip.Addr `json:"group,omitzero"`    // 224.0.0.81
+	Port      uint16     `json:"port,omitempty"`    // 8848
+	TTL       uint8      `json:"ttl,omitempty"`     // 1
+}
+
+// satisfies reports whether the running daemon d is one that w asks for.
+func (d Daemon) satisfies(w Daemon) bool {
+	return d.Role == w.Role && d.Interface == w.Interface && d.ID == w.ID &&
+		(w.MaxLen == 0 || d.MaxLen == w.MaxLen) &&
+		(!w.Group.IsValid() || d.Group == w.Group) &&
+		(w.Port == 0 || d.Port == w.Port) &&
+		(w.TTL == 0 || d.TTL == w.TTL)
+}
+
+// Missing returns the part of the wanted settings that the settings s do not
+// have: what [Kernel.Configure] has to do. It is the zero Settings if nothing
+// is missing. If a daemon differs, Daemons holds all that are wanted.
+func (s Settings) Missing(want Settings) Settings {
+	var m Settings
+	differ := func(want, have time.Duration) time.Duration {
+		if want == have {
+			return 0
+		}
+		return want
+	}
+	m.Timeouts.TCP = differ(want.Timeouts.TCP, s.Timeouts.TCP)
+	m.Timeouts.TCPFin = differ(want.Timeouts.TCPFin, s.Timeouts.TCPFin)
+	m.Timeouts.UDP = differ(want.Timeouts.UDP, s.Timeouts.UDP)
+	if want.Daemons == nil {
+		return m
+	}
+	same := len(want.Daemons) == len(s.Daemons)
+	for _, w := range want.Daemons {
+		same = same && slices.ContainsFunc(s.Daemons, func(d Daemon) bool { return d.satisfies(w) })
+	}
+	if !same {
+		m.Daemons = want.Daemons
+	}
+	return m
+}
+
+// IsZero reports whether the settings say nothing.
+func (s Settings) IsZero() bool { return s.Timeouts == (Timeouts{}) && s.Daemons == nil }
