@@ -3,6 +3,9 @@ package healthcheck
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,45 +51,169 @@ type Stats struct {
 	Lateness  time.Duration // the worst lateness of the scheduler
 }
 
-// A Checker owns all checks of a director. See the package comment.
-type Checker struct{}
+// A Checker owns all checks of a director: see the package comment. Its methods
+// may be called from any goroutine.
+type Checker struct {
+	options Options
+
+	updates  chan update
+	outcomes chan outcome
+	changes  chan []Change
+	stopped  chan struct{}
+	ready    chan struct{}
+	running  atomic.Bool // Run was called
+
+	index atomic.Pointer[index]
+	stats counters
+}
+
+// counters are written by the loop and read by anyone.
+type counters struct {
+	checks, probes, running, lingering atomic.Int64
+	started, skipped, late             atomic.Uint64
+	lateness                           atomic.Int64
+}
+
+// An index is the immutable list of checks for observers. The states behind it
+// are replaced one by one, as results come in.
+type index struct {
+	entries []entry // ordered by ID
+	place   map[string]int
+}
+
+type entry struct {
+	id, target string
+	spec       Spec
+	state      *atomic.Pointer[State]
+}
+
+// update is a set of checks on its way to the loop.
+type update struct {
+	set  []Check
+	done chan struct{}
+}
 
 // NewChecker returns a Checker without checks, to be driven by [Checker.Run].
-func NewChecker(o Options) *Checker { return &Checker{} }
+func NewChecker(o Options) *Checker {
+	if o.Concurrency <= 0 {
+		o.Concurrency = 4096
+	}
+	c := &Checker{
+		options:  o,
+		updates:  make(chan update),
+		outcomes: make(chan outcome, 64),
+		changes:  make(chan []Change),
+		stopped:  make(chan struct{}),
+		ready:    make(chan struct{}),
+	}
+	c.index.Store(&index{})
+	return c
+}
 
-// Run runs the checks until ctx ends, and returns nil then, when the last probe
-// has returned.
-func (c *Checker) Run(ctx context.Context) error { return nil }
+// Run runs the checks until ctx ends, and returns when the last probe has. The
+// result is nil, unless a prober ignored the end of its context. Run is called
+// once.
+func (c *Checker) Run(ctx context.Context) error {
+	if !c.running.CompareAndSwap(false, true) {
+		return errors.New("checker: Run called twice")
+	}
+	defer close(c.changes)
+	defer close(c.stopped)
+	return newLoop(ctx, c).run(ctx)
+}
 
 // Update makes set the checks that run. When it returns nil they all have a
 // [Status]. Checks of the same ID keep their state, and their schedule if probe
 // and timing are the same. An invalid set changes nothing. It waits for Run.
-func (c *Checker) Update(ctx context.Context, set []Check) error { return nil }
+func (c *Checker) Update(ctx context.Context, set []Check) error {
+	seen := make(map[string]bool, len(set))
+	for i := range set {
+		if err := set[i].validate(); err != nil {
+			return err
+		}
+		if seen[set[i].ID] {
+			return fmt.Errorf("check %s: there are two of this ID", set[i].ID)
+		}
+		seen[set[i].ID] = true
+	}
+	u := update{set: slices.Clone(set), done: make(chan struct{})}
+	select {
+	case c.updates <- u:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.stopped:
+		return ErrStopped
+	}
+	<-u.done // the loop has it and blocks on nothing
+	return nil
+}
 
 // Changes returns the channel of changes, in order, in batches: all that
 // happened since the last receive. A reader that is slow blocks nobody. The
 // channel is closed when Run ends. The verdict that a check starts with is no
 // change: it is in its Status when Update returns.
-func (c *Checker) Changes() <-chan []Change { return nil }
+func (c *Checker) Changes() <-chan []Change { return c.changes }
 
 // Ready returns a channel that is closed when each check of the first update
 // has had its first result.
-func (c *Checker) Ready() <-chan struct{} { return nil }
+func (c *Checker) Ready() <-chan struct{} { return c.ready }
 
 // String returns the name of the task.
 func (c *Checker) String() string { return "health checks" }
 
 // Verdict returns the verdict of a check; unknown if there is no such check.
-func (c *Checker) Verdict(id string) Verdict { return Unknown }
+func (c *Checker) Verdict(id string) Verdict {
+	x := c.index.Load()
+	if i, ok := x.place[id]; ok {
+		return x.entries[i].state.Load().Verdict
+	}
+	return Unknown
+}
 
 // Status returns the picture of one check.
-func (c *Checker) Status(id string) (Status, bool) { return Status{}, false }
+func (c *Checker) Status(id string) (Status, bool) {
+	x := c.index.Load()
+	if i, ok := x.place[id]; ok {
+		return x.entries[i].status(), true
+	}
+	return Status{}, false
+}
 
 // Snapshot returns the pictures of all checks, ordered by ID.
-func (c *Checker) Snapshot() []Status { return nil }
+func (c *Checker) Snapshot() []Status {
+	x := c.index.Load()
+	out := make([]Status, len(x.entries))
+	for i := range x.entries {
+		out[i] = x.entries[i].status()
+	}
+	return out
+}
 
 // Saved returns what is to survive a restart, by ID.
-func (c *Checker) Saved() map[string]Saved { return nil }
+func (c *Checker) Saved() map[string]Saved {
+	x := c.index.Load()
+	out := make(map[string]Saved, len(x.entries))
+	for i := range x.entries {
+		out[x.entries[i].id] = x.entries[i].state.Load().Saved()
+	}
+	return out
+}
 
 // Stats returns counters and gauges.
-func (c *Checker) Stats() Stats { return Stats{} }
+func (c *Checker) Stats() Stats {
+	s := &c.stats
+	return Stats{
+		Checks:    int(s.checks.Load()),
+		Probes:    int(s.probes.Load()),
+		Running:   int(s.running.Load()),
+		Lingering: int(s.lingering.Load()),
+		Started:   s.started.Load(),
+		Skipped:   s.skipped.Load(),
+		Late:      s.late.Load(),
+		Lateness:  time.Duration(s.lateness.Load()),
+	}
+}
+
+func (e *entry) status() Status {
+	return Status{ID: e.id, Target: e.target, Spec: e.spec, State: *e.state.Load()}
+}

@@ -111,15 +111,15 @@ func (s *State) Settled() bool {
 
 // Saved returns what is to survive a restart.
 func (s *State) Saved() Saved {
-	return Saved{Verdict: s.Verdict, Since: s.Since, Successes: s.Successes, Failures: s.Failures}
+	return Saved{Verdict: s.Verdict, Since: s.Since, Cause: s.Cause}
 }
 
-// Saved is what survives a restart of the process; it is JSON-able.
+// Saved is what survives a restart of the process; it is JSON-able. Results in a
+// row are not among it: how long the row was broken nobody knows.
 type Saved struct {
-	Verdict   Verdict   `json:"verdict"`
-	Since     time.Time `json:"since"`
-	Successes int       `json:"successes,omitempty"`
-	Failures  int       `json:"failures,omitempty"`
+	Verdict Verdict   `json:"verdict"`
+	Since   time.Time `json:"since"`
+	Cause   Result    `json:"cause,omitzero"`
 }
 
 // A Tracker turns the results of one check into a verdict. It is not safe for
@@ -127,4 +127,72 @@ type Saved struct {
 type Tracker struct {
 	policy Policy
 	state  State
+}
+
+// NewTracker returns a tracker that knows nothing but the policy.
+func NewTracker(p Policy, now time.Time) *Tracker {
+	t := &Tracker{policy: p, state: State{Since: now, Reason: ReasonInitial}}
+	if p.Initial == Up {
+		t.state.Verdict = Up
+	}
+	return t
+}
+
+// Adopt makes the server up because the kernel's table carries it: a restart of
+// the director is no reason to take it out before it fails.
+func (t *Tracker) Adopt(now time.Time) {
+	t.become(Up, ReasonAdopted, Result{}, now)
+}
+
+// Restore takes over the verdict of the time before a restart. Nothing known
+// then is nothing to restore.
+func (t *Tracker) Restore(s Saved) {
+	if s.Verdict == Up || s.Verdict == Down {
+		t.become(s.Verdict, ReasonRestored, s.Cause, s.Since)
+	}
+}
+
+// SetPolicy changes the policy. The verdict stays; the results in a row are
+// measured by the new numbers from the next result on.
+func (t *Tracker) SetPolicy(p Policy) { t.policy = p }
+
+// BreakRow forgets the results in a row, not the verdict: another probe is asked
+// from now on, and the answers to the former one do not add up with its answers.
+func (t *Tracker) BreakRow() { t.state.Successes, t.state.Failures = 0, 0 }
+
+// State returns a copy of what is known.
+func (t *Tracker) State() State { return t.state }
+
+// Observe takes in a result and reports whether the verdict changed. A result
+// that does not count (see [Result.Counts]) neither adds to a row nor breaks it.
+func (t *Tracker) Observe(r Result) (changed bool) {
+	s := &t.state
+	s.ring[s.Results%recent] = r
+	s.Results++
+	s.Last = r
+	if !r.Counts() {
+		s.Ignored++
+		return false
+	}
+	if r.OK() {
+		s.Successes, s.Failures = s.Successes+1, 0
+	} else {
+		s.Successes, s.Failures = 0, s.Failures+1
+	}
+	switch {
+	case s.Verdict != Up && s.Successes >= t.policy.Rise:
+		t.become(Up, ReasonPassed, r, r.At)
+	case s.Verdict == Up && s.Failures >= t.policy.Fall:
+		t.become(Down, ReasonFailed, r, r.At)
+	case s.Verdict == Unknown && s.Failures > 0:
+		// The server is not in use: nothing is lost by believing its first failure.
+		t.become(Down, ReasonFailed, r, r.At)
+	default:
+		return false
+	}
+	return true
+}
+
+func (t *Tracker) become(v Verdict, reason Reason, cause Result, at time.Time) {
+	t.state.Verdict, t.state.Reason, t.state.Cause, t.state.Since = v, reason, cause, at
 }

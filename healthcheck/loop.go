@@ -1,0 +1,458 @@
+package healthcheck
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// judgeGrace is how long after its deadline a probe is given up. The prober's
+	// own word ("timeout in tls handshake") says more than the loop's could, so it
+	// gets the time to be heard; the result carries the deadline all the same.
+	judgeGrace = 100 * time.Millisecond
+
+	// leastBeat bounds from below how often the loop wakes only to see whether it
+	// can: a stall in the middle of a probe shows in nothing else.
+	leastBeat = 50 * time.Millisecond
+
+	// stopGrace is how long Run waits for canceled probes to return.
+	stopGrace = 2 * time.Second
+)
+
+// A loop is the one goroutine of a [Checker]: it owns schedule and trackers.
+type loop struct {
+	c      *Checker
+	ctx    context.Context // of all probes
+	cancel context.CancelFunc
+	epoch  time.Time
+
+	members map[string]*member
+	jobs    map[jobKey]*job
+	starts  queue // jobs that wait for their start, by its time
+	judging queue // jobs that run, by the time at which they are given up
+
+	planned   time.Time     // when the timer is to wake the loop; zero: never
+	beat      time.Time     // when it is to wake at the latest while probes run
+	tolerance time.Duration // lateness that casts doubt on the strictest timeout
+	running   int
+	lingering int
+	pending   []Change
+	unheard   int  // members without a result
+	ready     bool // the first round is complete
+}
+
+// A member is one check: its own verdict, on the results of a job.
+type member struct {
+	check   Check
+	tracker *Tracker
+	job     *job
+	state   atomic.Pointer[State] // what observers see of tracker
+}
+
+// A job is one distinct probe, and the checks that want its results.
+type job struct {
+	key      jobKey
+	prober   Prober
+	schedule Schedule
+	members  []*member
+	flight   *flight   // the probe that runs, or lingers
+	started  time.Time // the last start
+	skipped  bool      // the last start was skipped
+
+	queue *queue // starts or judging; nil once retired
+	at    time.Time
+	place int
+}
+
+// A jobKey tells which checks may share a probe.
+type jobKey struct {
+	probe, id               string // id: for those without a probe key
+	interval, fast, timeout time.Duration
+}
+
+// A flight is one probe on its way.
+type flight struct {
+	job             *job
+	start, deadline time.Time
+	cancel          context.CancelFunc
+	late            time.Duration // worst lateness of the loop meanwhile
+	given           bool          // given up: its result is of no interest
+}
+
+type outcome struct {
+	flight *flight
+	result Result
+}
+
+func newLoop(ctx context.Context, c *Checker) *loop {
+	l := &loop{c: c, epoch: time.Now(), members: map[string]*member{}, jobs: map[jobKey]*job{}}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	return l
+}
+
+func (l *loop) run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		changes := l.c.changes
+		if len(l.pending) == 0 {
+			changes = nil
+		}
+		var first outcome
+		select {
+		case <-ctx.Done():
+			return l.stop()
+		case u := <-l.c.updates:
+			l.apply(u.set, time.Now())
+			close(u.done)
+		case changes <- l.pending:
+			l.pending = nil
+		case first = <-l.c.outcomes:
+		case <-timer.C:
+		}
+		l.turn(first)
+		if next := l.next(); !next.Equal(l.planned) {
+			l.planned = next
+			if next.IsZero() {
+				timer.Stop()
+			} else {
+				timer.Reset(time.Until(next))
+			}
+		}
+	}
+}
+
+// turn does all that is due: answers first, so that no probe is given up whose
+// answer is here already, then deadlines, then starts.
+func (l *loop) turn(first outcome) {
+	now := time.Now()
+	late := l.noteLateness(now)
+	if first.flight != nil {
+		l.land(first, now)
+	}
+	for range len(l.c.outcomes) { // the loop is the only receiver
+		l.land(<-l.c.outcomes, now)
+	}
+	for len(l.judging) > 0 && !l.judging[0].at.After(now) {
+		l.giveUp(l.judging[0], now)
+	}
+	for len(l.starts) > 0 && !l.starts[0].at.After(now) {
+		j := l.starts[0]
+		switch {
+		case j.flight != nil:
+			// The former probe ignores its deadline: no answer is no answer.
+			l.starts.remove(j)
+			l.conclude(j, now, l.timeout(j, now, 0))
+		case l.running >= l.c.options.Concurrency:
+			return // starts go on as probes return, the longest due first
+		case late > j.schedule.Interval/4 && !j.at.Before(l.planned) && !j.skipped:
+			// Missed in a stall. Not twice in a row: who is always late must still look.
+			l.starts.remove(j)
+			j.skipped = true
+			l.c.stats.skipped.Add(1)
+			l.startAt(j, j.schedule.Skip(now))
+		default:
+			l.starts.remove(j)
+			l.launch(j, late)
+		}
+	}
+}
+
+// noteLateness returns by how much the loop woke too late, and holds it in favour
+// of all probes that run: they may have been starved as it was.
+func (l *loop) noteLateness(now time.Time) time.Duration {
+	if l.planned.IsZero() {
+		return 0
+	}
+	late := max(0, now.Sub(l.planned))
+	if late > time.Duration(l.c.stats.lateness.Load()) {
+		l.c.stats.lateness.Store(int64(late))
+	}
+	if late > l.tolerance {
+		for _, j := range l.judging {
+			j.flight.late = max(j.flight.late, late)
+		}
+	}
+	return late
+}
+
+// next returns when the loop must wake; zero if only an event can make it.
+func (l *loop) next() time.Time {
+	var next time.Time
+	if len(l.judging) > 0 {
+		if now := time.Now(); !l.beat.After(now) {
+			l.beat = now.Add(max(l.tolerance/4, leastBeat))
+		}
+		next = l.judging[0].at
+		if l.beat.Before(next) {
+			next = l.beat
+		}
+	}
+	if len(l.starts) > 0 && l.running < l.c.options.Concurrency {
+		if at := l.starts[0].at; next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// launch starts a probe.
+func (l *loop) launch(j *job, late time.Duration) {
+	start := time.Now()
+	f := &flight{job: j, start: start, deadline: start.Add(j.key.timeout), late: late}
+	ctx, cancel := context.WithDeadline(l.ctx, f.deadline)
+	f.cancel = cancel
+	j.flight, j.started, j.skipped = f, start, false
+	j.at = f.deadline.Add(judgeGrace)
+	l.judging.add(j)
+	l.count(+1, 0)
+	l.c.stats.started.Add(1)
+	go l.c.fly(ctx, f)
+}
+
+// fly runs one probe, in a goroutine of its own.
+func (c *Checker) fly(ctx context.Context, f *flight) {
+	begin := time.Now()
+	r := f.job.prober.Probe(ctx)
+	r.At = time.Now()
+	r.Latency = r.At.Sub(begin)
+	r.Detail = clip(r.Detail)
+	// A goroutine that was run late, or that was told of its deadline late, is a
+	// sign of a stall that the loop may not have felt.
+	lag := max(begin.Sub(f.start), r.At.Sub(f.deadline))
+	r.Late = r.Failure == FailureTimeout && lag > f.job.key.timeout/2
+	select {
+	case c.outcomes <- outcome{f, r}:
+	case <-c.stopped:
+	}
+}
+
+// land takes the result of a probe that has returned.
+func (l *loop) land(o outcome, now time.Time) {
+	f, j := o.flight, o.flight.job
+	f.cancel()
+	if f.given {
+		l.count(0, -1)
+		if j.flight == f {
+			j.flight = nil
+		}
+		return
+	}
+	l.count(-1, 0)
+	j.flight = nil
+	l.judging.remove(j)
+	if o.result.Failure == FailureTimeout {
+		o.result.Late = o.result.Late || f.late > j.key.timeout/2
+	}
+	l.conclude(j, now, o.result)
+}
+
+// giveUp judges a probe that has not returned by its deadline. Its goroutine
+// lingers, at most one a job: none is started before it has returned.
+func (l *loop) giveUp(j *job, now time.Time) {
+	l.judging.remove(j)
+	j.flight.given = true
+	l.count(-1, +1)
+	l.conclude(j, now, l.timeout(j, j.flight.deadline, j.flight.late))
+}
+
+// timeout is the loop's own verdict on a probe that does not return.
+func (l *loop) timeout(j *job, at time.Time, late time.Duration) Result {
+	r := Failed(FailureTimeout, fmt.Sprintf("timeout: the probe has not returned after %v", j.key.timeout))
+	r.At, r.Latency, r.Late = at, at.Sub(j.started), late > j.key.timeout/2
+	return r
+}
+
+// conclude tells the members of a job a result and schedules its next start.
+func (l *loop) conclude(j *job, now time.Time, r Result) {
+	settled := true
+	if r.Late {
+		l.c.stats.late.Add(1)
+	}
+	for _, m := range j.members {
+		l.observe(m, r)
+		state := m.state.Load()
+		settled = settled && (state.Settled() || !r.Counts()) // no hurry to fail for lack of descriptors again
+	}
+	l.startAt(j, j.schedule.Next(j.started, now, settled))
+	l.checkReady()
+}
+
+// observe tells one member a result.
+func (l *loop) observe(m *member, r Result) {
+	before := m.state.Load()
+	changed := m.tracker.Observe(r)
+	after := m.publish()
+	if before.Results == 0 {
+		l.unheard--
+	}
+	if changed {
+		l.pending = append(l.pending, Change{
+			ID: m.check.ID, From: before.Verdict, To: after.Verdict,
+			Reason: after.Reason, Cause: after.Cause, At: after.Since,
+		})
+	}
+	if l.c.options.OnResult != nil {
+		l.c.options.OnResult(m.check.ID, r)
+	}
+}
+
+// publish shows the state of the tracker to observers.
+func (m *member) publish() *State {
+	s := m.tracker.State()
+	m.state.Store(&s)
+	return &s
+}
+
+func (l *loop) startAt(j *job, at time.Time) {
+	j.at = at
+	l.starts.add(j)
+}
+
+// count changes the number of probes that run and that linger.
+func (l *loop) count(running, lingering int) {
+	l.running += running
+	l.lingering += lingering
+	l.c.stats.running.Store(int64(l.running))
+	l.c.stats.lingering.Store(int64(l.lingering))
+}
+
+func (l *loop) checkReady() {
+	if !l.ready && l.unheard == 0 {
+		l.ready = true
+		close(l.c.ready)
+	}
+}
+
+// stop cancels all probes and waits for their goroutines.
+func (l *loop) stop() error {
+	l.cancel()
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	for l.running+l.lingering > 0 {
+		select {
+		case o := <-l.c.outcomes:
+			o.flight.cancel()
+			if o.flight.given {
+				l.count(0, -1)
+			} else {
+				l.count(-1, 0)
+			}
+		case <-grace.C:
+			return fmt.Errorf("checker: %d probes ignored the end of their context", l.running+l.lingering)
+		}
+	}
+	return nil
+}
+
+// apply makes set the checks that run.
+func (l *loop) apply(set []Check, now time.Time) {
+	members := make(map[string]*member, len(set))
+	entries := make([]entry, 0, len(set))
+	for _, check := range set {
+		m := l.members[check.ID]
+		if m == nil {
+			m = newMember(check, now)
+		} else if m.check.ProbeKey != check.ProbeKey {
+			m.tracker.BreakRow()
+		}
+		m.tracker.SetPolicy(check.Spec.Policy)
+		m.check = check
+		m.publish()
+		if key := keyOf(&check); m.job == nil || m.job.key != key {
+			l.leave(m)
+			l.join(m, key, now)
+		}
+		members[check.ID] = m
+		entries = append(entries, entry{check.ID, check.Target, check.Spec, &m.state})
+	}
+	for id, m := range l.members {
+		if members[id] == nil {
+			l.leave(m)
+		}
+	}
+	l.members = members
+	l.unheard = 0
+	for _, m := range members {
+		if m.state.Load().Results == 0 {
+			l.unheard++
+		}
+	}
+	l.tolerance = time.Duration(1<<63 - 1)
+	for key := range l.jobs {
+		l.tolerance = min(l.tolerance, key.timeout/2)
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
+	place := make(map[string]int, len(entries))
+	for i := range entries {
+		place[entries[i].id] = i
+	}
+	l.c.index.Store(&index{entries, place})
+	l.c.stats.checks.Store(int64(len(members)))
+	l.c.stats.probes.Store(int64(len(l.jobs)))
+	l.checkReady()
+}
+
+func newMember(check Check, now time.Time) *member {
+	m := &member{tracker: NewTracker(check.Spec.Policy, now)}
+	switch {
+	case check.Saved != nil && check.Saved.Verdict != Unknown:
+		m.tracker.Restore(*check.Saved)
+	case check.Adopted:
+		m.tracker.Adopt(now)
+	}
+	return m
+}
+
+func keyOf(c *Check) jobKey {
+	k := jobKey{probe: c.ProbeKey, interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout}
+	if k.probe == "" {
+		k.id = c.ID
+	}
+	return k
+}
+
+// join adds a member to the job of key, made if there is none.
+func (l *loop) join(m *member, key jobKey, now time.Time) {
+	j := l.jobs[key]
+	if j == nil {
+		j = &job{key: key, prober: m.check.Prober, schedule: Schedule{
+			Epoch:    l.epoch,
+			Phase:    Phase(key.probe+key.id, key.interval),
+			Interval: key.interval,
+			Fast:     key.fast,
+		}}
+		l.jobs[key] = j
+		l.startAt(j, j.schedule.First(now))
+	}
+	j.members = append(j.members, m)
+	m.job = j
+}
+
+// leave takes a member out of its job. A job without members is retired: a probe
+// of it that still runs is canceled and its result is lost.
+func (l *loop) leave(m *member) {
+	j := m.job
+	if j == nil {
+		return
+	}
+	m.job = nil
+	i := slices.Index(j.members, m)
+	j.members = slices.Delete(j.members, i, i+1)
+	if len(j.members) > 0 {
+		return
+	}
+	delete(l.jobs, j.key)
+	j.queue.remove(j)
+	if f := j.flight; f != nil {
+		f.cancel()
+		if !f.given {
+			f.given = true
+			l.count(-1, +1)
+		}
+	}
+}
