@@ -21,7 +21,7 @@ type Service struct {
 	Scheduler   ipvs.Scheduler `json:"scheduler"`
 	Flags       []ipvs.Flag    `json:"scheduler_flags,omitempty"`
 	Forward     ipvs.Forward   `json:"forward"`
-	Tunnel      Tunnel         `json:"tunnel,omitzero"`       // of meaning with Forward tun only
+	Tunnel      ipvs.Tunnel    `json:"tunnel,omitzero"`       // zero unless Forward is TUN
 	Persistence *Persistence   `json:"persistence,omitempty"` // nil: none
 	OnePacket   bool           `json:"one_packet"`            // schedule every datagram anew
 
@@ -32,22 +32,16 @@ type Service struct {
 	// PanicThreshold is a share of the servers, 0 to 1: while fewer are healthy, no more
 	// are removed. 0 is off.
 	PanicThreshold float64       `json:"panic_threshold"`
-	OnFail         OnFail        `json:"on_fail"`
+	OnFail         ipvs.OnFail   `json:"on_fail"`
 	SlowStart      time.Duration `json:"slow_start"`    // a server that returns reaches its weight after so long; 0: at once
 	DrainTimeout   time.Duration `json:"drain_timeout"` // a drained server is removed after so long at the latest; 0: no limit
 
-	// Initial is the verdict on a server without any: before its first results, when no
-	// saved state and no kernel entry says better.
-	Initial Initial `json:"initial"`
+	// Initial, Up or Down, is held of a server before its first results, where no saved
+	// state and no entry in the kernel's table says better.
+	Initial healthcheck.Verdict `json:"initial"`
 	// Checks must all pass. None: every server counts as healthy.
 	Checks  []Check  `json:"checks,omitempty"`
 	Servers []Server `json:"servers"`
-}
-
-// Tunnel is the encapsulation of Forward tun.
-type Tunnel struct {
-	Type ipvs.TunnelType `json:"type"`
-	Port uint16          `json:"port,omitempty"` // gue only
 }
 
 // Persistence sends a client to the same server again.
@@ -55,24 +49,6 @@ type Persistence struct {
 	Timeout time.Duration `json:"timeout"` // whole seconds
 	Netmask int           `json:"netmask"` // prefix length: clients of one network count as one; 1-32 or 1-128
 }
-
-// OnFail says what happens to a server that fails its checks.
-type OnFail string
-
-// The ways to treat a failed server.
-const (
-	Remove  OnFail = "remove"  // take it out of the table
-	Quiesce OnFail = "quiesce" // keep it with weight 0: its connections go on
-)
-
-// Initial is the verdict on a server that has none yet.
-type Initial string
-
-// The initial verdicts.
-const (
-	InitialDown Initial = "down"
-	InitialUp   Initial = "up"
-)
 
 // Server is one real server of a service.
 type Server struct {
@@ -122,7 +98,7 @@ type TLS struct {
 	Verify     bool   `json:"verify"`                // check the chain and the name
 	ServerName string `json:"server_name,omitempty"` // SNI and the name in the certificate; "": Check.Host
 	CAFile     string `json:"ca_file,omitempty"`     // PEM; "": the system's roots
-	// CA is the content of CAFile as it was at load, so that a changed file is a changed
-	// configuration and nothing is read later.
-	CA string `json:"ca,omitempty"`
+	// CASum is the SHA-256 of CAFile at load, so that a changed file is a changed
+	// configuration.
+	CASum string `json:"ca_sum,omitempty"`
 }

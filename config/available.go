@@ -1,0 +1,159 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// Unavailable returns one finding for each use of a feature that the configuration
+// language has and this version cannot run. Such a configuration loads, so that a file
+// can be written and checked ahead of the version that runs it; starting and reloading
+// must refuse it.
+func (c *Config) Unavailable() Diagnostics { return c.unavailable }
+
+// The features that this version cannot run: what to call each, and where a table uses
+// it, which is nil if it does not. A version that learns one deletes its line.
+var (
+	lackedByGlobal = []lack[rawGlobal]{
+		{"connection synchronisation (global.ipvs.sync)", func(g *rawGlobal) *node {
+			if g.IPVS == nil || g.IPVS.Sync == nil {
+				return nil
+			}
+			return g.IPVS.Sync.Node
+		}},
+		{"running scripts (global.scripts)", func(g *rawGlobal) *node {
+			if g.Scripts == nil {
+				return nil
+			}
+			return g.Scripts.Node
+		}},
+	}
+	lackedByVRRP = []lack[rawVRRP]{
+		{"an IPv6 virtual address in vrrp", func(v *rawVRRP) *node {
+			for _, a := range v.Addresses.Items {
+				if p, err := parsePrefix(a.Address.Value); err == nil && p.Addr().Is6() {
+					return a.Node
+				}
+			}
+			return nil
+		}},
+		{"extra_addresses", func(v *rawVRRP) *node {
+			if len(v.ExtraAddresses.Items) == 0 {
+				return nil
+			}
+			return v.ExtraAddresses.Node
+		}},
+		{"virtual_mac", func(v *rawVRRP) *node { return v.VirtualMAC.where(true) }},
+		{"unicast", func(v *rawVRRP) *node {
+			if v.Unicast == nil {
+				return nil
+			}
+			return v.Unicast.Node
+		}},
+		{`auth type "hmac"`, func(v *rawVRRP) *node {
+			if v.Auth == nil {
+				return nil
+			}
+			return v.Auth.Type.where(string(AuthHMAC))
+		}},
+		{"notify", func(v *rawVRRP) *node {
+			if v.Notify == nil {
+				return nil
+			}
+			return v.Notify.Node
+		}},
+	}
+	lackedByTrack = []lack[rawTrack]{
+		{"tracking a service", func(t *rawTrack) *node { return t.Service.Node }},
+		{"tracking a script", func(t *rawTrack) *node { return t.Script.Node }},
+		{"tracking a file", func(t *rawTrack) *node { return t.File.Node }},
+		{"tracking a process", func(t *rawTrack) *node { return t.Process.Node }},
+	}
+	lackedByGroup = []lack[rawGroup]{
+		{"vrrp_group", func(g *rawGroup) *node { return g.Node }},
+	}
+	lackedByService = []lack[rawService]{
+		{"fwmark", func(s *rawService) *node { return s.FWMark.Node }},
+		{`tunnel type "gue"`, func(s *rawService) *node { return s.tunnels(ipvs.GUE) }},
+		{`tunnel type "gre"`, func(s *rawService) *node { return s.tunnels(ipvs.GRE) }},
+		{"slow_start", func(s *rawService) *node {
+			if s.SlowStart.Value == 0 {
+				return nil
+			}
+			return s.SlowStart.Node
+		}},
+	}
+	availableChecks = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeHTTP, healthcheck.TypeHTTPS}
+)
+
+// lack is a feature that this version cannot run.
+type lack[T any] struct {
+	feature string
+	usedAt  func(*T) *node
+}
+
+// where returns the place of an option that is set to v.
+func (o opt[T]) where(v T) *node {
+	if any(o.Value) != any(v) {
+		return nil
+	}
+	return o.Node
+}
+
+// tunnels returns the place where a service asks for a type of tunnel.
+func (s *rawService) tunnels(t ipvs.TunnelType) *node {
+	if s.Tunnel == nil || s.Forward.Value != ipvs.TUN {
+		return nil
+	}
+	return s.Tunnel.Type.where(t)
+}
+
+// unavailable lists what the document, defaults applied, uses and this version lacks.
+func unavailable(raw *rawConfig) Diagnostics {
+	var r report
+	report := func(at *node, feature string) {
+		r.error(at, "%s is not available in this version", feature)
+	}
+	find(report, lackedByGlobal, raw.Global)
+	for i := range raw.VRRP.Items {
+		v := &raw.VRRP.Items[i]
+		find(report, lackedByVRRP, v)
+		for j := range v.Tracks.Items {
+			find(report, lackedByTrack, &v.Tracks.Items[j])
+		}
+	}
+	for i := range raw.Groups.Items {
+		find(report, lackedByGroup, &raw.Groups.Items[i])
+	}
+	check := func(c *rawCheck) {
+		if c != nil && c.Type.set() && !slices.Contains(availableChecks, c.Type.Value) {
+			report(c.Type.Node, `check type "`+string(c.Type.Value)+`"`)
+		}
+	}
+	for i := range raw.Services.Items {
+		s := &raw.Services.Items[i]
+		find(report, lackedByService, s)
+		check(s.Check)
+		for j := range s.Checks.Items {
+			check(&s.Checks.Items[j])
+		}
+		for j := range s.Servers.Items {
+			v := &s.Servers.Items[j]
+			check(v.Check)
+			for k := range v.Checks.Items {
+				check(&v.Checks.Items[k])
+			}
+		}
+	}
+	return r.found
+}
+
+func find[T any](report func(*node, string), features []lack[T], use *T) {
+	for _, f := range features {
+		if at := f.usedAt(use); at != nil {
+			report(at, f.feature)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/lbha/lbha/ipvs"
+)
+
+// maxRange bounds what one address range may stand for.
+const maxRange = 256
+
+// addresses fills in the virtual addresses of an instance and, from them, its family.
+func (b *builder) addresses(raw *rawVRRP, in *Instance) {
+	if !raw.Addresses.set() && raw.Node.lacks("addresses") {
+		b.missing(raw.Node, "addresses", "")
+	}
+	switch n := len(raw.Addresses.Items); {
+	case raw.Addresses.set() && n == 0:
+		b.error(raw.Addresses.Node, "addresses: must have at least one virtual address")
+	case n > maxAdvertised:
+		b.errorHint(raw.Addresses.Node, "the others can be extra_addresses", "addresses: an advert carries at most %d, not %d", maxAdvertised, n)
+	}
+	for i := range raw.Addresses.Items {
+		item := &raw.Addresses.Items[i]
+		a, ok := b.vip(item, in)
+		if !ok {
+			continue
+		}
+		switch f := familyOf(a.Prefix.Addr()); {
+		case in.Family == 0:
+			in.Family = f
+		case in.Family != f:
+			b.errorHint(item.Node, "a second [[vrrp]], or extra_addresses", "%s: %s is not of the family of the first, %s: an instance advertises one family", item.Node.label(), a.Prefix, in.Family)
+		}
+		in.Addresses = append(in.Addresses, a)
+	}
+	for i := range raw.ExtraAddresses.Items {
+		if a, ok := b.vip(&raw.ExtraAddresses.Items[i], in); ok {
+			in.ExtraAddresses = append(in.ExtraAddresses, a)
+		}
+	}
+	if in.Family != ipvs.IPv6 {
+		return
+	}
+	if in.Version == 2 {
+		b.error(raw.Version.Node, "version: version 2 is for IPv4 only, and the addresses are IPv6")
+	}
+	if first := in.Addresses[0].Prefix.Addr(); !first.IsLinkLocalUnicast() {
+		b.errorHint(raw.Addresses.Items[0].Node, "RFC 9568, 5.2.9", "%s: the first address of an IPv6 instance must be link-local, not %s", raw.Addresses.Items[0].Node.label(), first)
+	}
+}
+
+// vip reads one virtual address and claims it for the instance.
+func (b *builder) vip(raw *rawAddress, in *Instance) (Address, bool) {
+	if raw.Node == nil {
+		return Address{}, false
+	}
+	s := require(b, raw.Node, raw.Address, "address", "")
+	if !raw.Address.set() {
+		return Address{}, false
+	}
+	at := raw.Address.Node
+	prefix, err := parsePrefix(s)
+	if err != nil {
+		b.error(at, "%s: %.80q is not an IP address, with or without a prefix length", at.label(), s)
+		return Address{}, false
+	}
+	a := Address{Prefix: prefix, Interface: in.Interface, Label: raw.Label.Value}
+	if raw.Interface.set() {
+		a.Interface = b.ifname(raw.Interface)
+	}
+	addr := prefix.Addr()
+	if !hostAddress(addr) {
+		b.error(at, "%s: %s cannot be a virtual address", at.label(), addr)
+	}
+	if prefix.Bits() == 0 {
+		b.error(at, "%s: prefix length 0 would be a route to everywhere", at.label())
+	}
+	if prefix.Bits() < addr.BitLen()-1 && prefix.Masked().Addr() == addr && addr.Is4() {
+		b.error(at, "%s: %s is the address of the network itself", at.label(), prefix)
+	}
+	if a.Label != "" {
+		switch {
+		case addr.Is6():
+			b.error(raw.Label.Node, "label: IPv6 addresses have none")
+		case len(a.Label) > 15 || strings.ContainsFunc(a.Label, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) ||
+			a.Label != a.Interface && !strings.HasPrefix(a.Label, a.Interface+":"):
+			b.errorHint(raw.Label.Node, fmt.Sprintf("such as %q", a.Interface+":vip"), "label: %.40q must be the interface, a colon and a word, 15 characters in all", a.Label)
+		}
+	}
+	if other, dup := b.vips[addr]; dup {
+		b.error(at, "%s: %s is already an address of instance %q", at.label(), addr, other)
+		return a, true
+	}
+	b.vips[addr] = in.Name
+	return a, true
+}
+
+// parsePrefix reads an address with or without a prefix length; without, it is the host's.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		if err == nil && p.Addr().Is4In6() {
+			err = strconv.ErrSyntax
+		}
+		return p, err
+	}
+	a, err := netip.ParseAddr(s)
+	if err == nil && (a.Zone() != "" || a.Is4In6()) {
+		err = strconv.ErrSyntax
+	}
+	return netip.PrefixFrom(a, a.BitLen()), err
+}
+
+// hostAddress reports whether one host can have the address on a network.
+func hostAddress(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+func familyOf(a netip.Addr) ipvs.Family {
+	if a.Is4() {
+		return ipvs.IPv4
+	}
+	return ipvs.IPv6
+}
+
+// parseServiceAddresses reads what a virtual service listens on: "10.9.0.100:80",
+// "[2001:db8::1]:80", or a range of the last part of the address, "10.9.0.100-110:80" and
+// "[2001:db8::10-1f]:80".
+func parseServiceAddresses(s string) ([]netip.AddrPort, error) {
+	wrong := func(why string) ([]netip.AddrPort, error) {
+		return nil, fmt.Errorf("%.80q: %s", s, why)
+	}
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 0 || strings.Contains(s, "[") && !strings.Contains(s, "]:") {
+		return wrong(`no port: want ADDRESS:PORT`)
+	}
+	host, bracketed := strings.CutPrefix(s[:colon], "[")
+	if bracketed {
+		host = strings.TrimSuffix(host, "]")
+	} else if strings.Contains(host, ":") {
+		return wrong("an IPv6 address stands in brackets: [ADDRESS]:PORT")
+	}
+	port, err := strconv.ParseUint(s[colon+1:], 10, 16)
+	if err != nil {
+		return wrong("the port is not a number from 0 to 65535")
+	}
+	text, end, isRange := strings.Cut(host, "-")
+	first, err := netip.ParseAddr(text)
+	if err != nil || first.Zone() != "" || first.Is4In6() || first.Is6() != bracketed {
+		return wrong("not an IP address and port; host names are not resolved")
+	}
+	if !isRange {
+		return []netip.AddrPort{netip.AddrPortFrom(first, uint16(port))}, nil
+	}
+	base, low, width := 10, uint64(first.AsSlice()[first.BitLen()/8-1]), 8
+	if first.Is6() {
+		b := first.As16()
+		base, low, width = 16, uint64(b[14])<<8|uint64(b[15]), 16
+	}
+	high, err := strconv.ParseUint(end, base, width)
+	if err != nil || high < low {
+		return wrong("the range does not end with a last part at or above the first")
+	}
+	if high-low >= maxRange {
+		return wrong(fmt.Sprintf("the range has more than %d addresses", maxRange))
+	}
+	out := make([]netip.AddrPort, 0, high-low+1)
+	for a := first; uint64(len(out)) <= high-low; a = a.Next() {
+		out = append(out, netip.AddrPortFrom(a, uint16(port)))
+	}
+	return out, nil
+}
+
+// parseServerAddress reads a real server: ADDRESS:PORT, or an ADDRESS alone for the port
+// of the service, which is port 0.
+func parseServerAddress(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && a.Zone() == "" {
+		return netip.AddrPortFrom(a.Unmap(), 0), nil
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil || ap.Addr().Zone() != "" {
+		return ap, fmt.Errorf("%.80q: not an IP address, with or without a port; host names are not resolved", s)
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}

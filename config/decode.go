@@ -1,0 +1,251 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The raw shapes mirror the text: every key is an opt, a list or a pointer to a table, so
+// that "not set" and "set to zero" differ, and every value remembers its node, so that a
+// finding made long after decoding still knows its place.
+
+// opt is a value that may be absent.
+type opt[T any] struct {
+	Value T
+	Node  *node // nil: not set
+}
+
+func (o opt[T]) set() bool { return o.Node != nil }
+
+// or returns the value, or fallback if it is not set.
+func (o opt[T]) or(fallback T) T {
+	if o.set() {
+		return o.Value
+	}
+	return fallback
+}
+
+// list is an array, of scalars or of tables, that may be absent.
+type list[T any] struct {
+	Items []T
+	Node  *node // nil: not set
+}
+
+func (l list[T]) set() bool { return l.Node != nil }
+
+// values returns the values of a list of scalars.
+func values[T any](l list[opt[T]]) []T {
+	out := make([]T, len(l.Items))
+	for i, o := range l.Items {
+		out[i] = o.Value
+	}
+	return out
+}
+
+// decodable is a raw shape that reads itself from a node.
+type decodable interface{ decode(*report, *node) }
+
+// decode reads n into the raw shape that p points to. It reports everything that does not
+// fit, at its place, and goes on: what did not fit stays unset.
+func decode(r *report, n *node, p any) {
+	if d, ok := p.(decodable); ok {
+		d.decode(r, n)
+		return
+	}
+	decodeTable(r, n, reflect.ValueOf(p).Elem())
+}
+
+// decodeTable reads a table into a struct. A field's tag `toml:"name"` names its key;
+// words after the name are spellings of other programs, proposed when one is found.
+func decodeTable(r *report, n *node, v reflect.Value) {
+	if n.kind != table {
+		hint := ""
+		if n.kind == array && len(n.items) > 0 && n.items[0].kind == table {
+			hint = fmt.Sprintf("write [%[1]s] once, not [[%[1]s]]", n.header())
+		}
+		r.errorHint(n, hint, "%s: must be a table, not %s", n.label(), n.describe())
+		return
+	}
+	known := make(map[string]bool, v.NumField())
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Name == "Node" {
+			v.Field(i).Set(reflect.ValueOf(n))
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("toml"), " ")
+		known[name] = true
+		member := n.table[name]
+		if member == nil {
+			continue
+		}
+		dst := v.Field(i)
+		if dst.Kind() == reflect.Pointer {
+			if member.kind == table {
+				dst.Set(reflect.New(dst.Type().Elem()))
+				decode(r, member, dst.Interface())
+			} else {
+				decodeTable(r, member, reflect.New(dst.Type().Elem()).Elem()) // reports the mismatch
+			}
+			continue
+		}
+		decode(r, member, dst.Addr().Interface())
+	}
+	for name, member := range n.table {
+		if !known[name] {
+			r.add(Diagnostic{
+				Message: fmt.Sprintf("unknown key %q", name),
+				Hint:    proposal(name, v.Type()),
+			}, member, member.key)
+		}
+	}
+}
+
+func (l *list[T]) decode(r *report, n *node) {
+	if n.kind != array {
+		hint := ""
+		if _, scalars := any(new(T)).(decodable); scalars {
+			hint = "write it in brackets: [ … ]"
+		} else if n.kind == table {
+			hint = fmt.Sprintf("it is a list: write [[%s]]", n.header())
+		}
+		r.errorHint(n, hint, "%s: must be an array, not %s", n.label(), n.describe())
+		return
+	}
+	l.Node = n
+	l.Items = make([]T, len(n.items))
+	for i, item := range n.items {
+		decode(r, item, &l.Items[i])
+	}
+}
+
+func (o *opt[T]) decode(r *report, n *node) {
+	if err := decodeScalar(any(&o.Value), n); err != nil {
+		r.errorHint(n, err.hint, "%s", err.message)
+		return
+	}
+	o.Node = n
+}
+
+// mismatch is a scalar that is not what its key wants.
+type mismatch struct{ message, hint string }
+
+// decodeScalar reads a scalar into *string, *Secret, *bool, *int, *float64, *time.Duration
+// or an encoding.TextUnmarshaler, which is given the decimal text of an integer.
+func decodeScalar(p any, n *node) *mismatch {
+	wants := func(what, hint string) *mismatch {
+		return &mismatch{fmt.Sprintf("%s: must be %s, not %s", n.label(), what, n.describe()), hint}
+	}
+	switch p := p.(type) {
+	case *string:
+		s, ok := n.data.(string)
+		if !ok {
+			return wants("a string", "")
+		}
+		*p = s
+	case *Secret:
+		s, ok := n.data.(string)
+		if !ok {
+			return &mismatch{n.label() + ": must be a string in quotes", ""} // and is not repeated here
+		}
+		*p = NewSecret(s)
+	case *bool:
+		b, ok := n.data.(bool)
+		if !ok {
+			return wants("true or false", "")
+		}
+		*p = b
+	case *int:
+		i, ok := n.data.(int64)
+		if !ok {
+			return wants("a whole number", "")
+		}
+		*p = int(max(math.MinInt32, min(i, math.MaxUint32))) // beyond, no limit of ours lies
+	case *float64:
+		switch x := n.data.(type) {
+		case float64:
+			*p = x
+		case int64:
+			*p = float64(x)
+		default:
+			return wants("a number", "")
+		}
+	case *time.Duration:
+		s, ok := n.data.(string)
+		if !ok {
+			hint := ""
+			if i, isInt := n.data.(int64); isInt && i >= 0 && i < 1e6 {
+				hint = fmt.Sprintf("write %q for %d seconds", strconv.FormatInt(i, 10)+"s", i)
+			}
+			return wants(`a duration in quotes, such as "1s" or "250ms"`, hint)
+		}
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return &mismatch{fmt.Sprintf(`%s: %.40q is not a duration such as "1s", "250ms" or "5m"`, n.label(), s), ""}
+		}
+		*p = d
+	case encoding.TextUnmarshaler:
+		var text string
+		switch x := n.data.(type) {
+		case string:
+			text = x
+		case int64:
+			text = strconv.FormatInt(x, 10)
+		default:
+			return wants("a string or a number", "")
+		}
+		if err := p.UnmarshalText([]byte(text)); err != nil {
+			return &mismatch{fmt.Sprintf("%s: %v", n.label(), err), ""}
+		}
+	default:
+		panic(fmt.Sprintf("config: no way to decode %T", p))
+	}
+	return nil
+}
+
+// describe says what a node is, for "must be …, not …".
+func (n *node) describe() string {
+	switch n.kind {
+	case table:
+		return "a table"
+	case array:
+		return "an array"
+	}
+	switch x := n.data.(type) {
+	case string:
+		return fmt.Sprintf("the string %.40q", x)
+	case int64, float64:
+		return fmt.Sprintf("the number %v", x)
+	case bool:
+		return strconv.FormatBool(x)
+	}
+	return "a date"
+}
+
+// inherit sets every key that is not set in dst, a pointer to a raw shape, from src, of
+// the same type: tables key by key, everything else, arrays among it, as a whole.
+func inherit(dst, src any) {
+	inheritTable(reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem())
+}
+
+func inheritTable(dst, src reflect.Value) {
+	for i := range dst.NumField() {
+		d, s := dst.Field(i), src.Field(i)
+		switch {
+		case d.Type() == reflect.TypeFor[*node](): // the table's own place
+		case d.Kind() == reflect.Pointer:
+			if d.IsNil() {
+				d.Set(s)
+			} else if !s.IsNil() {
+				inheritTable(d.Elem(), s.Elem())
+			}
+		case d.FieldByName("Node").IsNil():
+			d.Set(s)
+		}
+	}
+}
