@@ -1,0 +1,131 @@
+// Package keep gives a process a memory that outlives it.
+//
+// The supervisor makes one memory file for each of its two processes (memfd_create(2)), holds it open for its own
+// lifetime and passes it to every incarnation of that process. A process that dies by SIGKILL finds, in its next
+// life, what it had saved: roles, the instant of the last advertisement, verdicts, ownership.
+//
+// A region has two parts. Clocks are 64-bit words, stored with one atomic instruction each: cheap enough for every
+// advertisement. The record is one JSON document, written into whichever of two slots is not current and made
+// current by one atomic store, so that a death in the middle of a write leaves the previous record whole.
+//
+// A region has one writer. It is not a file in a file system: nothing in it survives the supervisor, and no disk can
+// make a write to it slow.
+package keep
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Clocks is the number of 64-bit words in a region.
+const Clocks = 4096
+
+const (
+	offCurrent = 0
+	offClocks  = 64
+	offSlots   = offClocks + Clocks*8
+	slotHeader = 8 // length and checksum, 32 bits each
+)
+
+// ErrTooLarge is returned by Save for a record that does not fit into a slot. The previous record stays.
+var ErrTooLarge = errors.New("record is larger than its memory file")
+
+// Create makes an empty memory file of the given size in bytes. Its pages cost nothing until they are written.
+func Create(name string, size int64) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memory file %s: %w", name, err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if err := f.Truncate(size); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("memory file %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// Region is a mapped memory file. Its methods must be called by one goroutine, but for the words of Clock, which are
+// atomic.
+type Region struct {
+	mem  []byte
+	slot int // bytes in a slot
+}
+
+// Open maps a memory file made by Create. The file may be closed afterwards.
+func Open(f *os.File) (*Region, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("memory file: %w", err)
+	}
+	size := int(fi.Size())
+	if size < offSlots+2*1024 {
+		return nil, fmt.Errorf("memory file %s: %d bytes are too few", f.Name(), size)
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map memory file %s: %w", f.Name(), err)
+	}
+	return &Region{mem: mem, slot: (size - offSlots) / 2}, nil
+}
+
+// Close unmaps the region.
+func (r *Region) Close() error { return unix.Munmap(r.mem) }
+
+// Clock returns word i, 0 ≤ i < Clocks. A new region holds zeros.
+func (r *Region) Clock(i int) *atomic.Int64 {
+	if i < 0 || i >= Clocks {
+		panic("keep: clock out of range")
+	}
+	return (*atomic.Int64)(unsafe.Pointer(&r.mem[offClocks+8*i]))
+}
+
+func (r *Region) current() *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&r.mem[offCurrent]))
+}
+
+// Save makes v, as JSON, the record of the region.
+func (r *Region) Save(v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	if slotHeader+len(data) > r.slot {
+		return fmt.Errorf("save state of %d bytes: %w", len(data), ErrTooLarge)
+	}
+	next := r.current().Load() + 1
+	at := offSlots + int(next%2)*r.slot
+	binary.NativeEndian.PutUint32(r.mem[at:], uint32(len(data)))
+	binary.NativeEndian.PutUint32(r.mem[at+4:], crc32.ChecksumIEEE(data))
+	copy(r.mem[at+slotHeader:], data)
+	r.current().Store(next)
+	return nil
+}
+
+// Load reads the record into v. It reports false for a region in which nothing was ever saved.
+func (r *Region) Load(v any) (bool, error) {
+	current := r.current().Load()
+	if current == 0 {
+		return false, nil
+	}
+	at := offSlots + int(current%2)*r.slot
+	n := int(binary.NativeEndian.Uint32(r.mem[at:]))
+	if slotHeader+n > r.slot {
+		return false, fmt.Errorf("saved state: length %d is out of range", n)
+	}
+	data := r.mem[at+slotHeader : at+slotHeader+n]
+	if crc32.ChecksumIEEE(data) != binary.NativeEndian.Uint32(r.mem[at+4:]) {
+		return false, errors.New("saved state: wrong checksum")
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("saved state: %w", err)
+	}
+	return true, nil
+}
