@@ -1,0 +1,105 @@
+package link
+
+import (
+	"time"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/vrrp"
+)
+
+// Version is that of the messages. Both processes are of one binary; but one that was started before an upgrade may
+// speak to one that was started after.
+const Version = 1
+
+// Message is the envelope: exactly one of its pointers is set.
+type Message struct {
+	Version int `json:"version"`
+
+	// Director to elector.
+	Prepare  *Prepare  `json:"prepare,omitempty"`
+	Commit   *Commit   `json:"commit,omitempty"`
+	HandOver *HandOver `json:"hand_over,omitempty"`
+	Query    *Query    `json:"query,omitempty"`
+
+	// Elector to director.
+	Prepared  *Outcome  `json:"prepared,omitempty"`
+	Committed *Outcome  `json:"committed,omitempty"`
+	State     *State    `json:"state,omitempty"`
+	Happened  *Happened `json:"happened,omitempty"`
+}
+
+// Prepare gives the elector a configuration to hold ready. A later Prepare replaces an earlier one that was not
+// committed.
+type Prepare struct {
+	Generation uint64            `json:"generation"`
+	Hash       string            `json:"hash"`
+	Instances  []config.Instance `json:"instances"`
+}
+
+// Commit puts the prepared configuration of that generation in force.
+type Commit struct {
+	Generation uint64 `json:"generation"`
+}
+
+// Outcome answers Prepare and Commit. An Error means that nothing was changed.
+type Outcome struct {
+	Generation uint64 `json:"generation"`
+	Error      string `json:"error,omitempty"`
+}
+
+// HandOver asks an instance, or all with an empty name, to hand over to a backup, or to take part again.
+type HandOver struct {
+	Instance string `json:"instance"`
+	Lift     bool   `json:"lift"`
+}
+
+// Query asks for a State at once.
+type Query struct{}
+
+// State is everything about the elector. It is sent at its start, after each transition and once a second.
+type State struct {
+	PID      int          `json:"pid"`
+	At       vrrp.Instant `json:"at"`
+	Hash     string       `json:"hash"` // of the committed configuration; empty: none yet
+	RealTime bool         `json:"real_time"`
+	Locked   bool         `json:"locked"` // its memory cannot be swapped out
+	Lost     uint64       `json:"lost"`   // Happened messages that could not be sent
+	// Interfaces counts packets that were for no instance of ours, by interface and reason.
+	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
+	Instances  []InstanceState              `json:"instances"`
+}
+
+// InstanceState is one virtual router.
+type InstanceState struct {
+	Name          string            `json:"name"`
+	Interface     string            `json:"interface"`
+	VRID          vrrp.VRID         `json:"vrid"`
+	State         vrrp.State        `json:"state"`
+	Since         vrrp.Instant      `json:"since"`
+	Reason        vrrp.Reason       `json:"reason"`
+	Detail        string            `json:"detail,omitempty"`
+	Priority      int               `json:"priority"`
+	Master        string            `json:"master,omitempty"` // primary address of the current master, if known
+	HandOver      bool              `json:"hand_over,omitempty"`
+	Held          []string          `json:"held"`
+	Sent          uint64            `json:"sent"`
+	Received      uint64            `json:"received"`
+	Dropped       map[string]uint64 `json:"dropped,omitempty"`
+	Late          uint64            `json:"late"`
+	MaxLate       time.Duration     `json:"max_late"`
+	Announcements uint64            `json:"announcements"`
+	Transitions   uint64            `json:"transitions"`
+	Findings      []vrrp.Finding    `json:"findings,omitempty"` // that last
+}
+
+// Happened is one event of an instance, for the log and the journal. Repeated events of one kind are limited by the
+// elector to one a second, with the number that were left out in Repeated.
+type Happened struct {
+	At       vrrp.Instant `json:"at"`
+	Instance string       `json:"instance"`
+	Kind     string       `json:"kind"` // transition, drop, finding, address, fault, …
+	Reason   string       `json:"reason"`
+	Message  string       `json:"message"`
+	Warn     bool         `json:"warn,omitempty"`
+	Repeated uint64       `json:"repeated,omitempty"`
+}
