@@ -1,0 +1,121 @@
+package observe
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Collector shows the status snapshot as Prometheus metrics. It keeps nothing: each scrape reads the newest snapshot,
+// so that a metric and `lbha status` never disagree.
+type Collector struct {
+	status func() *Status
+	descs  map[string]*prometheus.Desc
+}
+
+// metrics is the table of all metrics: name, help, labels.
+var metrics = []struct {
+	name, help string
+	labels     []string
+}{
+	{"build_info", "1, with the version as a label.", []string{"version"}},
+	{"config_info", "1, with the hash of the configuration in force.", []string{"hash"}},
+	{"config_reload_ok", "Whether the last reload was applied: 1 or 0.", nil},
+	{"vrrp_state", "1 for the state that the instance is in, 0 for the others.", []string{"instance", "state"}},
+	{"vrrp_priority", "Priority that the instance advertises, or would.", []string{"instance"}},
+	{"vrrp_addresses_held", "Virtual IP addresses that the kernel has now.", []string{"instance"}},
+	{"vrrp_transitions_total", "Changes of state.", []string{"instance"}},
+	{"vrrp_adverts_sent_total", "Advertisements sent.", []string{"instance"}},
+	{"vrrp_adverts_received_total", "Valid advertisements received.", []string{"instance"}},
+	{"vrrp_adverts_dropped_total", "Packets that were refused, by reason.", []string{"instance", "reason"}},
+	{"vrrp_adverts_late_total", "Advertisements sent later than scheduled by more than 20 ms or a tenth of the interval.", []string{"instance"}},
+	{"vrrp_announcements_sent_total", "Announcements (gratuitous ARP) sent.", []string{"instance"}},
+	{"service_alive_weight", "Weight of the servers that are alive.", []string{"service"}},
+	{"service_fallback", "Whether backup servers are in use: 1 or 0.", []string{"service"}},
+	{"server_up", "Verdict of the checks: 1 up, 0 down or unknown.", []string{"service", "server"}},
+	{"server_in_table", "Whether the kernel's table has the server: 1 or 0.", []string{"service", "server"}},
+	{"server_weight", "Weight in the kernel's table.", []string{"service", "server"}},
+	{"server_connections", "Connections in the kernel, by kind.", []string{"service", "server", "kind"}},
+	{"table_writes_total", "Operations applied to the kernel's table.", nil},
+	{"table_drifts_total", "Foreign edits of the kernel's table that were found and repaired.", nil},
+	{"table_error", "Whether the last look at the kernel's table failed: 1 or 0.", nil},
+	{"elector_connected", "Whether the VRRP process answers: 1 or 0.", nil},
+	{"elector_restarts_total", "Restarts of the VRRP process that this process has seen.", nil},
+	{"findings", "Things that are wrong now, by reason.", []string{"reason"}},
+}
+
+// NewCollector makes a collector over the function that returns the newest snapshot.
+func NewCollector(status func() *Status) *Collector {
+	c := &Collector{status: status, descs: make(map[string]*prometheus.Desc)}
+	for _, m := range metrics {
+		c.descs[m.name] = prometheus.NewDesc("lbha_"+m.name, m.help, m.labels, nil)
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	st := c.status()
+	if st == nil {
+		return
+	}
+	gauge := func(name string, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(name string, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge("build_info", 1, st.Version)
+	gauge("config_info", 1, st.Config.Hash)
+	gauge("config_reload_ok", one(st.Config.Reload == nil || st.Config.Reload.OK))
+	gauge("elector_connected", one(st.Elector.Connected))
+	counter("elector_restarts_total", uint64(st.Elector.Restarts))
+	counter("table_writes_total", st.Table.Writes)
+	counter("table_drifts_total", st.Table.Drifts)
+	gauge("table_error", one(st.Table.Error != ""))
+	for _, in := range st.Instances {
+		for _, s := range []string{"initialize", "backup", "master", "fault"} {
+			gauge("vrrp_state", one(in.State == s), in.Name, s)
+		}
+		gauge("vrrp_priority", float64(in.Priority), in.Name)
+		gauge("vrrp_addresses_held", float64(len(in.Held)), in.Name)
+		counter("vrrp_transitions_total", in.Transition, in.Name)
+		counter("vrrp_adverts_sent_total", in.Sent, in.Name)
+		counter("vrrp_adverts_received_total", in.Received, in.Name)
+		counter("vrrp_adverts_late_total", in.Late, in.Name)
+		counter("vrrp_announcements_sent_total", in.Announced, in.Name)
+		for reason, n := range in.Dropped {
+			counter("vrrp_adverts_dropped_total", n, in.Name, reason)
+		}
+	}
+	for _, s := range st.Services {
+		gauge("service_alive_weight", float64(s.Alive), s.Name)
+		gauge("service_fallback", one(s.Fallback), s.Name)
+		for _, r := range s.Servers {
+			gauge("server_up", one(r.State == "up"), s.Name, r.Address)
+			gauge("server_in_table", one(r.InTable), s.Name, r.Address)
+			gauge("server_weight", float64(r.Weight), s.Name, r.Address)
+			gauge("server_connections", float64(r.Active), s.Name, r.Address, "active")
+			gauge("server_connections", float64(r.Inactive), s.Name, r.Address, "inactive")
+		}
+	}
+	findings := make(map[string]int)
+	for _, f := range st.Findings {
+		findings[f.Reason]++
+	}
+	for reason, n := range findings {
+		gauge("findings", float64(n), reason)
+	}
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,111 @@
+package observe
+
+import "time"
+
+// Status is the one snapshot that `lbha status`, the API and the metrics show. It is immutable.
+type Status struct {
+	Name      string     `json:"name"`
+	Version   string     `json:"version"`
+	Time      time.Time  `json:"time"`    // when the snapshot was made
+	Started   time.Time  `json:"started"` // this incarnation of the director process
+	Config    Config     `json:"config"`
+	Elector   Elector    `json:"elector"`
+	Instances []Instance `json:"instances"`
+	Services  []Service  `json:"services"`
+	Table     Table      `json:"table"`
+	Findings  []Finding  `json:"findings"` // what is wrong now, worst first; empty is good
+}
+
+// Config says which configuration is in force, and how the last attempt to change it ended.
+type Config struct {
+	Path   string    `json:"path"`
+	Hash   string    `json:"hash"`
+	Loaded time.Time `json:"loaded"`
+	Reload *Reload   `json:"last_reload,omitempty"`
+}
+
+// Reload is the outcome of one reload.
+type Reload struct {
+	Time  time.Time `json:"time"`
+	OK    bool      `json:"ok"`
+	Error string    `json:"error,omitempty"`
+}
+
+// Elector is the state of the VRRP process as the director knows it.
+type Elector struct {
+	Connected bool   `json:"connected"` // it has answered since the director started
+	PID       int    `json:"pid,omitempty"`
+	RealTime  bool   `json:"real_time"` // runs in a real-time class
+	Restarts  int    `json:"restarts"`  // incarnations seen after the first
+	Hash      string `json:"hash"`      // the configuration it has committed
+}
+
+// Instance is one virtual router.
+type Instance struct {
+	Name       string            `json:"name"`
+	Interface  string            `json:"interface"`
+	VRID       int               `json:"vrid"`
+	State      string            `json:"state"`
+	Since      time.Time         `json:"since"`
+	Reason     string            `json:"reason"`
+	Priority   int               `json:"priority"` // what is, or would be, advertised
+	Master     string            `json:"master,omitempty"`
+	Addresses  []string          `json:"addresses"`
+	Held       []string          `json:"held"` // the addresses that the kernel has now
+	HandOver   bool              `json:"hand_over,omitempty"`
+	Sent       uint64            `json:"adverts_sent"`
+	Received   uint64            `json:"adverts_received"`
+	Dropped    map[string]uint64 `json:"adverts_dropped,omitempty"` // by reason
+	Late       uint64            `json:"adverts_late"`              // sent more than 20 ms, or a tenth of the interval, after their time
+	MaxLate    time.Duration     `json:"max_lateness_ns"`
+	Announced  uint64            `json:"announcements_sent"`
+	Transition uint64            `json:"transitions"`
+}
+
+// Service is one service of the configuration, with all its virtual services.
+type Service struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses"`
+	Scheduler string   `json:"scheduler"`
+	Forward   string   `json:"forward"`
+	Alive     int      `json:"alive"` // weight that is alive
+	Quorum    int      `json:"quorum"`
+	Fallback  bool     `json:"fallback"` // backup servers are in use
+	Servers   []Server `json:"servers"`
+}
+
+// Server is one real server of one service.
+type Server struct {
+	Address   string    `json:"address"`
+	State     string    `json:"state"` // up, down, unknown
+	Since     time.Time `json:"since"`
+	Reason    string    `json:"reason"` // why it is in that state
+	InTable   bool      `json:"in_table"`
+	Placement string    `json:"placement"` // what was decided: serving, down, standby, …
+	Weight    int       `json:"weight"`    // in the kernel
+	Wanted    int       `json:"configured_weight"`
+	Backup    bool      `json:"backup,omitempty"`
+	LastCheck time.Time `json:"last_check,omitzero"`
+	LastOK    bool      `json:"last_ok"`
+	Detail    string    `json:"detail,omitempty"` // the last check in a line
+	Active    uint32    `json:"active_connections"`
+	Inactive  uint32    `json:"inactive_connections"`
+}
+
+// Table is the kernel's table as last read.
+type Table struct {
+	Read     time.Time `json:"read,omitzero"`
+	Services int       `json:"services"`
+	Servers  int       `json:"servers"`
+	Foreign  []string  `json:"foreign,omitempty"` // services of other programs, left alone
+	Drifts   uint64    `json:"drifts"`            // foreign edits found and repaired
+	Writes   uint64    `json:"writes"`            // operations applied by this process
+	Error    string    `json:"error,omitempty"`
+}
+
+// Finding is something wrong, with the word for it and what to do.
+type Finding struct {
+	Object  string `json:"object"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
