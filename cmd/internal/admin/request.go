@@ -1,0 +1,50 @@
+package admin
+
+import "github.com/lbha/lbha/cmd/internal/observe"
+
+// Change is one planned or applied step.
+type Change struct {
+	Kind string `json:"kind"` // vrrp, service, check, global, table
+	Text string `json:"text"`
+}
+
+// PlanRequest asks what a reload of a file would do. An empty path is the daemon's own.
+type PlanRequest struct {
+	Path string `json:"path,omitempty"`
+}
+
+// Plan is the answer. Diagnostics is not empty when the file cannot be applied; then there are no changes.
+type Plan struct {
+	Path        string   `json:"path"`
+	Hash        string   `json:"hash"`
+	Diagnostics []string `json:"diagnostics,omitempty"`
+	Warnings    []string `json:"warnings,omitempty"`
+	Changes     []Change `json:"changes"`
+}
+
+// ReloadRequest asks for a reload. With Expect it is refused unless the configuration in force has that hash.
+type ReloadRequest struct {
+	Path   string `json:"path,omitempty"`
+	Expect string `json:"expect,omitempty"`
+}
+
+// ReloadResult says what a reload did. Nothing was changed when OK is false, unless Error says otherwise.
+type ReloadResult struct {
+	OK          bool     `json:"ok"`
+	Error       string   `json:"error,omitempty"`
+	Hash        string   `json:"hash"` // in force now
+	Diagnostics []string `json:"diagnostics,omitempty"`
+	Warnings    []string `json:"warnings,omitempty"`
+	Changes     []Change `json:"changes"`
+}
+
+// FailoverRequest asks an instance, or all with an empty name, to hand over; Lift ends it.
+type FailoverRequest struct {
+	Instance string `json:"instance,omitempty"`
+	Lift     bool   `json:"lift,omitempty"`
+}
+
+// Events is a piece of the journal.
+type Events struct {
+	Events []observe.Event `json:"events"`
+}
