@@ -1,0 +1,246 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+)
+
+const (
+	// A child that lived this long has not "died at its start": its next death is answered at once again.
+	stableAfter = 10 * time.Second
+	// Children pet about once a second. A paused daemon misses nothing: periods are counted here, not measured, so
+	// that a supervisor that was itself stopped does not accuse its children.
+	watchdogPeriod = time.Second
+	watchdogMissed = 10
+	// The elector bounds its own hand-over by the master-down interval (at most 3 × 255 s and a skew, in version 2);
+	// the director has only files to close.
+	electorStop  = 15 * time.Minute
+	directorStop = 10 * time.Second
+
+	electorMemory  = 4 << 20
+	directorMemory = 64 << 20
+)
+
+// ErrFatal is returned by Run when a child refused to start. The child has said why.
+var ErrFatal = errors.New("lbha did not start")
+
+// backoff is the pause before restart number n+1 of a child that died n times in a row soon after its start.
+func backoff(n int) time.Duration {
+	pauses := [...]time.Duration{0, 0, 100 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
+	return pauses[min(n, len(pauses)-1)]
+}
+
+// Run is the supervisor: it returns when the daemon has been stopped by a signal (nil), or could not start. signals
+// delivers SIGTERM, SIGINT, SIGHUP and SIGUSR1.
+func Run(config string, signals <-chan os.Signal, log *slog.Logger) error {
+	// The children's parent-death signal is bound to this thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	s, err := newSupervisor(config, log)
+	if err != nil {
+		return err
+	}
+	for _, c := range s.children() {
+		if err := c.start(s.messages); err != nil {
+			s.kill()
+			return err
+		}
+	}
+	return s.loop(signals)
+}
+
+type supervisor struct {
+	log               *slog.Logger
+	elector, director *child
+	messages          chan message
+	restarts          chan *child
+	everReady         bool
+	stopping          bool
+	deadline          <-chan time.Time // of the stop step under way
+	err               error
+}
+
+func newSupervisor(config string, log *slog.Logger) (*supervisor, error) {
+	electorLink, directorLink, err := link.Pair()
+	if err != nil {
+		return nil, err
+	}
+	electorMem, err := keep.Create("lbha-elector", electorMemory)
+	if err != nil {
+		return nil, err
+	}
+	directorMem, err := keep.Create("lbha-director", directorMemory)
+	if err != nil {
+		return nil, err
+	}
+	return &supervisor{
+		log:      log,
+		elector:  &child{role: "elector", title: "lbha: vrrp", link: electorLink, memory: electorMem, config: config},
+		director: &child{role: "director", title: "lbha: director", link: directorLink, memory: directorMem, config: config},
+		messages: make(chan message),
+		restarts: make(chan *child),
+	}, nil
+}
+
+func (s *supervisor) children() []*child { return []*child{s.elector, s.director} }
+
+func (s *supervisor) loop(signals <-chan os.Signal) error {
+	tick := time.NewTicker(watchdogPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case sig := <-signals:
+			s.onSignal(sig)
+		case m := <-s.messages:
+			if m.of != nil {
+				s.onEnd(m)
+			} else {
+				s.onNotify(m)
+			}
+		case c := <-s.restarts:
+			s.restart(c)
+		case <-tick.C:
+			s.onTick()
+		case <-s.deadline:
+			s.log.Error("a process did not stop in time and is killed")
+			s.kill()
+		}
+		if s.elector.process == nil && s.director.process == nil && s.stopping {
+			return s.err
+		}
+	}
+}
+
+func (s *supervisor) onSignal(sig os.Signal) {
+	switch sig {
+	case syscall.SIGHUP, syscall.SIGUSR1:
+		s.director.signal(sig)
+	default:
+		s.stop()
+	}
+}
+
+// stop begins the stop, or hastens it: the elector takes its second signal as "do not wait for a successor".
+func (s *supervisor) stop() {
+	if !s.stopping {
+		s.stopping = true
+		s.deadline = time.After(electorStop)
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+		s.log.Info("stopping: the elector hands over first")
+	}
+	if s.elector.process != nil {
+		s.elector.signal(syscall.SIGTERM)
+		return
+	}
+	s.stopDirector()
+}
+
+func (s *supervisor) stopDirector() {
+	s.deadline = time.After(directorStop)
+	s.director.signal(syscall.SIGTERM)
+}
+
+func (s *supervisor) onNotify(m message) {
+	c := m.child
+	c.missed = 0
+	if m.vars["READY"] == "1" && !c.ready {
+		c.ready = true
+		if s.elector.ready && s.director.ready && !s.everReady {
+			s.everReady = true
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+		}
+	} else if m.vars["READY"] == "1" {
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // the end of a reload
+	}
+	if usec, ok := m.vars["MONOTONIC_USEC"]; ok && m.vars["RELOADING"] == "1" {
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReloading+"\nMONOTONIC_USEC="+usec)
+	}
+	if status, ok := m.vars["STATUS"]; ok {
+		_, _ = daemon.SdNotify(false, "STATUS="+status)
+	}
+}
+
+func (s *supervisor) onEnd(m message) {
+	c := m.child
+	lived := time.Since(c.started)
+	c.process = nil
+	switch {
+	case s.stopping:
+		if c == s.elector {
+			s.stopDirector()
+		}
+	case m.ended != nil && m.ended.ExitCode() == ExitFatal && !s.everReady:
+		// It has printed its reason. Nothing has been claimed yet, so there is nothing to hand over.
+		s.err = ErrFatal
+		s.stopping = true
+		s.stop()
+	default:
+		if lived >= stableAfter {
+			c.deaths = 0
+		}
+		pause := backoff(c.deaths)
+		c.deaths++
+		s.log.Error("a process died and is started again", "process", c.role, "end", describe(m.ended), "lived", lived, "pause", pause)
+		if pause == 0 {
+			s.restart(c)
+			return
+		}
+		time.AfterFunc(pause, func() { s.restarts <- c })
+	}
+}
+
+func (s *supervisor) restart(c *child) {
+	if s.stopping || c.process != nil {
+		return
+	}
+	if err := c.start(s.messages); err != nil {
+		s.log.Error("restart failed", "process", c.role, "error", err)
+		c.deaths++
+		time.AfterFunc(backoff(len("retries")), func() { s.restarts <- c })
+	}
+}
+
+// onTick watches the children and pets systemd while both are well. No unit waits for a child that is being
+// restarted: its time is counted like a silence.
+func (s *supervisor) onTick() {
+	well := true
+	for _, c := range s.children() {
+		c.missed++
+		if c.missed < watchdogMissed {
+			continue
+		}
+		well = false
+		if c.process != nil && c.ready {
+			s.log.Error("a process is stuck and is killed", "process", c.role, "silent", time.Duration(c.missed)*watchdogPeriod)
+			c.signal(syscall.SIGKILL)
+			c.missed = 0
+		}
+	}
+	if well {
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+	}
+}
+
+func (s *supervisor) kill() {
+	for _, c := range s.children() {
+		c.signal(syscall.SIGKILL)
+	}
+}
+
+func describe(state *os.ProcessState) string {
+	if state == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(state)
+}
