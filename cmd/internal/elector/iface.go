@@ -1,0 +1,349 @@
+package elector
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/address"
+	"github.com/lbha/lbha/vrrp/announce"
+	"github.com/lbha/lbha/vrrp/segment"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+// iface is an interface with the sockets on it. It exists while an instance, or an address of one, names it, whether
+// the kernel has such an interface or not.
+type iface struct {
+	name    string
+	index   int // 0: there is none
+	up      bool
+	mac     net.HardwareAddr
+	primary netip.Addr // the source of our adverts; invalid: none
+
+	segment  *segment.Conn
+	sender   *announce.Sender
+	listener *announce.Listener
+
+	drained vrrp.Instant      // when the socket was last empty
+	dropped map[string]uint64 // packets of no instance of ours, by reason
+	problem string            // the last thing said about its sockets
+}
+
+// instancesOn calls f for each instance that speaks on i.
+func (e *elector) instancesOn(i *iface, f func(*instance)) {
+	for _, in := range e.instances {
+		if in.iface == i {
+			f(in)
+		}
+	}
+}
+
+// speaks reports whether an instance sends its adverts on i; other interfaces only hold addresses.
+func (e *elector) speaks(i *iface) bool {
+	return slices.ContainsFunc(e.instances, func(in *instance) bool { return in.iface == i && !in.finished })
+}
+
+// refresh reads the state of an interface from the kernel, opens or closes its sockets accordingly, and tells its
+// instances. An interface that was deleted and made again has another index, and its old sockets are deaf.
+func (e *elector) refresh(i *iface) {
+	state, err := e.rtnl.Link(i.name)
+	if err != nil {
+		if !errors.Is(err, address.ErrNoInterface) {
+			e.trouble(i, "link-unreadable", err)
+			return // what was known stays, until the next tick
+		}
+		state = address.State{}
+	}
+	if state.Index != i.index {
+		e.closeSockets(i)
+		i.index = state.Index
+	}
+	i.up = state.Up
+	if !slices.Equal(i.mac, state.MAC) && i.sender != nil {
+		e.closeSockets(i) // frames carry the old address
+	}
+	i.mac = state.MAC
+	i.primary, _ = address.Primary(state.Addrs, e.configuredOn(i))
+	if i.index != 0 {
+		if err := e.openSockets(i); err != nil {
+			e.trouble(i, "no-socket", err)
+		} else {
+			i.problem = ""
+		}
+	}
+	e.instancesOn(i, func(in *instance) {
+		in.expect.Self = i.primary
+		if !in.finished {
+			e.step(in, vrrp.LinkChanged{Up: i.up && i.segment != nil, Source: i.primary})
+		}
+	})
+}
+
+// configuredOn are the addresses that instances hold, or may hold, on i: none of them is a source of adverts.
+func (e *elector) configuredOn(i *iface) []address.VIP {
+	var vips []address.VIP
+	for _, in := range e.instances {
+		for _, a := range slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses) {
+			if a.Interface == i.name {
+				vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
+			}
+		}
+	}
+	return vips
+}
+
+// filter is what the VRRP socket of i lets through.
+func (e *elector) filter(i *iface) segment.Filter {
+	var f segment.Filter
+	e.instancesOn(i, func(in *instance) {
+		if in.cfg.Version == vrrp.Version2 {
+			f.V2 = append(f.V2, uint8(in.cfg.VRID))
+		} else {
+			f.V3 = append(f.V3, uint8(in.cfg.VRID))
+		}
+	})
+	return f
+}
+
+func (e *elector) openSockets(i *iface) error {
+	if i.segment == nil && e.speaks(i) {
+		s, err := segment.Open(segment.Config{Interface: i.name, Filter: e.filter(i)})
+		if err != nil {
+			return err
+		}
+		if err := e.listen(s.FD(), func() { e.receive(i) }); err != nil {
+			s.Close()
+			return err
+		}
+		i.segment, i.drained = s, now()
+	}
+	if len(i.mac) != 6 {
+		return nil // no Ethernet, no ARP
+	}
+	if i.sender == nil {
+		s, err := announce.Open(i.index, i.mac)
+		if err != nil {
+			return err
+		}
+		i.sender = s
+	}
+	if i.listener == nil {
+		l, err := announce.Listen(i.index, ownMACs(i), addresses(e.configuredOn(i)))
+		if err != nil {
+			return err
+		}
+		if err := e.listen(l.FD(), func() { e.hear(i) }); err != nil {
+			l.Close()
+			return err
+		}
+		i.listener = l
+	}
+	return nil
+}
+
+func (e *elector) closeSockets(i *iface) {
+	if i.segment != nil {
+		e.forget(i.segment.FD())
+		i.segment.Close()
+		i.segment = nil
+	}
+	if i.sender != nil {
+		i.sender.Close()
+		i.sender = nil
+	}
+	if i.listener != nil {
+		e.forget(i.listener.FD())
+		i.listener.Close()
+		i.listener = nil
+	}
+}
+
+func addresses(vips []address.VIP) []netip.Addr {
+	var addrs []netip.Addr
+	for _, v := range vips {
+		if v.Prefix.Addr().Is4() {
+			addrs = append(addrs, v.Prefix.Addr())
+		}
+	}
+	return addrs
+}
+
+// retryInterfaces looks again at what is not as it should be, for the case that no event told.
+func (e *elector) retryInterfaces() {
+	for _, i := range e.ifaces {
+		if i.index == 0 || !i.up || i.sender == nil || i.segment == nil && e.speaks(i) || !i.primary.IsValid() {
+			e.refresh(i)
+		}
+	}
+}
+
+// receive drains the VRRP socket of i and delivers what is for an instance.
+func (e *elector) receive(i *iface) {
+	for read := 0; i.segment != nil && read < drainLimit; {
+		n, err := i.segment.Receive(e.packets[:])
+		t := now()
+		for k := range e.packets[:n] {
+			e.deliver(i, &e.packets[k], t)
+		}
+		if err != nil {
+			e.trouble(i, "receive-failed", err)
+			return
+		}
+		if n < len(e.packets) {
+			i.drained = t
+			return
+		}
+		read += n
+	}
+}
+
+// deliver decodes one packet and steps the machine it is for.
+func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
+	_, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
+	in := e.speaker(i, wire.VRID(p.Payload))
+	if in == nil {
+		i.drop(wire.DropForeignVRID)
+		return
+	}
+	if drop == wire.Accepted {
+		drop = in.expect.Check(&e.advert, p.Meta())
+	}
+	if drop != wire.Accepted {
+		e.dropped(in, p.Src, drop)
+		return
+	}
+	in.received++
+	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
+	// last seen empty, so that a step of the clock cannot move a deadline.
+	age := min(p.Age, read.Sub(i.drained))
+	e.step(in, vrrp.AdvertReceived{
+		Source:     p.Src,
+		Version:    vrrp.Version(e.advert.Version),
+		Priority:   vrrp.Priority(e.advert.Priority),
+		Interval:   e.advert.Interval,
+		Addresses:  e.advert.Addresses,
+		ReceivedAt: read.Add(-max(age, 0)),
+	})
+}
+
+// speaker is the instance of a VRID on an interface.
+func (e *elector) speaker(i *iface, vrid uint8) *instance {
+	for _, in := range e.instances {
+		if in.iface == i && uint8(in.cfg.VRID) == vrid && !in.finished {
+			return in
+		}
+	}
+	return nil
+}
+
+func (i *iface) drop(reason wire.Drop) {
+	if i.dropped == nil {
+		i.dropped = make(map[string]uint64)
+	}
+	i.dropped[reason.String()]++
+}
+
+// hear reads ARP packets in which somebody else claims an address of ours.
+func (e *elector) hear(i *iface) {
+	var heard [16]announce.Conflict
+	n, err := i.listener.Heard(heard[:])
+	if err != nil {
+		e.trouble(i, "receive-failed", err)
+	}
+	for _, c := range heard[:n] {
+		e.instancesOn(i, func(in *instance) {
+			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, func(a configAddress) bool { return a.Prefix.Addr() == c.IP }) {
+				e.step(in, vrrp.AnnouncementHeard{Address: c.IP})
+			}
+		})
+	}
+}
+
+// audit counts what the socket filters kept away, by reason: a bounded look once a second.
+func (e *elector) audit() {
+	var refused [256]segment.Rejected
+	for _, i := range e.ifaces {
+		if i.segment == nil {
+			continue
+		}
+		n, lost, err := i.segment.Audit(refused[:])
+		if err != nil {
+			e.trouble(i, "receive-failed", err)
+			continue
+		}
+		for _, r := range refused[:n] {
+			if in := e.speaker(i, r.VRID); in != nil {
+				e.dropped(in, r.Src, r.Reason)
+			} else {
+				i.drop(r.Reason)
+			}
+		}
+		if lost > 0 {
+			if i.dropped == nil {
+				i.dropped = make(map[string]uint64)
+			}
+			i.dropped["unexamined"] += uint64(lost)
+		}
+	}
+}
+
+// onWatch takes events of links and addresses as hints to read the state again.
+func (e *elector) onWatch() {
+	if err := e.watch.Read(&e.changes); err != nil {
+		e.changes.Lost = true
+	}
+	for _, i := range e.ifaces {
+		if e.changes.Lost || i.index == 0 || slices.Contains(e.changes.Links, i.index) {
+			e.refresh(i)
+		}
+	}
+	for _, d := range e.changes.Deleted {
+		e.lostAddress(d.Index, d.Prefix)
+	}
+	if e.changes.Lost {
+		e.verify()
+	}
+}
+
+// lostAddress tells the instance that holds an address that somebody took it off.
+func (e *elector) lostAddress(index int, p netip.Prefix) {
+	for _, in := range e.instances {
+		if slices.ContainsFunc(in.held, func(v address.VIP) bool { return v.Index == index && v.Prefix == p }) {
+			e.step(in, vrrp.AddressLost{Address: p.Addr()})
+		}
+	}
+}
+
+// verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
+// a notification is a hint, not a state.
+func (e *elector) verify() {
+	if !slices.ContainsFunc(e.instances, func(in *instance) bool { return len(in.held) > 0 }) {
+		return
+	}
+	held, err := e.rtnl.Held()
+	if err != nil {
+		return
+	}
+	for _, in := range e.instances {
+		for _, v := range in.held {
+			if !slices.ContainsFunc(held, func(h address.Held) bool { return h.Index == v.Index && h.Prefix == v.Prefix }) {
+				e.step(in, vrrp.AddressLost{Address: v.Prefix.Addr()})
+				break
+			}
+		}
+	}
+}
+
+// trouble reports a problem with the sockets of an interface, once until it changes.
+func (e *elector) trouble(i *iface, reason string, err error) {
+	if text := reason + ": " + err.Error(); text != i.problem {
+		i.problem = text
+		e.instancesOn(i, func(in *instance) { e.happened(in, "interface", reason, i.name+": "+err.Error(), true) })
+	}
+}
+
+// quiet is the time within which one event of a kind is told once.
+const quiet = time.Second

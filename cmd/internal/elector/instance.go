@@ -1,0 +1,287 @@
+package elector
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/address"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+// instance is one virtual router with what is needed to carry out its effects.
+type instance struct {
+	cfg     config.Instance
+	iface   *iface
+	machine *vrrp.Machine
+	expect  wire.Expect
+	slot    int  // of its clock in the memory file
+	removed bool // no longer configured: gone once it has finished
+
+	finished bool
+	due      vrrp.Instant // the deadline of the timer that is being delivered; 0: none
+	held     []address.VIP
+	lateness
+	counts
+}
+
+// lateness is how punctual the adverts are.
+type lateness struct {
+	late uint64        // adverts sent later than lateAfter
+	max  time.Duration // the worst
+}
+
+// counts are what the machine does not see.
+type counts struct {
+	received uint64
+	dropped  map[string]uint64
+	warned   bool
+}
+
+// lateAfter is the lateness of an advert that is worth counting.
+func lateAfter(interval time.Duration) time.Duration { return min(20*time.Millisecond, interval/10) }
+
+// machineConfig is what the machine needs of an instance's configuration.
+func machineConfig(c *config.Instance, source netip.Addr) vrrp.Config {
+	m := vrrp.Config{
+		Name: c.Name, VRID: c.VRID, Version: c.Version,
+		Priority: c.Priority, Interval: c.Interval,
+		Preempt: c.Preempt, PreemptDelay: c.PreemptDelay, StartupDelay: c.StartupDelay,
+		DownAdverts: c.DownAdverts, Source: source, Lease: lease(c),
+		Announce: announcements(&c.Announce),
+	}
+	for _, a := range c.Addresses {
+		m.Addresses = append(m.Addresses, a.Prefix.Addr())
+	}
+	return m
+}
+
+// lease is the kernel lifetime of the leased addresses, 0 for none.
+func lease(c *config.Instance) time.Duration {
+	if c.AddressLease.Auto {
+		return vrrp.AutoLease(c.Interval, c.DownAdverts)
+	}
+	return c.AddressLease.Duration
+}
+
+// leased reports whether an address gets the lease. By default only host addresses do: with a prefix the connected
+// route would expire too.
+func leased(c *config.Instance, p netip.Prefix) bool {
+	return !c.AddressLease.Auto || p.IsSingleIP()
+}
+
+// announcements turns count, repeat and refresh into one schedule: a first burst whose spacing grows (repeats serve
+// against loss, and losses come in bursts), and the same again after RepeatAfter.
+func announcements(a *config.Announce) vrrp.Announcements {
+	spaced := vrrp.DefaultAnnounceOffsets()
+	for last := spaced[len(spaced)-1]; len(spaced) < a.Count; {
+		last += 2 * time.Second
+		spaced = append(spaced, last)
+	}
+	offsets := spaced[:max(a.Count, 1)]
+	if a.RepeatAfter > offsets[len(offsets)-1] {
+		offsets = append(offsets, a.RepeatAfter)
+	}
+	refresh := a.Refresh
+	if refresh == 0 {
+		refresh = -1
+	}
+	return vrrp.Announcements{Offsets: slices.Clone(offsets), Refresh: refresh}
+}
+
+// expectation is what the instance accepts on the wire.
+func expectation(c *config.Instance) (wire.Expect, error) {
+	x := wire.Expect{Version: uint8(c.Version), VRID: uint8(c.VRID)}
+	if c.Auth.Type == config.AuthPass {
+		password, err := wire.Password(c.Auth.Key.Reveal())
+		if err != nil {
+			return x, err
+		}
+		x.AuthType, x.Password = wire.AuthPassword, password
+	}
+	return x, nil
+}
+
+// step delivers an event and carries out what comes of it, to the end: effects in order, then the outcome of each.
+func (e *elector) step(in *instance, ev vrrp.Event) {
+	var outcomes []vrrp.Event
+	for _, effect := range in.machine.Step(now(), ev) {
+		if outcome := e.do(in, effect); outcome != nil {
+			outcomes = append(outcomes, outcome)
+		}
+	}
+	for _, outcome := range outcomes {
+		e.step(in, outcome)
+	}
+}
+
+// do carries out one effect and returns its outcome, if it has one.
+func (e *elector) do(in *instance, effect vrrp.Effect) vrrp.Event {
+	switch effect := effect.(type) {
+	case vrrp.Send:
+		err := e.send(in, &effect)
+		if err == nil {
+			e.region.Clock(in.slot).Store(int64(now()))
+		}
+		return vrrp.AdvertSent{Err: err}
+	case vrrp.Claim:
+		return vrrp.Claimed{Err: e.claim(in, effect.Lease)}
+	case vrrp.Renew:
+		return vrrp.Renewed{Err: e.renew(in, effect.Lease)}
+	case vrrp.Release:
+		return vrrp.Released{Err: e.release(in)}
+	case vrrp.Announce:
+		return vrrp.Announced{Err: e.announce(in)}
+	case vrrp.Transition:
+		e.transition(in, &effect)
+	case vrrp.Finding:
+		e.finding(in, &effect)
+	case vrrp.Reject:
+		in.drop(string(effect.Reason))
+	case vrrp.Finished:
+		in.finished = true
+		e.dirty, e.unsaved = true, true
+	case vrrp.SetSyncRole:
+		// The director has it from the state that every transition reports.
+	}
+	return nil
+}
+
+func (in *instance) drop(reason string) {
+	if in.dropped == nil {
+		in.dropped = make(map[string]uint64)
+	}
+	in.dropped[reason]++
+}
+
+var errNoSocket = errors.New("the interface has no VRRP socket")
+
+func (e *elector) send(in *instance, s *vrrp.Send) error {
+	if in.iface.segment == nil {
+		return errNoSocket
+	}
+	a := wire.Advert{
+		Version: uint8(s.Version), VRID: uint8(s.VRID), Priority: uint8(s.Priority),
+		Interval: s.Interval, Addresses: s.Addresses,
+		AuthType: in.expect.AuthType, AuthData: in.expect.Password,
+	}
+	var err error
+	e.out, err = wire.Append(e.out[:0], &a, s.Source, wire.Group4(), wire.FormPseudo)
+	if err != nil {
+		return err
+	}
+	if err := in.iface.segment.Send(e.out, s.Source, wire.Group4()); err != nil {
+		return err
+	}
+	if in.due != 0 { // an answer to a peer has no schedule to be late for
+		by := now().Sub(in.due)
+		in.max = max(in.max, by)
+		if by > lateAfter(s.Interval) {
+			in.late++
+		}
+	}
+	return nil
+}
+
+// vips resolves the addresses of the instance to interfaces as they are now.
+func (e *elector) vips(in *instance) ([]address.VIP, error) {
+	var vips []address.VIP
+	for _, group := range [][]config.Address{in.cfg.Addresses, in.cfg.ExtraAddresses} {
+		for _, a := range group {
+			i := e.ifaces[a.Interface]
+			if i == nil || i.index == 0 {
+				return nil, fmt.Errorf("interface %s of address %s does not exist", a.Interface, a.Prefix)
+			}
+			vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
+		}
+	}
+	return vips, nil
+}
+
+// byLease splits addresses into those that get the lease and those that stay for ever.
+func (in *instance) byLease(vips []address.VIP) (limited, permanent []address.VIP) {
+	for _, v := range vips {
+		if leased(&in.cfg, v.Prefix) {
+			limited = append(limited, v)
+		} else {
+			permanent = append(permanent, v)
+		}
+	}
+	return limited, permanent
+}
+
+// claim makes the held addresses the configured ones.
+func (e *elector) claim(in *instance, lease time.Duration) error {
+	vips, err := e.vips(in)
+	if err != nil {
+		return err
+	}
+	limited, permanent := in.byLease(vips)
+	err = errors.Join(e.claimAll(limited, lease), e.claimAll(permanent, 0))
+	gone := slices.DeleteFunc(slices.Clone(in.held), func(v address.VIP) bool { return slices.Contains(vips, v) })
+	in.held = vips
+	e.dirty = true
+	if len(gone) > 0 {
+		err = errors.Join(err, e.rtnl.Release(gone))
+	}
+	return err
+}
+
+func (e *elector) claimAll(vips []address.VIP, lease time.Duration) error {
+	if len(vips) == 0 {
+		return nil
+	}
+	return e.rtnl.Claim(vips, lease)
+}
+
+func (e *elector) renew(in *instance, lease time.Duration) error {
+	limited, _ := in.byLease(in.held)
+	if len(limited) == 0 || lease == 0 {
+		return nil
+	}
+	return e.rtnl.Renew(limited, lease)
+}
+
+func (e *elector) release(in *instance) error {
+	e.dirty = true
+	vips, err := e.vips(in)
+	if err != nil {
+		vips = in.held // what we know to have put there; the interface took the rest with it
+	}
+	for _, v := range in.held {
+		if !slices.Contains(vips, v) {
+			vips = append(vips, v)
+		}
+	}
+	in.held = nil
+	if len(vips) == 0 {
+		return nil
+	}
+	return e.rtnl.Release(vips)
+}
+
+// announce sends one round for each interface that has addresses of the instance.
+func (e *elector) announce(in *instance) error {
+	var errs []error
+	for _, i := range e.ifaces {
+		var addrs []netip.Addr
+		for _, v := range in.held {
+			if v.Index == i.index && v.Prefix.Addr().Is4() {
+				addrs = append(addrs, v.Prefix.Addr())
+			}
+		}
+		if len(addrs) == 0 {
+			continue
+		}
+		if i.sender == nil {
+			errs = append(errs, fmt.Errorf("%s: no socket for announcements", i.name))
+			continue
+		}
+		errs = append(errs, i.sender.Send(addrs))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,208 @@
+package elector
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/address"
+	"github.com/lbha/lbha/vrrp/segment"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+const (
+	// tickPeriod is that of the work which is not urgent: state for the director, watchdog, audit, verification.
+	tickPeriod = time.Second
+	// drainLimit bounds the packets of one interface that are read before timers are looked at again: 4,096 take some
+	// 10 ms. The socket filter leaves only floods of well-formed packets to reach it.
+	drainLimit = 4096
+)
+
+// elector is the process: its loop and all that it owns. Only the loop's thread touches it.
+type elector struct {
+	epoll, timer, stopFD int
+	ready                map[int]func() // by descriptor
+	events               [64]unix.EpollEvent
+
+	link   *link.Conn
+	notify *observe.Notifier
+	region *keep.Region
+	rtnl   *address.Conn
+	watch  *address.Watch
+	gc     *collector
+
+	ifaces    map[string]*iface
+	instances []*instance // in the order of the configuration
+	byName    map[string]*instance
+
+	prepared  *link.Prepare // waits for its Commit
+	committed link.Prepare  // in force
+	active    bool          // something is committed
+
+	stops    int // stop signals seen
+	nextTick vrrp.Instant
+	dirty    bool // a State is due
+	unsaved  bool // the region is behind
+
+	realTime, locked bool
+	lost             uint64 // messages that the director did not take
+	limits           map[limitKey]*limit
+
+	packets [64]segment.Packet
+	advert  wire.Advert
+	out     []byte
+	changes address.Changes
+}
+
+// now reads CLOCK_MONOTONIC, the clock of all deadlines.
+func now() vrrp.Instant {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic("elector: no monotonic clock: " + err.Error())
+	}
+	return vrrp.Instant(ts.Nano())
+}
+
+// listen adds a descriptor to the loop.
+func (e *elector) listen(fd int, ready func()) error {
+	if e.ready == nil {
+		e.ready = make(map[int]func())
+	}
+	if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	e.ready[fd] = ready
+	return nil
+}
+
+// forget takes a descriptor out of the loop, before it is closed.
+func (e *elector) forget(fd int) {
+	_ = unix.EpollCtl(e.epoll, unix.EPOLL_CTL_DEL, fd, nil)
+	delete(e.ready, fd)
+}
+
+// run is the loop. It returns when every instance has finished after a stop.
+func (e *elector) run() error {
+	e.gc = newCollector()
+	e.nextTick = now()
+	if err := e.restore(); err != nil {
+		e.happened(nil, "process", "state-lost", "what the former process saved cannot be read: "+err.Error(), true)
+	}
+	for !e.finished() {
+		e.arm()
+		n, err := unix.EpollWait(e.epoll, e.events[:], -1)
+		if err != nil && err != unix.EINTR {
+			return fmt.Errorf("epoll: %w", err)
+		}
+		for _, ev := range e.events[:max(n, 0)] {
+			if ready := e.ready[int(ev.Fd)]; ready != nil { // nil: closed by an event before it
+				ready()
+			}
+		}
+		e.fire()
+		if t := now(); t >= e.nextTick {
+			e.tick(t)
+		}
+		e.flush()
+	}
+	e.save()
+	e.report()
+	return nil
+}
+
+func (e *elector) finished() bool {
+	if e.stops == 0 {
+		return false
+	}
+	for _, in := range e.instances {
+		if !in.finished {
+			return false
+		}
+	}
+	return true
+}
+
+// arm sets the one timer to the earliest deadline.
+func (e *elector) arm() {
+	at := e.nextTick
+	for _, in := range e.instances {
+		if d, ok := in.machine.Deadline(); ok && d < at {
+			at = d
+		}
+	}
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm
+	_ = unix.TimerfdSettime(e.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
+}
+
+func (e *elector) onTimer() {
+	var buf [8]byte
+	_, _ = unix.Read(e.timer, buf[:])
+}
+
+// fire delivers the timers that are due. Whoever slept hears first what was said meanwhile: all sockets are drained
+// before any silence is judged.
+func (e *elector) fire() {
+	t := now()
+	if !e.anyDue(t) {
+		return
+	}
+	for _, i := range e.ifaces {
+		e.receive(i)
+	}
+	t = now()
+	for _, in := range e.instances {
+		if d, ok := in.machine.Deadline(); ok && d <= t {
+			in.due = d
+			e.step(in, vrrp.TimerFired{})
+			in.due = 0
+		}
+	}
+	e.gc.nudge()
+}
+
+func (e *elector) anyDue(t vrrp.Instant) bool {
+	for _, in := range e.instances {
+		if d, ok := in.machine.Deadline(); ok && d <= t {
+			return true
+		}
+	}
+	return false
+}
+
+// tick does what is due once a second.
+func (e *elector) tick(t vrrp.Instant) {
+	e.nextTick = t.Add(tickPeriod)
+	e.notify.Pet()
+	e.retryInterfaces()
+	e.audit()
+	e.verify()
+	e.dirty = true
+}
+
+// flush tells the outside what this turn of the loop changed.
+func (e *elector) flush() {
+	if e.unsaved {
+		e.save()
+	}
+	if e.dirty {
+		e.report()
+	}
+}
+
+func (e *elector) onStop() {
+	var buf [8]byte
+	if _, err := unix.Read(e.stopFD, buf[:]); err != nil {
+		return
+	}
+	e.stops++
+	for _, in := range e.instances {
+		if !in.finished {
+			e.step(in, vrrp.Stopped{Wait: e.stops == 1})
+		}
+	}
+}

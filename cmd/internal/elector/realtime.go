@@ -1,0 +1,59 @@
+package elector
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// In the middle of the real-time range, as keepalived's users do: above everything ordinary, below what a kernel
+	// thread needs to be served first.
+	realTimePriority = 50
+	// The backstop of the collector: the loop asks for a collection itself long before.
+	memoryLimit = 64 << 20
+	collectAt   = 8 << 20
+)
+
+// enterRealTime asks for what keeps advertisements on time, and says what was granted. None of it is needed for
+// correctness. It must run on the thread of the loop.
+func enterRealTime() (realTime, locked bool) {
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memoryLimit)
+	// SCHED_RR for this thread only, and for no child: there are none.
+	err := unix.SchedSetAttr(0, &unix.SchedAttr{
+		Size:     unix.SizeofSchedAttr,
+		Policy:   unix.SCHED_RR,
+		Flags:    unix.SCHED_FLAG_RESET_ON_FORK,
+		Priority: realTimePriority,
+	}, 0)
+	// On fault: the address space that Go reserves is many times what it uses.
+	lockErr := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
+	return err == nil, lockErr == nil
+}
+
+// collector runs garbage collections beside the loop, when the loop has just sent its advertisements and has the
+// longest time until the next.
+type collector struct{ wake chan struct{} }
+
+func newCollector() *collector {
+	c := &collector{wake: make(chan struct{}, 1)}
+	go func() {
+		var stats runtime.MemStats
+		for range c.wake {
+			if runtime.ReadMemStats(&stats); stats.HeapAlloc > collectAt {
+				runtime.GC()
+			}
+		}
+	}()
+	return c
+}
+
+func (c *collector) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,142 @@
+package elector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/segment"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+// limitKey is what one line a second is allowed for.
+type limitKey struct{ instance, kind string }
+
+type limit struct {
+	last     vrrp.Instant
+	withheld uint64
+}
+
+// happened tells the director of an event, for log and journal. in may be nil.
+func (e *elector) happened(in *instance, kind, reason, message string, warn bool) {
+	e.tell(in, link.Happened{At: now(), Kind: kind, Reason: reason, Message: message, Warn: warn})
+}
+
+func (e *elector) tell(in *instance, h link.Happened) {
+	if in != nil {
+		h.Instance = in.cfg.Name
+	}
+	e.answer(link.Message{Happened: &h})
+}
+
+// answer sends a message, or counts that it could not.
+func (e *elector) answer(m link.Message) {
+	if err := e.link.Send(m); err != nil {
+		e.lost++
+	}
+}
+
+// limited is happened for what others can cause at will: one message a second for each kind and instance, with the
+// number of those withheld.
+func (e *elector) limited(in *instance, kind, reason, message string) {
+	key := limitKey{in.cfg.Name, kind}
+	l := e.limits[key]
+	if l == nil {
+		l = &limit{last: -1 << 62}
+		e.limits[key] = l
+	}
+	t := now()
+	if t.Sub(l.last) < quiet {
+		l.withheld++
+		return
+	}
+	e.tell(in, link.Happened{At: t, Kind: kind, Reason: reason, Message: message, Warn: true, Repeated: l.withheld})
+	l.last, l.withheld = t, 0
+}
+
+// dropped counts and reports a packet for an instance that was refused.
+func (e *elector) dropped(in *instance, src netip.Addr, reason wire.Drop) {
+	in.drop(reason.String())
+	e.limited(in, "drop", reason.String(), fmt.Sprintf("advert from %s refused: %s", src, reason))
+}
+
+func (e *elector) transition(in *instance, t *vrrp.Transition) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s → %s: %s", t.From, t.To, t.Reason)
+	if t.Peer.IsValid() {
+		fmt.Fprintf(&b, " (%s)", t.Peer)
+	}
+	if t.Detail != "" {
+		fmt.Fprintf(&b, ": %s", t.Detail)
+	}
+	e.tell(in, link.Happened{At: now(), Kind: "transition", Reason: string(t.Reason), Message: b.String(), Warn: t.To == vrrp.Fault || t.Reason == vrrp.ReasonStalled})
+	e.dirty, e.unsaved = true, true
+}
+
+func (e *elector) finding(in *instance, f *vrrp.Finding) {
+	var b strings.Builder
+	b.WriteString(string(f.Reason))
+	if f.Peer.IsValid() {
+		fmt.Fprintf(&b, " with %s", f.Peer)
+	}
+	switch {
+	case f.Ours != "" && f.Theirs != "":
+		fmt.Fprintf(&b, ": ours %s, theirs %s", f.Ours, f.Theirs)
+	case f.Theirs != "":
+		fmt.Fprintf(&b, ": %s", f.Theirs)
+	}
+	if f.Cleared {
+		e.happened(in, "finding", string(f.Reason), b.String()+" is over", false)
+		return
+	}
+	e.limited(in, "finding-"+string(f.Reason), string(f.Reason), b.String())
+	e.dirty = true
+}
+
+// report sends the whole state.
+func (e *elector) report() {
+	e.dirty = false
+	s := link.State{PID: os.Getpid(), At: now(), Hash: e.committed.Hash, RealTime: e.realTime, Locked: e.locked, Lost: e.lost}
+	s.Interfaces = make(map[string]map[string]uint64)
+	for name, i := range e.ifaces {
+		if len(i.dropped) > 0 {
+			s.Interfaces[name] = i.dropped
+		}
+	}
+	for _, in := range e.instances {
+		s.Instances = append(s.Instances, in.state())
+	}
+	e.answer(link.Message{State: &s})
+}
+
+func (in *instance) state() link.InstanceState {
+	st := in.machine.Status()
+	s := link.InstanceState{
+		Name: in.cfg.Name, Interface: in.cfg.Interface, VRID: in.cfg.VRID,
+		State: st.State, Since: st.Since, Reason: st.Reason, Detail: st.Detail,
+		Priority: int(st.Priority), HandOver: st.HandOver,
+		Sent: st.Counters.Sent, Received: in.received, Dropped: in.dropped,
+		Late: in.late, MaxLate: in.max,
+		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
+		Findings: st.Findings,
+	}
+	if st.Master.Address.IsValid() && st.State == vrrp.Backup {
+		s.Master = st.Master.Address.String()
+	}
+	for _, v := range in.held {
+		s.Held = append(s.Held, v.Prefix.String())
+	}
+	return s
+}
+
+// isTransient reports whether a socket that cannot be opened now may be later: the instance is in Fault until then.
+func isTransient(err error) bool {
+	return errors.Is(err, segment.ErrNoInterface) || errors.Is(err, segment.ErrInterfaceDown)
+}
+
+func ownMACs(i *iface) []net.HardwareAddr { return []net.HardwareAddr{i.mac} }
