@@ -1,0 +1,97 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/healthcheck/probe"
+)
+
+// separator stands in check IDs, "www/10.9.0.3:80/http", between the service, the server and the check.
+const separator = "/"
+
+// newPools lays out the pools of a configuration and the checks of their servers. What is known of a server already
+// goes into its checks: the saved verdict, or that the kernel's table gives it connections.
+func newPools(cfg *config.Config, saved map[string]healthcheck.Saved, found carried) ([]*pool, []healthcheck.Check, error) {
+	var pools []*pool
+	var all []healthcheck.Check
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		p := &pool{service: s, checks: make([][]string, len(s.Servers))}
+		for j := range s.Servers {
+			server := &s.Servers[j]
+			for n, c := range s.ChecksOf(server) {
+				check, err := newCheck(s, server, n, &c)
+				if err != nil {
+					return nil, nil, err
+				}
+				if v, ok := saved[check.ID]; ok {
+					check.Saved = &v
+				}
+				check.Adopted = found.serving(s, server)
+				p.checks[j] = append(p.checks[j], check.ID)
+				all = append(all, check)
+			}
+		}
+		pools = append(pools, p)
+	}
+	return pools, all, nil
+}
+
+// newCheck makes check number n of a server.
+func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) (healthcheck.Check, error) {
+	// The index is part of the identity only where it must be, so that a check keeps its state when another is added
+	// after it, or when the only one changes its path.
+	id := s.Name + separator + server.Address.String() + separator + string(c.Type)
+	if n > 0 {
+		id += fmt.Sprintf("#%d", n+1)
+	}
+	opts := probe.Options{Type: c.Type, Target: target(s, server, c)}
+	opts.HTTP = probe.HTTP{Method: c.Method, Path: c.Path, Host: c.Host, Status: c.Status, Contains: c.Contains}
+	sum := ""
+	if c.TLS != nil {
+		opts.TLS = probe.TLS{ServerName: c.TLS.ServerName, CAFile: c.TLS.CAFile, Insecure: !c.TLS.Verify}
+		sum = c.TLS.CASum // another content of the same file makes another probe
+	}
+	prober, err := probe.New(opts)
+	if err != nil {
+		return healthcheck.Check{}, fmt.Errorf("check %s: %w", id, err)
+	}
+	return healthcheck.Check{
+		ID:     id,
+		Target: opts.Target.String(),
+		Spec: healthcheck.Spec{
+			Interval: c.Interval,
+			Timeout:  c.Timeout,
+			Policy:   healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial},
+		},
+		ProbeKey: opts.Key() + sum,
+		Prober:   prober,
+	}, nil
+}
+
+// target is what the check asks: its own address and port, or the server's; a server without a port is asked on the
+// port of its virtual service.
+func target(s *config.Service, server *config.Server, c *config.Check) netip.AddrPort {
+	t := server.Address
+	if t.Port() == 0 && len(s.Keys) > 0 && s.Keys[0].Addr().IsValid() {
+		t = netip.AddrPortFrom(t.Addr(), s.Keys[0].Addr().Port())
+	}
+	if c.Address.IsValid() {
+		t = netip.AddrPortFrom(c.Address, t.Port())
+	}
+	if c.Port != 0 {
+		t = netip.AddrPortFrom(t.Addr(), c.Port)
+	}
+	return t
+}
+
+// owner splits a check's ID into service and server.
+func owner(id string) (service, server string) {
+	service, rest, _ := strings.Cut(id, separator)
+	server, _, _ = strings.Cut(rest, separator)
+	return service, server
+}

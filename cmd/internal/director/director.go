@@ -1,0 +1,314 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
+)
+
+const (
+	tickPeriod = time.Second
+	// saveAfter bounds how far the saved state is behind, and how often a large one is written.
+	saveAfter    = time.Second
+	journalSize  = 4096
+	tableBacklog = 256
+)
+
+// director is the process. Below the line its fields belong to the loop: other goroutines ask by do.
+type director struct {
+	path    string
+	version string
+	log     *slog.Logger
+	level   *slog.LevelVar
+	region  *keep.Region
+	notify  *observe.Notifier
+	journal *observe.Journal
+	elector *elector
+	checker *healthcheck.Checker
+	table   *ipvs.Reconciler
+	board   board
+	calls   chan func()
+	changes chan ipvs.Event // of the table
+	reloads chan struct{}   // holds a token while no reload is under way
+	started time.Time
+	files   *writer // writes the state file beside the loop
+
+	// ---
+	cfg        *config.Config
+	loaded     time.Time
+	lastReload *observe.Reload
+	pools      []*pool
+	found      carried    // what the kernel's table held when this process began
+	owned      []ipvs.Key // that a former process saved as ours
+	vrrp       link.State // as last heard
+	vrrpPID    int
+	restarts   int
+	wantHash   string // of the instances that the elector should have committed; empty: not decided yet
+	repairing  bool   // a configuration is on its way to an elector that lost it
+	unsaved    bool
+	savedAt    time.Time
+}
+
+func newDirector(path, version string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, conn *link.Conn, region *keep.Region, notify *observe.Notifier) *director {
+	d := &director{
+		path: path, version: version, log: log, level: level, region: region, notify: notify,
+		journal: observe.NewJournal(journalSize),
+		elector: newElector(conn),
+		calls:   make(chan func()),
+		changes: make(chan ipvs.Event, tableBacklog),
+		reloads: make(chan struct{}, 1),
+		started: time.Now(),
+		files:   newWriter(),
+		cfg:     cfg, loaded: time.Now(),
+	}
+	d.reloads <- struct{}{}
+	d.checker = healthcheck.NewChecker(healthcheck.Options{})
+	return d
+}
+
+// do runs f on the loop and waits for it.
+func (d *director) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case d.calls <- func() { f(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-done // the loop never stays in a call
+	return nil
+}
+
+// run is the whole life of the process.
+func (d *director) run(ctx context.Context) error {
+	if err := os.MkdirAll(d.cfg.Global.StateDir, 0o750); err != nil {
+		return &startError{fmt.Errorf("state directory: %w; create it, or set global.state_dir", err)}
+	}
+	socket, err := admin.Listen(d.cfg.Global.Control)
+	if err != nil {
+		return &startError{err}
+	}
+	metrics, err := listenMetrics(d.cfg.Global.Metrics)
+	if err != nil {
+		return &startError{err}
+	}
+	kernel, err := openKernel(ctx, d.cfg)
+	if err != nil {
+		return &startError{err}
+	}
+	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
+	d.publish()
+	return together(ctx,
+		d.elector, d.checker, d.table, d.files,
+		runs(d.loop),
+		runs(d.start),
+		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
+		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.board.status) }),
+	)
+}
+
+// observeTable takes the reconciler's events to the loop. Under a flood the journal loses some; the table does not.
+func (d *director) observeTable(ev ipvs.Event) {
+	select {
+	case d.changes <- ev:
+	default:
+	}
+}
+
+// loop owns the state.
+func (d *director) loop(ctx context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	tick := time.NewTicker(tickPeriod)
+	defer tick.Stop()
+	defer d.save()
+	verdicts := d.checker.Changes()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-d.calls:
+			f()
+		case changes, ok := <-verdicts:
+			if !ok {
+				verdicts = nil
+				continue
+			}
+			d.onVerdicts(changes)
+		case m := <-d.elector.messages:
+			d.onElector(ctx, m)
+		case ev := <-d.changes:
+			d.onTable(ev)
+		case sig := <-signals:
+			d.onSignal(ctx, sig)
+		case <-tick.C:
+			d.notify.Pet()
+			if d.unsaved {
+				d.save()
+			}
+		}
+		d.publish()
+	}
+}
+
+func (d *director) onSignal(ctx context.Context, sig os.Signal) {
+	if sig == syscall.SIGUSR1 {
+		d.logStatus()
+		return
+	}
+	go func() { // the loop must go round for it
+		_, _ = d.Reload(ctx, admin.ReloadRequest{}) // it reports itself
+	}()
+}
+
+// onVerdicts takes what the checks found into the wanted table, all of a batch at once.
+func (d *director) onVerdicts(changes []healthcheck.Change) {
+	for _, c := range changes {
+		service, server := owner(c.ID)
+		message := fmt.Sprintf("%s → %s: %s", c.From, c.To, c.Reason)
+		if c.Cause.Detail != "" {
+			message += ": " + c.Cause.String()
+		}
+		word := string(c.Cause.Failure)
+		if word == "" {
+			word = string(c.Reason)
+		}
+		d.record(observe.Event{Kind: "server", Object: service + separator + server, Reason: word, Message: message, Warn: c.To == healthcheck.Down})
+	}
+	d.apply()
+}
+
+// apply works out the wanted table and hands it to the reconciler.
+func (d *director) apply() {
+	if d.pools == nil {
+		return // not started yet: nothing is wanted, so nothing is touched
+	}
+	table, outcomes := ipvs.Desired(d.intents(d.pools))
+	for _, p := range d.pools {
+		p.settle(outcomes[:len(p.service.Keys)], d.record)
+		outcomes = outcomes[len(p.service.Keys):]
+	}
+	d.table.Set(d.want(d.cfg, table))
+	d.unsaved = true
+}
+
+// intents says what the virtual services of the pools should be, in their order.
+func (d *director) intents(pools []*pool) []ipvs.Intent {
+	var intents []ipvs.Intent
+	for _, p := range pools {
+		intents = append(intents, p.intents(d.checker.Verdict, d.found)...)
+	}
+	return intents
+}
+
+// want is the reconciler's order for a table under a configuration.
+func (d *director) want(cfg *config.Config, table ipvs.Table) ipvs.Want {
+	t := cfg.Global.IPVS.Timeouts
+	return ipvs.Want{
+		Table:     table,
+		Owned:     d.owned,
+		Exclusive: cfg.Global.Exclusive,
+		Settings:  ipvs.Settings{Timeouts: ipvs.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}},
+	}
+}
+
+// onElector takes up what the VRRP process says.
+func (d *director) onElector(ctx context.Context, m link.Message) {
+	switch {
+	case m.Happened != nil:
+		h := m.Happened
+		message := h.Message
+		if h.Repeated > 0 {
+			message += fmt.Sprintf(" (and %d more)", h.Repeated)
+		}
+		d.record(observe.Event{Time: wall(h.At), Kind: h.Kind, Object: h.Instance, Reason: h.Reason, Message: message, Warn: h.Warn})
+	case m.State != nil:
+		if d.vrrpPID != 0 && m.State.PID != d.vrrpPID {
+			d.restarts++
+			d.record(observe.Event{Kind: "process", Object: "vrrp", Reason: "restarted", Message: fmt.Sprintf("the VRRP process returned as %d", m.State.PID), Warn: true})
+		}
+		d.vrrpPID, d.vrrp = m.State.PID, *m.State
+		if d.wantHash != "" && m.State.Hash != d.wantHash && !d.repairing {
+			d.repair(ctx)
+		}
+	}
+}
+
+// repair gives its configuration to an elector that has another one, or none.
+func (d *director) repair(ctx context.Context) {
+	d.repairing = true
+	instances := d.cfg.Instances
+	go func() {
+		var err error
+		select {
+		case <-d.reloads: // not in the middle of a reload
+			err = d.configure(ctx, instances)
+			d.reloads <- struct{}{}
+		case <-ctx.Done():
+			return
+		}
+		_ = d.do(ctx, func() {
+			d.repairing = false
+			if err != nil {
+				d.record(observe.Event{Kind: "process", Object: "vrrp", Reason: "not-configured", Message: err.Error(), Warn: true})
+			}
+		})
+	}()
+}
+
+// configure makes the elector prepare and commit.
+func (d *director) configure(ctx context.Context, instances []config.Instance) error {
+	generation, err := d.elector.prepare(ctx, instances)
+	if err != nil {
+		return err
+	}
+	return d.elector.commit(ctx, generation)
+}
+
+// save writes what a successor needs.
+func (d *director) save() {
+	if time.Since(d.savedAt) < saveAfter/2 {
+		return
+	}
+	d.unsaved, d.savedAt = false, time.Now()
+	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved()}
+	if err := d.region.Save(s); err != nil {
+		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
+	}
+	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), s)
+}
+
+// record puts an event into journal and log.
+func (d *director) record(e observe.Event) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	e = d.journal.Add(e)
+	level := slog.LevelInfo
+	if e.Warn {
+		level = slog.LevelWarn
+	}
+	d.log.Log(context.Background(), level, e.Message, "event", e.Kind, "object", e.Object, "reason", e.Reason)
+}
+
+// wall is an instant of the monotonic clock as a time of day, for people.
+func wall(at vrrp.Instant) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-monotonic().Sub(at))
+}

@@ -1,0 +1,16 @@
+// Package director is the service process: it owns the configuration, the health checks, the wanted IPVS table, the
+// control socket, metrics and journal. One loop owns its state; everything that blocks runs beside it and answers with
+// events.
+//
+//	config ──┐
+//	checks ──┼─► intents ─► ipvs.Desired ─► ipvs.Reconciler ─► kernel
+//	saved  ──┘
+//
+// The elector is a process of its own (package elector). The director gives it the instances and hears of roles; it is
+// not in the path of any advertisement. When this process dies, the addresses and the table stay as they are; when it
+// returns it adopts both: servers that the kernel's table carries stay until a check fails, others come in after their
+// first success.
+//
+// A reload goes the same way whoever asks (SIGHUP, the API): read once, validate, compare, prepare in both processes,
+// commit, verify against the kernel. An error before the commit changes nothing.
+package director

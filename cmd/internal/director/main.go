@@ -1,0 +1,106 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/cmd/internal/supervisor"
+	"github.com/lbha/lbha/config"
+)
+
+// Main is the process. It returns the exit status.
+func Main(path, version string) int {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	d, err := open(path, version)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lbha: director:", err)
+		return supervisor.ExitFatal
+	}
+	switch err := d.run(ctx); {
+	case err == nil:
+		return 0
+	case errors.As(err, new(*startError)):
+		fmt.Fprintln(os.Stderr, "lbha: director:", err)
+		return supervisor.ExitFatal
+	default:
+		d.log.Error("the director ends", "error", err)
+		return 1
+	}
+}
+
+// startError is a reason not to start at all: retrying would not help.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+func (e *startError) Unwrap() error { return e.err }
+
+// task is a unit of concurrency: it runs until its context ends.
+type task interface {
+	Run(context.Context) error
+}
+
+// together runs tasks until the first of them fails or the context ends.
+func together(ctx context.Context, tasks ...task) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, t := range tasks {
+		g.Go(func() error {
+			if err := t.Run(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// runs makes a task of a function.
+type runs func(context.Context) error
+
+func (f runs) Run(ctx context.Context) error { return f(ctx) }
+
+// open makes a director of the descriptors that the supervisor gave and of the configuration file.
+func open(path, version string) (*director, error) {
+	cfg, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	log, level, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level.String())
+	if err != nil {
+		return nil, err
+	}
+	slog.SetDefault(log)
+	conn, err := link.Open(supervisor.FDLink)
+	if err != nil {
+		return nil, err
+	}
+	region, err := keep.Open(os.NewFile(supervisor.FDMemory, "memory"))
+	if err != nil {
+		return nil, err
+	}
+	return newDirector(path, version, cfg, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify)), nil
+}
+
+// load reads a configuration that this version can run.
+func load(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if missing := cfg.Unavailable(); len(missing) > 0 {
+		return nil, missing
+	}
+	return cfg, nil
+}

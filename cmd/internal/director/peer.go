@@ -1,0 +1,128 @@
+package director
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/config"
+)
+
+const (
+	// answerTimeout bounds the wait for an answer of the elector, which may be in the middle of its restart.
+	answerTimeout = 10 * time.Second
+	resendAfter   = time.Second
+	pollPeriod    = 500 // milliseconds between two looks at the context
+)
+
+// errNoElector is the outcome of a configuration step to which the elector did not answer.
+var errNoElector = errors.New("the VRRP process does not answer")
+
+// elector is the director's view of the other process. Its goroutine only receives; the loop of the director owns the
+// rest, but for the steps of a configuration, of which one is under way at a time.
+type elector struct {
+	conn       *link.Conn
+	messages   chan link.Message
+	outcomes   chan link.Outcome
+	generation uint64
+}
+
+func newElector(conn *link.Conn) *elector {
+	return &elector{
+		conn:     conn,
+		messages: make(chan link.Message, 64),
+		outcomes: make(chan link.Outcome, 8),
+		// Two incarnations of the director must not mistake each other's answers.
+		generation: uint64(time.Now().UnixNano()),
+	}
+}
+
+// Run receives until ctx ends.
+func (e *elector) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		m, err := e.conn.Receive()
+		if errors.Is(err, link.ErrEmpty) {
+			if err := e.conn.Wait(pollPeriod); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case m.Prepared != nil:
+			e.outcome(*m.Prepared)
+		case m.Committed != nil:
+			e.outcome(*m.Committed)
+		default:
+			select {
+			case e.messages <- m:
+			case <-ctx.Done():
+			}
+		}
+	}
+	return nil
+}
+
+func (e *elector) outcome(o link.Outcome) {
+	select {
+	case e.outcomes <- o:
+	default: // nobody waits any more
+	}
+}
+
+// prepare gives the elector the instances to hold ready, and returns the generation to commit.
+func (e *elector) prepare(ctx context.Context, instances []config.Instance) (uint64, error) {
+	e.generation++
+	p := &link.Prepare{Generation: e.generation, Hash: hashOf(instances), Instances: instances}
+	return e.generation, e.ask(ctx, link.Message{Prepare: p}, e.generation)
+}
+
+// commit puts a prepared generation in force.
+func (e *elector) commit(ctx context.Context, generation uint64) error {
+	return e.ask(ctx, link.Message{Commit: &link.Commit{Generation: generation}}, generation)
+}
+
+// ask sends m until it is answered. Each step is idempotent for a prepare; a commit that was lost with a dying elector
+// is refused by its successor, which knows nothing of the generation.
+func (e *elector) ask(ctx context.Context, m link.Message, generation uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoElector)
+	defer cancel()
+	for {
+		if err := e.conn.Send(m); err != nil && !errors.Is(err, link.ErrFull) {
+			return err
+		}
+		select {
+		case o := <-e.outcomes:
+			if o.Generation != generation {
+				continue
+			}
+			if o.Error != "" {
+				return errors.New(o.Error)
+			}
+			return nil
+		case <-time.After(resendAfter):
+			if m.Commit != nil {
+				continue
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// hashOf identifies what the elector has to know of a configuration.
+func hashOf(instances []config.Instance) string {
+	data, err := json.Marshal(instances)
+	if err != nil {
+		panic(fmt.Sprintf("director: instances are not JSON: %v", err)) // their types are ours
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

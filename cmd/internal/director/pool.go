@@ -1,0 +1,157 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// pool is a service of the configuration with what is known of its servers.
+type pool struct {
+	service  *config.Service
+	checks   [][]string                // IDs of the checks of each server
+	outcomes map[ipvs.Key]ipvs.Outcome // as Desired last said
+}
+
+// carried is what the kernel's table held when this process began.
+type carried map[ipvs.Key]map[netip.AddrPort]ipvs.Weight
+
+func carriedBy(t ipvs.Table) carried {
+	c := make(carried, len(t))
+	for key, p := range t {
+		c[key] = make(map[netip.AddrPort]ipvs.Weight, len(p.Servers))
+		for _, s := range p.Servers {
+			c[key][s.Addr] = s.Weight
+		}
+	}
+	return c
+}
+
+// serving reports whether the table gave the server connections in any of the service's virtual services.
+func (c carried) serving(s *config.Service, server *config.Server) bool {
+	for _, key := range s.Keys {
+		if c[key][at(server, key)] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// at is the server's address in one virtual service: port 0 stands for the service's own.
+func at(server *config.Server, key ipvs.Key) netip.AddrPort {
+	if server.Address.Port() == 0 && key.Addr().IsValid() {
+		return netip.AddrPortFrom(server.Address.Addr(), key.Addr().Port())
+	}
+	return server.Address
+}
+
+// intents says what each virtual service of the pool should be, given the verdicts.
+func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carried) []ipvs.Intent {
+	intents := make([]ipvs.Intent, 0, len(p.service.Keys))
+	for _, key := range p.service.Keys {
+		in := ipvs.Intent{Service: virtualService(p.service, key), Policy: policy(p.service), QuorumLost: p.outcomes[key].QuorumLost}
+		for i := range p.service.Servers {
+			server := &p.service.Servers[i]
+			addr := at(server, key)
+			weight, was := found[key][addr]
+			in.Members = append(in.Members, ipvs.Member{
+				Server:        realServer(p.service, server, addr),
+				Backup:        server.Backup,
+				Verdict:       combined(p.checks[i], verdict),
+				Carried:       was,
+				CarriedWeight: weight,
+			})
+		}
+		intents = append(intents, in)
+	}
+	return intents
+}
+
+// settle keeps what Desired said of the pool's virtual services, in the order of their keys, and tells what changed for
+// the pool as a whole.
+func (p *pool) settle(outcomes []ipvs.Outcome, record func(observe.Event)) {
+	if p.outcomes == nil {
+		p.outcomes = make(map[ipvs.Key]ipvs.Outcome, len(outcomes))
+	}
+	for n, o := range outcomes {
+		was, known := p.outcomes[o.Key]
+		p.outcomes[o.Key] = o
+		if n > 0 || !known && !o.QuorumLost && !o.Panic {
+			continue // all virtual services of a pool share its servers: one line is enough
+		}
+		if was.QuorumLost != o.QuorumLost {
+			record(quorumEvent(p.service, o))
+		}
+		if was.Panic != o.Panic {
+			record(panicEvent(p.service, o))
+		}
+	}
+}
+
+func quorumEvent(s *config.Service, o ipvs.Outcome) observe.Event {
+	e := observe.Event{Kind: "service", Object: s.Name, Reason: "quorum-regained", Message: fmt.Sprintf("weight %d is alive, quorum %d: primary servers alone serve", o.Alive, s.Quorum)}
+	if o.QuorumLost {
+		e.Reason, e.Warn = "quorum-lost", true
+		e.Message = fmt.Sprintf("weight %d is alive, quorum %d: backup servers come in where there are any", o.Alive, s.Quorum)
+	}
+	return e
+}
+
+func panicEvent(s *config.Service, o ipvs.Outcome) observe.Event {
+	e := observe.Event{Kind: "service", Object: s.Name, Reason: "panic-over", Message: "checks are believed again"}
+	if o.Panic {
+		e.Reason, e.Warn = "panic", true
+		e.Message = fmt.Sprintf("fewer than %.0f %% of the servers are healthy: no more are removed", 100*s.PanicThreshold)
+	}
+	return e
+}
+
+// combined is the verdict on a server whose checks must all pass. One without checks is up.
+func combined(ids []string, verdict func(string) healthcheck.Verdict) ipvs.Verdict {
+	all := healthcheck.Up
+	for _, id := range ids {
+		all = all.And(verdict(id))
+	}
+	switch all {
+	case healthcheck.Up:
+		return ipvs.Up
+	case healthcheck.Down:
+		return ipvs.Down
+	}
+	return ipvs.Unknown
+}
+
+func virtualService(s *config.Service, key ipvs.Key) ipvs.Service {
+	// config has validated flags and netmask: their errors cannot be.
+	v := ipvs.Service{Key: key, Scheduler: s.Scheduler, OnePacket: s.OnePacket}
+	v.Flags, _ = ipvs.NewFlags(s.Scheduler, s.Flags...)
+	if s.Persistence != nil {
+		v.Persistence = s.Persistence.Timeout
+		v.Netmask, _ = ipvs.NewNetmask(key.Family(), s.Persistence.Netmask)
+	}
+	return v
+}
+
+func realServer(s *config.Service, server *config.Server, addr netip.AddrPort) ipvs.Server {
+	return ipvs.Server{
+		Addr:           addr,
+		Forward:        s.Forward,
+		Weight:         server.Weight,
+		UpperThreshold: server.MaxConnections,
+		LowerThreshold: server.MinConnections,
+		Tunnel:         s.Tunnel,
+	}
+}
+
+func policy(s *config.Service) ipvs.Policy {
+	return ipvs.Policy{
+		Quorum:         ipvs.Weight(s.Quorum),
+		Hysteresis:     ipvs.Weight(s.Hysteresis),
+		PanicThreshold: s.PanicThreshold,
+		OnFail:         s.OnFail,
+	}
+}

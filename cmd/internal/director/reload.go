@@ -1,0 +1,277 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// verifyTimeout bounds the comparison with the kernel after a reload.
+const verifyTimeout = 30 * time.Second
+
+// candidate is a configuration that has been read and compared, and not yet applied.
+type candidate struct {
+	cfg    *config.Config
+	old    *config.Config
+	plan   config.Plan
+	pools  []*pool
+	checks []healthcheck.Check
+}
+
+// refusal is why a configuration cannot be applied.
+type refusal struct {
+	reason      string
+	diagnostics []string
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+// consider reads a file and works out what it would change. It changes nothing.
+func (d *director) consider(ctx context.Context, path string) (*candidate, error) {
+	if path == "" {
+		path = d.path
+	}
+	c := &candidate{}
+	var err error
+	if c.cfg, err = load(path); err != nil {
+		var found config.Diagnostics
+		if errors.As(err, &found) {
+			r := &refusal{reason: fmt.Sprintf("%s has %d errors", path, len(found))}
+			if len(found) == 1 {
+				r.reason = fmt.Sprintf("%s has 1 error", path)
+			}
+			for _, f := range found {
+				r.diagnostics = append(r.diagnostics, f.String())
+			}
+			return nil, r
+		}
+		return nil, &refusal{reason: err.Error()}
+	}
+	var found carried
+	if err := d.do(ctx, func() { c.old, found = d.cfg, d.found }); err != nil {
+		return nil, err
+	}
+	c.plan = config.Compare(c.old, c.cfg)
+	for _, f := range c.plan.Global {
+		if f.Restart {
+			return nil, &refusal{reason: fmt.Sprintf("global.%s cannot be changed by a reload (%s → %s); restart lbha", f.Name, f.Old, f.New)}
+		}
+	}
+	if c.pools, c.checks, err = newPools(c.cfg, nil, found); err != nil {
+		return nil, &refusal{reason: err.Error()}
+	}
+	return c, nil
+}
+
+// Plan says what a reload would do. It implements admin.Backend.
+func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan, error) {
+	c, err := d.consider(ctx, req.Path)
+	answer := &admin.Plan{Path: req.Path, Changes: []admin.Change{}}
+	if answer.Path == "" {
+		answer.Path = d.path
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		answer.Diagnostics = append(r.diagnostics, r.reason)
+		return answer, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer.Hash = c.cfg.Hash
+	answer.Warnings = texts(c.cfg.Warnings)
+	answer.Changes = append(answer.Changes, planned(c.plan)...)
+	state, err := d.table.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var wanted ipvs.Table
+	if err := d.do(ctx, func() {
+		// New servers wait for their first success; the others are as they are now.
+		wanted, _ = ipvs.Desired(d.intents(c.pools))
+	}); err != nil {
+		return nil, err
+	}
+	for _, op := range ipvs.Diff(wanted, ownPart(state, wanted)) {
+		answer.Changes = append(answer.Changes, admin.Change{Kind: "table", Text: op.String()})
+	}
+	return answer, nil
+}
+
+// ownPart is the part of the kernel's table that is ours, or would be.
+func ownPart(state *ipvs.State, wanted ipvs.Table) ipvs.Table {
+	own := make(ipvs.Table)
+	for _, k := range state.Owned {
+		if p, ok := state.Table[k]; ok {
+			own[k] = p
+		}
+	}
+	for k := range wanted {
+		if p, ok := state.Table[k]; ok {
+			own[k] = p
+		}
+	}
+	return own
+}
+
+// Reload reads the configuration again and puts it in force, or leaves everything as it was. It implements
+// admin.Backend; SIGHUP comes here too.
+func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.ReloadResult, error) {
+	select {
+	case <-d.reloads:
+		defer func() { d.reloads <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, errors.New("another reload is under way")
+	}
+	d.notify.Reloading()
+	result := d.reload(ctx, req)
+	_ = d.do(context.WithoutCancel(ctx), func() {
+		d.lastReload = &observe.Reload{Time: time.Now(), OK: result.OK, Error: result.Error}
+		result.Hash = d.cfg.Hash
+		d.record(reloadEvent(result))
+		d.notify.Ready(d.summary())
+	})
+	return result, nil
+}
+
+func reloadEvent(r *admin.ReloadResult) observe.Event {
+	e := observe.Event{Kind: "reload", Object: "reload", Reason: "reloaded", Message: fmt.Sprintf("configuration %.12s is in force, %d changes", r.Hash, len(r.Changes))}
+	if !r.OK {
+		e.Reason, e.Warn = "refused", true
+		e.Message = "configuration unchanged: " + r.Error
+		for n, line := range r.Diagnostics {
+			if n == 3 {
+				e.Message += fmt.Sprintf("; and %d more", len(r.Diagnostics)-n)
+				break
+			}
+			e.Message += "; " + line
+		}
+	}
+	return e
+}
+
+func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.ReloadResult {
+	refuse := func(err error) *admin.ReloadResult {
+		var r *refusal
+		if errors.As(err, &r) {
+			return &admin.ReloadResult{Error: r.reason, Diagnostics: r.diagnostics, Changes: []admin.Change{}}
+		}
+		return &admin.ReloadResult{Error: err.Error(), Changes: []admin.Change{}}
+	}
+	c, err := d.consider(ctx, req.Path)
+	if err != nil {
+		return refuse(err)
+	}
+	if req.Expect != "" && req.Expect != c.old.Hash {
+		return refuse(&refusal{reason: fmt.Sprintf("the configuration in force is %.12s, not the expected %.12s", c.old.Hash, req.Expect)})
+	}
+	result := &admin.ReloadResult{OK: true, Warnings: texts(c.cfg.Warnings), Changes: planned(c.plan)}
+
+	// Prepare in both processes, then commit in both. Until the elector has committed, all of it can be undone.
+	moved := hashOf(c.cfg.Instances) != hashOf(c.old.Instances)
+	var generation uint64
+	if moved {
+		if generation, err = d.elector.prepare(ctx, c.cfg.Instances); err != nil {
+			return refuse(fmt.Errorf("VRRP: %w", err))
+		}
+	}
+	if err := d.checker.Update(ctx, c.checks); err != nil {
+		return refuse(fmt.Errorf("health checks: %w", err))
+	}
+	if moved {
+		if err := d.elector.commit(ctx, generation); err != nil {
+			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, c.old)))
+		}
+	}
+	err = d.do(ctx, func() {
+		for _, p := range c.pools {
+			p.inherit(d.pools)
+		}
+		d.cfg, d.pools, d.loaded = c.cfg, c.pools, time.Now()
+		d.wantHash = hashOf(c.cfg.Instances)
+		d.level.Set(c.cfg.Global.Log.Level)
+		d.apply()
+	})
+	if err != nil {
+		return refuse(err) // we are stopping
+	}
+
+	verify, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	report, err := d.table.Sync(verify)
+	for _, op := range report.Ops {
+		result.Changes = append(result.Changes, admin.Change{Kind: "table", Text: op.String()})
+	}
+	if err != nil {
+		result.OK = false
+		result.Error = "the configuration is in force, but the kernel's table is not as it says: " + err.Error()
+	}
+	return result
+}
+
+// restoreChecks goes back to the checks of the configuration that stays in force.
+func (d *director) restoreChecks(ctx context.Context, old *config.Config) error {
+	_, checks, err := newPools(old, nil, nil)
+	if err == nil {
+		err = d.checker.Update(ctx, checks)
+	}
+	if err != nil {
+		return fmt.Errorf("and the former health checks could not be restored: %w", err)
+	}
+	return nil
+}
+
+// inherit takes what was said last of the same service.
+func (p *pool) inherit(from []*pool) {
+	for _, old := range from {
+		if old.service.Name == p.service.Name {
+			p.outcomes = old.outcomes
+		}
+	}
+}
+
+// Failover hands instances over. It implements admin.Backend.
+func (d *director) Failover(ctx context.Context, req admin.FailoverRequest) error {
+	var err error
+	doErr := d.do(ctx, func() {
+		known := req.Instance == ""
+		for _, in := range d.cfg.Instances {
+			known = known || in.Name == req.Instance
+		}
+		if !known {
+			err = fmt.Errorf("no instance %q in the configuration", req.Instance)
+			return
+		}
+		err = d.elector.conn.Send(link.Message{HandOver: &link.HandOver{Instance: req.Instance, Lift: req.Lift}})
+		if err == nil {
+			d.record(observe.Event{Kind: "operation", Object: req.Instance, Reason: "failover", Message: fmt.Sprintf("hand-over asked for (lift %v)", req.Lift)})
+		}
+	})
+	return errors.Join(doErr, err)
+}
+
+func texts(found config.Diagnostics) []string {
+	var lines []string
+	for _, d := range found {
+		lines = append(lines, d.String())
+	}
+	return lines
+}
+
+// planned is a plan as the steps that people read.
+func planned(p config.Plan) []admin.Change {
+	changes := []admin.Change{}
+	for line := range strings.Lines(p.String()) {
+		changes = append(changes, admin.Change{Kind: "config", Text: strings.TrimSuffix(line, "\n")})
+	}
+	return changes
+}

@@ -1,0 +1,310 @@
+package director
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
+)
+
+// board is where observers read. What the loop knows is published by the loop; what changes by itself (results of
+// checks, counters of the kernel) is read when somebody looks, from snapshots that their owners publish.
+type board struct {
+	view  atomic.Pointer[view]
+	build func(*view) *observe.Status
+}
+
+// view is what the loop publishes: an immutable copy of its state.
+type view struct {
+	cfg        *config.Config
+	loaded     time.Time
+	lastReload *observe.Reload
+	pools      []poolView
+	vrrp       link.State
+	heard      bool
+	restarts   int
+}
+
+type poolView struct {
+	service  *config.Service
+	checks   [][]string
+	outcomes []ipvs.Outcome // one a key
+}
+
+func (b *board) status() *observe.Status {
+	if v := b.view.Load(); v != nil {
+		return b.build(v)
+	}
+	return nil
+}
+
+// publish makes what the loop knows visible.
+func (d *director) publish() {
+	v := &view{cfg: d.cfg, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpPID != 0, restarts: d.restarts}
+	for _, p := range d.pools {
+		pv := poolView{service: p.service, checks: p.checks}
+		for _, k := range p.service.Keys {
+			pv.outcomes = append(pv.outcomes, p.outcomes[k])
+		}
+		v.pools = append(v.pools, pv)
+	}
+	d.board.build = d.render
+	d.board.view.Store(v)
+}
+
+// Status implements admin.Backend.
+func (d *director) Status() *observe.Status { return d.board.status() }
+
+// Events implements admin.Backend.
+func (d *director) Events(since uint64, limit int) []observe.Event {
+	return d.journal.Since(since, limit)
+}
+
+// render makes the status of a view. It runs on the observer's goroutine.
+func (d *director) render(v *view) *observe.Status {
+	table := d.table.State()
+	st := &observe.Status{
+		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started,
+		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload},
+		Elector:   observe.Elector{Connected: v.heard, PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
+		Instances: []observe.Instance{},
+		Services:  []observe.Service{},
+		Table:     tableStatus(table),
+		Findings:  []observe.Finding{},
+	}
+	for k := range v.cfg.Instances {
+		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp))
+	}
+	for k := range v.pools {
+		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], table))
+	}
+	st.Findings = findings(st, &v.vrrp)
+	return st
+}
+
+func tableStatus(t *ipvs.State) observe.Table {
+	s := observe.Table{Read: t.Listed, Services: len(t.Table), Drifts: t.Counts.Drifts, Writes: t.Counts.Applied}
+	for _, p := range t.Table {
+		s.Servers += len(p.Servers)
+	}
+	for _, k := range t.Foreign {
+		s.Foreign = append(s.Foreign, k.String())
+	}
+	if t.Err != nil {
+		s.Error = t.Err.Error()
+	}
+	return s
+}
+
+func instanceStatus(c *config.Instance, state *link.State) observe.Instance {
+	in := observe.Instance{
+		Name: c.Name, Interface: c.Interface, VRID: int(c.VRID), Priority: int(c.Priority),
+		State: vrrp.Initialize.String(), Reason: "waiting", Addresses: []string{}, Held: []string{},
+	}
+	for _, a := range c.Addresses {
+		in.Addresses = append(in.Addresses, a.Prefix.String())
+	}
+	for _, s := range state.Instances {
+		if s.Name != c.Name {
+			continue
+		}
+		in.State, in.Since, in.Reason = s.State.String(), wall(s.Since), string(s.Reason)
+		if s.Detail != "" {
+			in.Reason += ": " + s.Detail
+		}
+		in.Priority, in.Master, in.HandOver = s.Priority, s.Master, s.HandOver
+		in.Sent, in.Received, in.Dropped = s.Sent, s.Received, s.Dropped
+		in.Late, in.MaxLate, in.Announced, in.Transition = s.Late, s.MaxLate, s.Announcements, s.Transitions
+		if s.Held != nil {
+			in.Held = s.Held
+		}
+	}
+	return in
+}
+
+func (d *director) serviceStatus(p *poolView, table *ipvs.State) observe.Service {
+	c := p.service
+	s := observe.Service{Name: c.Name, Addresses: []string{}, Scheduler: c.Scheduler.String(), Forward: c.Forward.String(), Quorum: c.Quorum, Servers: []observe.Server{}}
+	for _, k := range c.Keys {
+		s.Addresses = append(s.Addresses, k.String())
+	}
+	if len(p.outcomes) > 0 {
+		s.Alive, s.Fallback = int(p.outcomes[0].Alive), p.outcomes[0].QuorumLost
+	}
+	for n := range c.Servers {
+		s.Servers = append(s.Servers, d.serverStatus(p, n, table))
+	}
+	return s
+}
+
+// serverStatus is the story of one server: what its checks say and what the kernel has.
+func (d *director) serverStatus(p *poolView, n int, table *ipvs.State) observe.Server {
+	c := &p.service.Servers[n]
+	s := observe.Server{Address: c.Address.String(), Wanted: int(c.Weight), Backup: c.Backup, State: healthcheck.Up.String(), Reason: "no check", LastOK: true}
+	if check, ok := d.deciding(p.checks[n]); ok {
+		s.State, s.Since, s.Reason = check.Verdict.String(), check.Since, string(check.Reason)
+		if check.Cause.Detail != "" {
+			s.Reason += ": " + check.Cause.String()
+		}
+		s.LastCheck, s.LastOK, s.Detail = check.Last.At, check.Last.OK(), check.Last.String()
+	}
+	if len(p.outcomes) > 0 && n < len(p.outcomes[0].Members) {
+		s.Placement = string(p.outcomes[0].Members[n].Placement)
+	}
+	for _, key := range p.service.Keys {
+		addr := at(c, key)
+		for _, have := range table.Table[key].Servers {
+			if have.Addr == addr {
+				s.InTable, s.Weight = true, int(have.Weight)
+			}
+		}
+		stats := table.Stats[key].Servers[addr]
+		s.Active += stats.Active
+		s.Inactive += stats.Inactive
+	}
+	return s
+}
+
+// deciding is the check that decides a server's verdict: the first that is not up, else the first.
+func (d *director) deciding(ids []string) (healthcheck.Status, bool) {
+	var first healthcheck.Status
+	found := false
+	for _, id := range ids {
+		st, ok := d.checker.Status(id)
+		if !ok {
+			continue
+		}
+		if st.Verdict != healthcheck.Up {
+			return st, true
+		}
+		if !found {
+			first, found = st, true
+		}
+	}
+	return first, found
+}
+
+// findings is what is wrong now, worst first.
+func findings(st *observe.Status, state *link.State) []observe.Finding {
+	found := []observe.Finding{}
+	add := func(object, reason, message string) {
+		found = append(found, observe.Finding{Object: object, Reason: reason, Message: message})
+	}
+	if !st.Elector.Connected {
+		add("vrrp", "no-elector", "the VRRP process has not answered yet")
+	}
+	if st.Table.Error != "" {
+		add("table", "table-error", st.Table.Error)
+	}
+	for _, in := range st.Instances {
+		if in.State == vrrp.Fault.String() {
+			add(in.Name, "fault", "instance is in FAULT: "+in.Reason)
+		}
+	}
+	for _, s := range state.Instances {
+		for _, f := range s.Findings {
+			message := string(f.Reason)
+			if f.Peer.IsValid() {
+				message += " with " + f.Peer.String()
+			}
+			if f.Ours != "" || f.Theirs != "" {
+				message += fmt.Sprintf(": ours %s, theirs %s", f.Ours, f.Theirs)
+			}
+			add(s.Name, string(f.Reason), message)
+		}
+	}
+	for _, s := range st.Services {
+		in := 0
+		for _, r := range s.Servers {
+			if r.InTable && r.Weight > 0 {
+				in++
+			}
+		}
+		switch {
+		case in == 0:
+			add(s.Name, "no-server", "no server takes connections")
+		case s.Fallback:
+			add(s.Name, "quorum-lost", fmt.Sprintf("weight %d is alive, quorum %d", s.Alive, s.Quorum))
+		}
+	}
+	if r := st.Config.Reload; r != nil && !r.OK {
+		add("reload", "refused", "the last reload was refused: "+r.Error)
+	}
+	for _, key := range st.Table.Foreign {
+		add(key, "foreign-service", "a service of another program is in the table; it is left alone")
+	}
+	return found
+}
+
+// summary is the one line for systemd.
+func (d *director) summary() string {
+	masters, servers := 0, 0
+	for _, s := range d.vrrp.Instances {
+		if s.State == vrrp.Master {
+			masters++
+		}
+	}
+	for i := range d.cfg.Services {
+		servers += len(d.cfg.Services[i].Servers)
+	}
+	return fmt.Sprintf("master of %d of %d instances; %d services, %d servers", masters, len(d.cfg.Instances), len(d.cfg.Services), servers)
+}
+
+// onTable takes an event of the reconciler into the journal.
+func (d *director) onTable(ev ipvs.Event) {
+	e := observe.Event{Kind: "table", Object: "table", Reason: string(ev.Kind), Time: ev.Time}
+	switch ev.Kind {
+	case ipvs.EventApplied:
+		e.Message = fmt.Sprintf("%d operations applied, because of %s: %s", len(ev.Ops), ev.Cause, some(ev.Ops))
+	case ipvs.EventDrift:
+		e.Message, e.Warn = fmt.Sprintf("somebody else changed the table; %d operations repair it: %s", len(ev.Ops), some(ev.Ops)), true
+	case ipvs.EventForeign:
+		e.Message = fmt.Sprintf("services of other programs are left alone: %v", ev.Keys)
+	case ipvs.EventAvailable:
+		e.Message = "the kernel's IPVS is there again"
+	default:
+		e.Message, e.Warn = fmt.Sprintf("%s: %v", ev.Kind, ev.Err), true
+		if len(ev.Ops) > 0 {
+			e.Message += ": " + some(ev.Ops)
+		}
+	}
+	d.record(e)
+}
+
+// some renders the first few operations of many.
+func some(ops []ipvs.Op) string {
+	const shown = 4
+	text := ""
+	for n, op := range ops {
+		if n == shown {
+			return text + fmt.Sprintf("; and %d more", len(ops)-shown)
+		}
+		if n > 0 {
+			text += "; "
+		}
+		text += op.String()
+	}
+	return text
+}
+
+// logStatus answers SIGUSR1.
+func (d *director) logStatus() {
+	st := d.Status()
+	for _, in := range st.Instances {
+		d.log.Info("instance", "name", in.Name, "state", in.State, "reason", in.Reason, "priority", in.Priority, "held", in.Held)
+	}
+	for _, s := range st.Services {
+		for _, r := range s.Servers {
+			d.log.Info("server", "service", s.Name, "server", r.Address, "state", r.State, "reason", r.Reason, "weight", r.Weight, "in_table", r.InTable)
+		}
+	}
+	for _, f := range st.Findings {
+		d.log.Info("finding", "object", f.Object, "reason", f.Reason, "message", f.Message)
+	}
+}
