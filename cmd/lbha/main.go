@@ -1,0 +1,85 @@
+// Command lbha is a load-balancer director with high availability: VRRP, health checks and the kernel's IPVS.
+//
+// Exit status: 0 done; 1 error, or a configuration that was refused; 2 `lbha plan` found changes.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/director"
+	"github.com/lbha/lbha/cmd/internal/elector"
+	"github.com/lbha/lbha/cmd/internal/supervisor"
+)
+
+const (
+	defaultConfig = "/etc/lbha/lbha.toml"
+	defaultSocket = "/run/lbha/lbha.sock"
+	socketEnv     = "LBHA_SOCKET"
+)
+
+// exit is an error that only carries an exit status: everything has been said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func main() {
+	// The supervisor starts this binary again for its two processes and tells them by environment what they are.
+	switch os.Getenv(supervisor.EnvRole) {
+	case "elector":
+		os.Exit(elector.Main())
+	case "director":
+		os.Exit(director.Main(os.Getenv(supervisor.EnvConfig), version()))
+	}
+	os.Exit(status(root().Execute()))
+}
+
+// status turns the error of a command into the exit status, and prints it.
+func status(err error) int {
+	var code exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintln(os.Stderr, "lbha:", err)
+	return 1
+}
+
+func root() *cobra.Command {
+	var socket string
+	cmd := &cobra.Command{
+		Use:           "lbha",
+		Short:         "A load-balancer director with high availability",
+		Long:          "lbha turns two or more Linux hosts into a highly available load-balancer director: they elect a master by VRRP,\nthe master holds the virtual IPs, and each keeps the kernel's IPVS table equal to its configuration and its health checks.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	cmd.SetVersionTemplate("lbha {{.Version}}\n")
+	cmd.PersistentFlags().StringVar(&socket, "socket", envOr(socketEnv, defaultSocket), "control socket of the daemon; also by "+socketEnv)
+	client := func() *admin.Client { return admin.NewClient(socket) }
+	cmd.AddCommand(
+		runCommand(),
+		checkCommand(),
+		planCommand(client),
+		reloadCommand(client),
+		statusCommand(client),
+		explainCommand(client),
+		failoverCommand(client),
+		versionCommand(),
+	)
+	return cmd
+}
+
+func envOr(key, fallback string) string {
+	if v := os.Getenv(key); v != "" {
+		return v
+	}
+	return fallback
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+)
+
+// actTimeout bounds what the daemon is asked to do; it bounds itself more tightly.
+const actTimeout = 2 * time.Minute
+
+func planCommand(client func() *admin.Client) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "plan [FILE]",
+		Short: "Show what a reload would do, operation by operation",
+		Long: "plan asks the running daemon to compare FILE, by default its own configuration file, with the configuration and\n" +
+			"the kernel table in force. Nothing is changed.\n\nExit status: 0 nothing would change, 2 there are changes, 1 error.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var req admin.PlanRequest
+			if len(args) == 1 {
+				path, err := filepath.Abs(args[0])
+				if err != nil {
+					return err
+				}
+				req.Path = path
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
+			defer cancel()
+			plan, err := client().Plan(ctx, req)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), plan); err != nil {
+					return err
+				}
+			} else {
+				printLines(cmd.ErrOrStderr(), plan.Diagnostics, plan.Warnings)
+				printChanges(cmd.OutOrStdout(), plan.Changes)
+				if len(plan.Diagnostics) == 0 {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", plan.Path, plural(len(plan.Changes), "change"))
+				}
+			}
+			switch {
+			case len(plan.Diagnostics) > 0:
+				return exit(1)
+			case len(plan.Changes) > 0:
+				return exit(2)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func reloadCommand(client func() *admin.Client) *cobra.Command {
+	var asJSON bool
+	var req admin.ReloadRequest
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Read the configuration again: plan, apply, verify",
+		Long: "reload makes the running daemon read its configuration file again, exactly as SIGHUP does, and waits for the result.\n" +
+			"A file with any error changes nothing; the daemon runs on with what it has.\n\nExit status: 0 applied and verified against the kernel, 1 not applied.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
+			defer cancel()
+			result, err := client().Reload(ctx, req)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), result); err != nil {
+					return err
+				}
+			} else {
+				printLines(cmd.ErrOrStderr(), result.Diagnostics, result.Warnings)
+				printChanges(cmd.OutOrStdout(), result.Changes)
+			}
+			if !result.OK {
+				fmt.Fprintln(cmd.ErrOrStderr(), "lbha: reload refused:", result.Error)
+				return exit(1)
+			}
+			if !asJSON {
+				fmt.Fprintf(cmd.OutOrStdout(), "reloaded: %s; configuration %.12s is in force\n", plural(len(result.Changes), "change"), result.Hash)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&req.Expect, "expect", "", "refuse unless the configuration in force has this hash (see `lbha status --json`)")
+	return cmd
+}
+
+func failoverCommand(client func() *admin.Client) *cobra.Command {
+	var lift bool
+	cmd := &cobra.Command{
+		Use:   "failover [INSTANCE]",
+		Short: "Hand over to a backup now, make before break",
+		Long: "failover lowers the advertised priority of INSTANCE, or of all instances, and keeps forwarding until a backup has\n" +
+			"taken over: no request is lost. The priority stays low, so that this director does not take over again, until\n" +
+			"`lbha failover --lift`.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req := admin.FailoverRequest{Lift: lift}
+			if len(args) == 1 {
+				req.Instance = args[0]
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
+			defer cancel()
+			return client().Failover(ctx, req)
+		},
+	}
+	cmd.Flags().BoolVar(&lift, "lift", false, "take part with the configured priority again")
+	return cmd
+}
+
+func explainCommand(client func() *admin.Client) *cobra.Command {
+	var asJSON bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "explain [THING]",
+		Short: "Show the causes that led here, from the journal",
+		Long:  "explain prints the journal's events, oldest first; with THING only those about it: an instance, a service, SERVICE/SERVER, reload, table.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
+			defer cancel()
+			got, err := client().Events(ctx, 0, 0)
+			if err != nil {
+				return err
+			}
+			events := got.Events
+			if len(args) == 1 {
+				events = about(events, args[0])
+			}
+			if limit > 0 && len(events) > limit {
+				events = events[len(events)-limit:]
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), admin.Events{Events: events})
+			}
+			for _, e := range events {
+				fmt.Fprintln(cmd.OutOrStdout(), line(e))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVarP(&limit, "lines", "n", 50, "print at most so many of the newest events; 0: all that are kept")
+	return cmd
+}
+
+func printLines(w io.Writer, groups ...[]string) {
+	for _, lines := range groups {
+		for _, l := range lines {
+			fmt.Fprintln(w, l)
+		}
+	}
+}
+
+func printChanges(w io.Writer, changes []admin.Change) {
+	for _, c := range changes {
+		fmt.Fprintf(w, "%-8s %s\n", c.Kind, c.Text)
+	}
+}

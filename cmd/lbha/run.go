@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/cmd/internal/supervisor"
+	"github.com/lbha/lbha/config"
+)
+
+func runCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon in the foreground",
+		Long: "run is the daemon: a supervisor with two processes, \"lbha: vrrp\" and \"lbha: director\". systemd is its keeper; see\n" +
+			"examples/systemd/lbha.service. It needs CAP_NET_ADMIN and CAP_NET_RAW, and profits from CAP_SYS_NICE (a real-time\n" +
+			"class for adverts) and CAP_IPC_LOCK (memory that is never swapped out).\n\n" +
+			"Signals: HUP reload; TERM, INT stop after handing over, twice: at once; USR1 status to the log.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := filepath.Abs(path)
+			if err != nil {
+				return err
+			}
+			cfg, err := config.Load(path)
+			if err == nil {
+				if missing := cfg.Unavailable(); len(missing) > 0 {
+					err = missing
+				}
+			}
+			found, err := diagnostics(err)
+			if err != nil {
+				return err
+			}
+			if len(found) > 0 {
+				for _, d := range found {
+					fmt.Fprintln(cmd.ErrOrStderr(), d)
+				}
+				return fmt.Errorf("not started: %s in %s", plural(len(found), "error"), path)
+			}
+			log, _, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level.String())
+			if err != nil {
+				return err
+			}
+			signals := make(chan os.Signal, 8)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+			signal.Ignore(syscall.SIGPIPE)
+			return supervisor.Run(path, signals, log.With("process", "supervisor"))
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "configuration file")
+	return cmd
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/observe"
+)
+
+const readTimeout = 10 * time.Second
+
+func statusCommand(client func() *admin.Client) *cobra.Command {
+	var asJSON, watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show instances, services and servers, and why they are as they are",
+		Long:  "status shows one snapshot of the running daemon. Reading it has no side effect.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for {
+				ctx, cancel := context.WithTimeout(cmd.Context(), readTimeout)
+				st, err := client().Status(ctx)
+				cancel()
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), st)
+				} else {
+					if watch {
+						fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
+					}
+					err = printStatus(cmd.OutOrStdout(), st, painter(cmd.OutOrStdout()))
+				}
+				if err != nil || !watch {
+					return err
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-cmd.Context().Done():
+					return nil
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print again every second until interrupted")
+	return cmd
+}
+
+// paint colours a word by what it means to an operator; it is the identity where the output is no terminal.
+type paint func(text string, good bool) string
+
+func painter(w io.Writer) paint {
+	f, ok := w.(*os.File)
+	if ok {
+		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+		ok = err == nil && os.Getenv("NO_COLOR") == ""
+	}
+	if !ok {
+		return func(text string, _ bool) string { return text }
+	}
+	return func(text string, good bool) string {
+		if good {
+			return "\x1b[32m" + text + "\x1b[0m"
+		}
+		return "\x1b[31m" + text + "\x1b[0m"
+	}
+}
+
+func printStatus(out io.Writer, st *observe.Status, p paint) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "%s  lbha %s  configuration %.12s of %s, %s ago\n", st.Name, st.Version, st.Config.Hash, st.Config.Path, age(st.Time, st.Config.Loaded))
+
+	if len(st.Instances) > 0 {
+		fmt.Fprintln(w, "\nINSTANCE\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
+		for _, in := range st.Instances {
+			master := in.Master
+			if in.State == "master" {
+				master = "this director"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, in.Interface, in.VRID, in.Priority,
+				p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
+		}
+	}
+	for _, s := range st.Services {
+		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward)
+		fmt.Fprintln(w, "SERVER\tSTATE\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON")
+		for _, r := range s.Servers {
+			weight := fmt.Sprint(r.Weight)
+			if r.Weight != r.Wanted {
+				weight = fmt.Sprintf("%d of %d", r.Weight, r.Wanted)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Address, p(r.State, r.State == "up"), age(st.Time, r.Since),
+				r.Placement, weight, r.Active, r.Inactive, lastCheck(st.Time, r), r.Reason)
+		}
+	}
+	if r := st.Config.Reload; r != nil {
+		outcome := "applied"
+		if !r.OK {
+			outcome = "refused: " + r.Error
+		}
+		fmt.Fprintf(w, "\nLast reload %s ago: %s\n", age(st.Time, r.Time), outcome)
+	}
+	if len(st.Findings) > 0 {
+		fmt.Fprintln(w, "\nFINDINGS")
+		for _, f := range st.Findings {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Object, p(f.Reason, false), f.Message)
+		}
+	}
+	return w.Flush()
+}
+
+func lastCheck(now time.Time, r observe.Server) string {
+	if r.LastCheck.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%s ago, %s", age(now, r.LastCheck), r.Detail)
+}
+
+// age is how long ago t was, in the precision that people read.
+func age(now, t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := now.Sub(t)
+	switch {
+	case d < time.Second:
+		return d.Truncate(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Truncate(100 * time.Millisecond).String()
+	case d < 24*time.Hour:
+		return strings.TrimSuffix(d.Truncate(time.Second).String(), "0s")
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// line is an event of the journal for people.
+func line(e observe.Event) string {
+	mark := " "
+	if e.Warn {
+		mark = "!"
+	}
+	return fmt.Sprintf("%s %s %-11s %-22s %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), mark, e.Kind, e.Object, e.Message)
+}
+
+// about picks the events of one thing: an object, what belongs to it, or a kind.
+func about(events []observe.Event, thing string) []observe.Event {
+	var picked []observe.Event
+	for _, e := range events {
+		if e.Object == thing || strings.HasPrefix(e.Object, thing+"/") || e.Kind == thing {
+			picked = append(picked, e)
+		}
+	}
+	return picked
+}
