@@ -3,38 +3,300 @@
 package segment
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/vrrp/wire"
 )
 
-// Conn is the VRRP socket of one interface.
-type Conn struct{}
+// Batch is the greatest number of packets that one Receive reads.
+const Batch = 16
 
-// Open opens the socket of an interface: filtered, then joined to 224.0.0.18.
-func Open(cfg Config) (*Conn, error) { return nil, errors.ErrUnsupported }
+const (
+	// maxPacket is more than the longest packet that can be sound: an IP header with
+	// all options, and version 2 with 255 addresses. A longer one is cut, and
+	// refused for its length.
+	maxPacket = 60 + minLen2 + 255*4
+	// maxControl has room for an in_pktinfo, a timespec and a drop counter.
+	maxControl = 96
 
-// FD is the descriptor to watch for input. Only Receive may read from it.
-func (c *Conn) FD() int { return -1 }
+	defaultReceiveBuffer = 256 << 10
+	auditReceiveBuffer   = 32 << 10
+)
 
-// Index is the index of the interface that Open found.
-func (c *Conn) Index() int { return 0 }
+// Conn is the VRRP socket of one interface, with its audit. It is for one
+// goroutine.
+type Conn struct {
+	ifi    net.Interface
+	filter Filter
 
-// Receive reads what has arrived, at most len(pkts) packets, and returns how
-// many. It is empty when n < len(pkts).
-func (c *Conn) Receive(pkts []Packet) (n int, err error) { return 0, errors.ErrUnsupported }
+	hot   *ipv4.PacketConn
+	hotFD descriptor
+	audit *ipv4.PacketConn
 
-// Send sends a message from src, which must be an address of this host, to dst:
-// the group, or a peer.
-func (c *Conn) Send(payload []byte, src, dst netip.Addr) error { return errors.ErrUnsupported }
+	in      []ipv4.Message // buffers of both sockets
+	out     []ipv4.Message // the one message that Send sends
+	outAddr net.IPAddr
+	outSrc  netip.Addr // what out[0].OOB holds
 
-// SetFilter replaces the filter. No packet is lost by it.
-func (c *Conn) SetFilter(f Filter) error { return errors.ErrUnsupported }
-
-// Audit reads at most len(rs) of the packets that the filter refused. lost is
-// how many more there were since the last call that found no room in the queue.
-func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
-	return 0, 0, errors.ErrUnsupported
+	missed     counter // of the hot socket
+	unaudited  counter // of the audit socket
+	auditPkt   Packet
+	auditBytes wire.Advert
 }
 
-// Close closes the socket and leaves the group.
-func (c *Conn) Close() error { return nil }
+// counter follows a counter of the kernel that counts modulo 2^32.
+type counter struct {
+	last  uint32
+	total uint64
+}
+
+// advance takes a new reading and returns what has been added.
+func (c *counter) advance(now uint32) uint32 {
+	delta := now - c.last
+	c.last = now
+	c.total += uint64(delta)
+	return delta
+}
+
+// Open opens the socket of an interface in the network namespace of the
+// calling thread: filtered first, then joined to 224.0.0.18.
+func Open(cfg Config) (*Conn, error) {
+	c, err := open(cfg)
+	if err != nil {
+		return nil, explain("open VRRP socket on "+cfg.Interface, err)
+	}
+	return c, nil
+}
+
+func open(cfg Config) (*Conn, error) {
+	ifi, err := interfaceByName(cfg.Interface)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := bpf.Assemble(cfg.Filter.wanted())
+	if err != nil {
+		return nil, err
+	}
+	refused, err := bpf.Assemble(cfg.Filter.refused())
+	if err != nil {
+		return nil, err
+	}
+	if cfg.ReceiveBuffer == 0 {
+		cfg.ReceiveBuffer = defaultReceiveBuffer
+	}
+	c := &Conn{ifi: *ifi, filter: cfg.Filter, in: make([]ipv4.Message, Batch), out: make([]ipv4.Message, 1)}
+	if c.hot, c.hotFD, err = openSocket(ifi, wanted, cfg.ReceiveBuffer); err != nil {
+		return nil, err
+	}
+	if c.audit, _, err = openSocket(ifi, refused, auditReceiveBuffer); err != nil {
+		c.hot.Close()
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	buffers := make([]byte, Batch*(maxPacket+maxControl))
+	cut := func(n int) (b []byte) {
+		b, buffers = buffers[:n:n], buffers[n:]
+		return b
+	}
+	for i := range c.in {
+		c.in[i].Buffers = [][]byte{cut(maxPacket)}
+		c.in[i].OOB = cut(maxControl)
+	}
+	c.outAddr.IP = make(net.IP, net.IPv4len)
+	c.out[0].Addr = &c.outAddr
+	c.out[0].Buffers = make([][]byte, 1)
+	return c, nil
+}
+
+// FD is the descriptor to watch for input, level-triggered. Only Receive may
+// read from it.
+func (c *Conn) FD() int { return int(c.hotFD) }
+
+// Index is the index of the interface that Open found.
+func (c *Conn) Index() int { return c.ifi.Index }
+
+// Receive reads what has arrived, oldest first, into pkts, of which it uses no
+// more than Batch, and returns how many it filled. If it did not fill all it could use,
+// nothing is left. Having nothing to read is no error. The payloads are the Conn's
+// own memory, good until the next Receive or Audit.
+func (c *Conn) Receive(pkts []Packet) (n int, err error) {
+	got, err := read(c.hot, c.in[:min(Batch, len(pkts))])
+	if err != nil {
+		return 0, explain("receive on "+c.ifi.Name, err)
+	}
+	now := time.Now()
+	for i := range c.in[:got] {
+		drops, _ := parse(&pkts[n], &c.in[i], now)
+		if drops != 0 {
+			c.missed.advance(drops)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Missed returns how many wanted packets the kernel has thrown away so far
+// because the queue was full.
+func (c *Conn) Missed() uint64 { return c.missed.total }
+
+// Send sends a message from src, an address of this host, to dst: the group, or
+// a peer on unicast. A source must be given: the kernel's choice could be a VIP, and the checksum
+// covers it.
+//
+// A nil error says that the packet is with the interface's queue. The kernel does
+// not tell a raw socket of a packet that the queue drops.
+func (c *Conn) Send(payload []byte, src, dst netip.Addr) error {
+	if !src.Is4() || !dst.Is4() {
+		return fmt.Errorf("send on %s: from %v to %v: %w", c.ifi.Name, src, dst, unix.EAFNOSUPPORT)
+	}
+	m := &c.out[0]
+	if src != c.outSrc {
+		m.OOB = (&ipv4.ControlMessage{Src: src.AsSlice(), IfIndex: c.ifi.Index}).Marshal()
+		c.outSrc = src
+	}
+	to := dst.As4()
+	copy(c.outAddr.IP, to[:])
+	m.Buffers[0] = payload
+	_, err := c.hot.WriteBatch(c.out, unix.MSG_DONTWAIT)
+	m.Buffers[0] = nil
+	if err == nil {
+		return nil
+	}
+	// The kernel has the same answer for a route that is missing and for an
+	// interface that is down.
+	if errors.Is(err, unix.ENETUNREACH) && !isUp(c.hotFD, c.ifi.Name) {
+		err = fmt.Errorf("%w: %w", unix.ENETDOWN, err)
+	}
+	return explain("send on "+c.ifi.Name, err)
+}
+
+// SetFilter replaces the filter. No packet that both filters want is lost. One
+// that is queued stays queued where it is.
+func (c *Conn) SetFilter(f Filter) error {
+	wanted, err := bpf.Assemble(f.wanted())
+	if err != nil {
+		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
+	}
+	refused, err := bpf.Assemble(f.refused())
+	if err != nil {
+		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
+	}
+	// Wanted first: for a moment a packet may be in both sockets, never in none.
+	if err := errors.Join(c.hot.SetBPF(wanted), c.audit.SetBPF(refused)); err != nil {
+		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
+	}
+	c.filter = f
+	return nil
+}
+
+// Audit reads at most len(rs) of the packets that the filter refused, and
+// returns how many. It does not block; nothing is left when n < len(rs). lost is
+// how many more there have been since the last call for which the queue had no
+// room; recent kernels count wanted packets in it too while that queue is full.
+// Audit invalidates the payloads of the last Receive.
+func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
+	for n < len(rs) {
+		want := min(Batch, len(rs)-n)
+		got, err := read(c.audit, c.in[:want])
+		if err != nil {
+			return n, lost, explain("audit on "+c.ifi.Name, err)
+		}
+		now := time.Now()
+		for i := range c.in[:got] {
+			p := &c.auditPkt
+			drops, fragment := parse(p, &c.in[i], now)
+			if drops != 0 {
+				lost += c.unaudited.advance(drops)
+			}
+			reason := c.filter.reason(&c.auditBytes, p, fragment)
+			if reason == wire.Accepted {
+				continue
+			}
+			rs[n] = Rejected{Src: p.Src, VRID: wire.VRID(p.Payload), Reason: reason}
+			n++
+		}
+		if got < want {
+			break
+		}
+	}
+	return n, lost, nil
+}
+
+// Close closes both sockets and so leaves the group.
+func (c *Conn) Close() error { return errors.Join(c.hot.Close(), c.audit.Close()) }
+
+// read fills ms with what is queued.
+func read(conn *ipv4.PacketConn, ms []ipv4.Message) (int, error) {
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	n, err := conn.ReadBatch(ms, unix.MSG_DONTWAIT)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// parse reads the IP header, which a raw socket is given, and the control
+// messages of m into p. drops is the socket's drop counter, 0 if it was not sent.
+func parse(p *Packet, m *ipv4.Message, now time.Time) (drops uint32, fragment bool) {
+	*p = Packet{}
+	b := m.Buffers[0][:m.N]
+	if len(b) >= ipv4.HeaderLen {
+		p.TTL = int(b[8])
+		p.Src = netip.AddrFrom4([4]byte(b[12:]))
+		p.Dst = netip.AddrFrom4([4]byte(b[16:]))
+		fragment = binary.BigEndian.Uint16(b[6:])&fragmentBits != 0
+		p.Payload = b[min(int(b[0]&0xf)*4, len(b)):]
+	}
+	for oob := m.OOB[:m.NN]; len(oob) >= unix.SizeofCmsghdr; {
+		hdr, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			break
+		}
+		oob = rest
+		switch {
+		case hdr.Level == unix.IPPROTO_IP && hdr.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			p.IfIndex = int(binary.NativeEndian.Uint32(data))
+		case hdr.Level == unix.SOL_SOCKET && hdr.Type == unix.SO_TIMESTAMPNS && len(data) >= 16:
+			stamp := time.Unix(int64(binary.NativeEndian.Uint64(data)), int64(binary.NativeEndian.Uint64(data[8:])))
+			p.Age = max(0, now.Round(0).Sub(stamp))
+		case hdr.Level == unix.SOL_SOCKET && hdr.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
+			drops = binary.NativeEndian.Uint32(data)
+		}
+	}
+	return drops, fragment
+}
+
+// explain names the operation and, where there is one, the sentinel.
+func explain(op string, err error) error {
+	for _, known := range []struct {
+		errno    error
+		sentinel error
+	}{
+		{unix.ENODEV, ErrNoInterface},
+		{unix.ENXIO, ErrNoInterface},
+		{unix.ENETDOWN, ErrInterfaceDown},
+		{unix.ENETUNREACH, ErrUnreachable},
+		{unix.EHOSTUNREACH, ErrUnreachable},
+		{unix.EINVAL, ErrUnreachable},
+		{unix.EADDRNOTAVAIL, ErrUnreachable},
+		{unix.ENOBUFS, ErrBusy},
+		{unix.EAGAIN, ErrBusy},
+		{unix.EPERM, ErrPermission},
+		{unix.EACCES, ErrPermission},
+	} {
+		if errors.Is(err, known.errno) {
+			return fmt.Errorf("%s: %w: %w", op, known.sentinel, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}

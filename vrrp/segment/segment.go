@@ -15,10 +15,11 @@ import (
 var (
 	// ErrNoInterface: the interface does not exist, or no longer.
 	ErrNoInterface = errors.New("no such interface")
-	// ErrInterfaceDown: the interface or its route is down.
+	// ErrInterfaceDown: the interface is administratively down.
 	ErrInterfaceDown = errors.New("interface is down")
-	// ErrNoSource: the source address is not on this host.
-	ErrNoSource = errors.New("source address is not on this host")
+	// ErrUnreachable: the source address is not on this host, or no route leads
+	// from it to the destination.
+	ErrUnreachable = errors.New("no such source address or no route")
 	// ErrBusy: a queue on the way out is full, the packet was not sent.
 	ErrBusy = errors.New("transmit queue is full")
 	// ErrPermission: CAP_NET_RAW is missing.
@@ -34,15 +35,6 @@ type Config struct {
 	// ReceiveBuffer is the size of the hot socket's queue in bytes of kernel
 	// memory, of which one packet takes about 800; 0 is 256 KiB.
 	ReceiveBuffer int
-}
-
-// Filter says which packets reach Receive. All others reach Audit.
-type Filter struct {
-	// V2 and V3 are the VRIDs wanted in that version. Both empty: nothing is.
-	V2, V3 []uint8
-	// Unicast lets through packets to the addresses of this host, whatever
-	// their TTL. Otherwise only the group is heard.
-	Unicast bool
 }
 
 // Packet is a received VRRP packet.

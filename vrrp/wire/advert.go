@@ -96,6 +96,8 @@ type Expect struct {
 	Password AuthData
 	// Self is the source of our own adverts; the zero Addr matches nothing.
 	Self netip.Addr
+	// IfIndex is the interface that adverts come in on; 0 accepts any.
+	IfIndex int
 	// Unicast refuses multicast and sources that are not in Peers.
 	Unicast bool
 	Peers   []netip.Addr
@@ -108,6 +110,8 @@ func (e *Expect) Check(a *Advert, m Meta) Drop {
 	switch {
 	case a.VRID != e.VRID:
 		return DropForeignVRID
+	case e.IfIndex != 0 && m.IfIndex != e.IfIndex:
+		return DropForeignInterface
 	case m.Src == e.Self:
 		return DropOwnSource
 	case a.Version != e.Version:

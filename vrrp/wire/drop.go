@@ -51,6 +51,8 @@ const (
 const (
 	// DropForeignVRID: another virtual router's.
 	DropForeignVRID Drop = "foreign-vrid"
+	// DropForeignInterface: received on another interface than the router's.
+	DropForeignInterface Drop = "foreign-interface"
 	// DropOwnSource: our own packet came back: a loop, or a stolen address.
 	DropOwnSource Drop = "own-source"
 	// DropVersionMismatch: the peer speaks the other version.
@@ -67,21 +69,17 @@ const (
 	DropIntervalMismatch Drop = "interval-mismatch"
 )
 
-// What package segment refuses before there is a message to decode.
-const (
-	// DropFragment: a fragment of an IP packet; no VRRP message needs one.
-	DropFragment Drop = "fragment"
-	// DropForeignInterface: received on another interface than the socket's.
-	DropForeignInterface Drop = "foreign-interface"
-)
+// DropFragment is what package segment refuses before there is a message to
+// decode: a fragment of an IP packet, which no VRRP message needs.
+const DropFragment Drop = "fragment"
 
 var drops = [...]Drop{
+	DropFragment,
 	DropBadSource, DropBadTTL, DropShort, DropBadVersion, DropBadType,
 	DropZeroVRID, DropZeroCount, DropBadLength, DropBadChecksum,
 	DropZeroInterval, DropBadAuthType, DropBadAddress,
-	DropForeignVRID, DropOwnSource, DropVersionMismatch, DropCastMismatch,
+	DropForeignVRID, DropForeignInterface, DropOwnSource, DropVersionMismatch, DropCastMismatch,
 	DropUnknownPeer, DropAuthMismatch, DropBadPassword, DropIntervalMismatch,
-	DropFragment, DropForeignInterface,
 }
 
 // Drops returns every reason there is, in the order in which a packet meets

@@ -351,6 +351,8 @@ func TestExpect(t *testing.T) {
 	}{
 		{"wanted", func(*wire.Advert, *wire.Expect, *wire.Meta) {}, wire.Accepted},
 		{"other VRID", func(a *wire.Advert, _ *wire.Expect, _ *wire.Meta) { a.VRID = 52 }, wire.DropForeignVRID},
+		{"other interface", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) { e.IfIndex, m.IfIndex = 2, 3 }, wire.DropForeignInterface},
+		{"our interface", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) { e.IfIndex, m.IfIndex = 2, 2 }, wire.Accepted},
 		{"our own", func(_ *wire.Advert, _ *wire.Expect, m *wire.Meta) { m.Src = netip.MustParseAddr("10.77.0.9") }, wire.DropOwnSource},
 		{"other version", func(a *wire.Advert, _ *wire.Expect, _ *wire.Meta) { a.Version = 3 }, wire.DropVersionMismatch},
 		{"unicast to a multicast router", func(_ *wire.Advert, _ *wire.Expect, m *wire.Meta) { *m = unicast }, wire.DropCastMismatch},

@@ -1,0 +1,489 @@
+//go:build linux
+
+package segment
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+var wants51 = Filter{V3: []uint8{51}}
+
+func TestSendAndReceive(t *testing.T) {
+	hosts := lan.New(t, 3)
+	a, b, c := openOn(t, hosts[0], wants51), openOn(t, hosts[1], wants51), openOn(t, hosts[2], wants51)
+	msg := advert(t, hosts[0].Addr, 3, 51)
+	if err := a.Send(msg, hosts[0].Addr, group4); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []*Conn{b, c} {
+		p := receiveOne(t, to)
+		got := fmt.Sprintf("%x from %v to %v TTL %d on %d", p.Payload, p.Src, p.Dst, p.TTL, p.IfIndex)
+		want := fmt.Sprintf("%x from 10.77.0.1 to 224.0.0.18 TTL 255 on %d", msg, to.Index())
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		silent(t, to, "one packet was sent")
+	}
+	silent(t, a, "a sender does not hear itself")
+
+	// Unicast reaches the peer, if it wants unicast, and nobody else.
+	if err := b.SetFilter(Filter{V3: []uint8{51}, Unicast: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Send(msg, hosts[0].Addr, hosts[1].Addr); err != nil {
+		t.Fatal(err)
+	}
+	if p := receiveOne(t, b); p.Dst != hosts[1].Addr || p.TTL != 255 {
+		t.Errorf("unicast: to %v, TTL %d", p.Dst, p.TTL)
+	}
+	silent(t, c, "the packet was for another")
+}
+
+// The whole frame on the wire, but for the IP header's id and checksum.
+func TestFrame(t *testing.T) {
+	hosts := lan.New(t, 2)
+	conn := openOn(t, hosts[0], wants51)
+	var fd int
+	hosts[1].Do(func() {
+		var err error
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_IP))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer unix.Close(fd)
+	if err := conn.Send(advert(t, hosts[0].Addr, 3, 51), hosts[0].Addr, group4); err != nil {
+		t.Fatal(err)
+	}
+	frame := make([]byte, 128)
+	n := 0
+	for n < 34 || frame[14+9] != wire.Protocol { // the group's members report to it too
+		if !wait(t, fd, 2*time.Second) {
+			t.Fatal("nothing on the wire")
+		}
+		var err error
+		if n, _, err = unix.Recvfrom(fd, frame, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copy(frame[14+4:], "\x00\x00")
+	copy(frame[14+10:], "\x00\x00")
+	want := "01005e000012" + "020000000001" + "0800" +
+		"45c0002000004000ff7000000a4d0001e0000012" + "3133c801006410d90a4d0064"
+	if diff := cmp.Diff(want, hex.EncodeToString(frame[:n])); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func htons(v uint16) uint16 { return v<<8 | v>>8 }
+
+// A router with a socket on each of two segments hears each packet once, on the
+// socket of the segment it came by.
+func TestDeafToOtherInterfaces(t *testing.T) {
+	hosts := lan.New(t, 2)
+	hosts[1].IP("link add eth1 type veth peer name far1", "link set eth1 up", "link set far1 up",
+		"address add 10.78.0.2/24 dev eth1")
+	here := openOn(t, hosts[1], wants51)
+	var there *Conn
+	hosts[1].Do(func() {
+		var err error
+		if there, err = Open(Config{Interface: "eth1", Filter: wants51}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer there.Close()
+	from := openOn(t, hosts[0], wants51)
+	if err := from.Send(advert(t, hosts[0].Addr, 3, 51), hosts[0].Addr, group4); err != nil {
+		t.Fatal(err)
+	}
+	receiveOne(t, here)
+	silent(t, there, "the packet came by the other segment")
+	if n, lost, err := there.Audit(make([]Rejected, 8)); n != 0 || lost != 0 || err != nil {
+		t.Errorf("Audit of the other segment: %d, %d, %v", n, lost, err)
+	}
+}
+
+func TestAge(t *testing.T) {
+	hosts := lan.New(t, 2)
+	a, b := openOn(t, hosts[0], wants51), openOn(t, hosts[1], wants51)
+	// Time stamps are switched on a moment after the first socket wants them.
+	time.Sleep(20 * time.Millisecond)
+	for _, rest := range []time.Duration{0, 60 * time.Millisecond} {
+		sent := time.Now()
+		if err := a.Send(advert(t, hosts[0].Addr, 3, 51), hosts[0].Addr, group4); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(rest)
+		p := receiveOne(t, b)
+		if most := time.Since(sent); p.Age < rest || p.Age > most {
+			t.Errorf("read %v after it was sent: age %v, want %v to %v", rest, p.Age, rest, most)
+		}
+	}
+}
+
+// Everything that the filter must keep from the loop, with the reason under
+// which the audit counts it.
+func TestFilterAndAudit(t *testing.T) {
+	hosts := lan.New(t, 2)
+	c := openOn(t, hosts[1], Filter{V2: []uint8{20}, V3: []uint8{51, 52}})
+	f := newForger(t, hosts[0])
+	self := hosts[1].Addr.As4()
+	group := group4.As4()
+	change := func(p Packet, change func(p *Packet)) Packet { change(&p); return p }
+	want := map[wire.Drop]int{}
+	for _, tt := range []struct {
+		reason wire.Drop
+		p      Packet
+	}{
+		{wire.Accepted, packetOf(3, 51, group)},
+		{wire.Accepted, packetOf(3, 52, group)},
+		{wire.Accepted, packetOf(2, 20, group)},
+		{wire.DropForeignVRID, packetOf(3, 53, group)},
+		{wire.DropForeignVRID, packetOf(2, 53, group)},
+		{wire.DropVersionMismatch, packetOf(2, 51, group)},
+		{wire.DropVersionMismatch, packetOf(3, 20, group)},
+		{wire.DropCastMismatch, packetOf(3, 51, self)},
+		{wire.DropBadTTL, change(packetOf(3, 51, group), func(p *Packet) { p.TTL = 254 })},
+		{wire.DropBadType, change(packetOf(3, 51, group), func(p *Packet) { p.Payload[0] = 0x32 })},
+		{wire.DropBadVersion, change(packetOf(3, 51, group), func(p *Packet) { p.Payload[0] = 0x41 })},
+		{wire.DropZeroVRID, change(packetOf(3, 51, group), func(p *Packet) { p.Payload[1] = 0 })},
+		{wire.DropBadLength, change(packetOf(3, 51, group), func(p *Packet) { p.Payload = p.Payload[:11] })},
+		{wire.DropBadLength, change(packetOf(2, 20, group), func(p *Packet) { p.Payload = p.Payload[:19] })},
+		{wire.DropShort, change(packetOf(3, 51, group), func(p *Packet) { p.Payload = p.Payload[:7] })},
+		{wire.DropShort, change(packetOf(3, 51, group), func(p *Packet) { p.Payload = nil })},
+		{wire.DropBadChecksum, change(packetOf(3, 53, group), func(p *Packet) { p.Payload[2]++ })},
+	} {
+		f.send(tt.p, 0)
+		want[tt.reason]++
+	}
+	// A first fragment never completes and reaches nobody.
+	f.send(packetOf(3, 51, group), 0x2000)
+
+	got := map[wire.Drop]int{}
+	rejected := make([]Rejected, 64)
+	for deadline := time.Now().Add(2 * time.Second); sumOf(got) < sumOf(want) && time.Now().Before(deadline); {
+		n, lost, err := c.Audit(rejected)
+		if err != nil || lost != 0 {
+			t.Fatalf("Audit: %d lost, %v", lost, err)
+		}
+		for _, r := range rejected[:n] {
+			if r.Src != hosts[0].Addr {
+				t.Errorf("%v from %v", r.Reason, r.Src)
+			}
+			if r.Reason == wire.DropForeignVRID && r.VRID != 53 {
+				t.Errorf("VRID %d is foreign", r.VRID)
+			}
+			got[r.Reason]++
+		}
+		var ps [Batch]Packet
+		n, err = c.Receive(ps[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[wire.Accepted] += n
+	}
+	if diff := cmp.Diff(render(want), render(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func sumOf(m map[wire.Drop]int) (n int) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+func render(m map[wire.Drop]int) string {
+	var b strings.Builder
+	for _, d := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(&b, "%v %d\n", d, m[d])
+	}
+	return b.String()
+}
+
+// flood is more packets than a small queue holds, and fewer than the interface's
+// own queue, which would drop them where no socket counts.
+const flood = 300
+
+// Garbage that fills the audit's queue takes nothing from the hot one, and every
+// packet of it is counted.
+func TestAuditUnderFlood(t *testing.T) {
+	hosts := lan.New(t, 2)
+	c := openOn(t, hosts[1], wants51)
+	f := newForger(t, hosts[0])
+	garbage := packetOf(3, 99, group4.As4())
+	for range flood {
+		f.send(garbage, 0)
+	}
+	silent(t, c, "all was garbage")
+	rejected := make([]Rejected, 10)
+	counted, lost, err := c.Audit(rejected)
+	if counted != len(rejected) || err != nil {
+		t.Fatalf("a full queue: Audit read %d, %v; want %d, as many as there was room for", counted, err, len(rejected))
+	}
+	f.send(packetOf(3, 51, group4.As4()), 0)
+	receiveOne(t, c)
+
+	// The kernel tells of a loss with the next packet that finds room.
+	sent, total := flood, counted+int(lost)
+	for deadline := time.Now().Add(5 * time.Second); total < sent && time.Now().Before(deadline); {
+		n, lost, err := c.Audit(rejected)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if total += n + int(lost); n == 0 {
+			f.send(garbage, 0)
+			sent++
+			wait(t, c.auditFD(), 100*time.Millisecond)
+		}
+	}
+	// The wanted packet may be among the lost.
+	if total != sent && total != sent+1 {
+		t.Errorf("counted %d of %d", total, sent)
+	}
+	if c.Missed() != 0 {
+		t.Errorf("missed %d wanted packets", c.Missed())
+	}
+}
+
+// Wanted packets beyond the queue are counted.
+func TestMissed(t *testing.T) {
+	hosts := lan.New(t, 2)
+	var c *Conn
+	hosts[1].Do(func() {
+		var err error
+		if c, err = Open(Config{Interface: lan.Interface, Filter: wants51, ReceiveBuffer: 16 << 10}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer c.Close()
+	f := newForger(t, hosts[0])
+	good := packetOf(3, 51, group4.As4())
+	for range flood {
+		f.send(good, 0)
+	}
+	time.Sleep(50 * time.Millisecond) // for what is still on the way
+	sent, read := flood, 0
+	for deadline := time.Now().Add(5 * time.Second); read+int(c.Missed()) < sent && time.Now().Before(deadline); {
+		var ps [Batch]Packet
+		n, err := c.Receive(ps[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read += n; n == 0 {
+			f.send(good, 0)
+			sent++
+			wait(t, c.FD(), 100*time.Millisecond)
+		}
+	}
+	if read+int(c.Missed()) != sent || c.Missed() == 0 {
+		t.Errorf("read %d and missed %d of %d", read, c.Missed(), sent)
+	}
+}
+
+func TestSetFilter(t *testing.T) {
+	hosts := lan.New(t, 2)
+	a, b := openOn(t, hosts[0], wants51), openOn(t, hosts[1], Filter{})
+	msg := advert(t, hosts[0].Addr, 3, 51)
+	for _, step := range []struct {
+		f     Filter
+		heard bool
+	}{
+		{Filter{}, false},
+		{wants51, true},
+		{Filter{V2: []uint8{51}}, false},
+		{Filter{V3: []uint8{1, 51, 255}}, true},
+	} {
+		if err := b.SetFilter(step.f); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Send(msg, hosts[0].Addr, group4); err != nil {
+			t.Fatal(err)
+		}
+		if step.heard {
+			receiveOne(t, b)
+		} else {
+			silent(t, b, fmt.Sprintf("the filter is %+v", step.f))
+		}
+	}
+	all := make([]uint8, 255)
+	for i := range all {
+		all[i] = uint8(i + 1)
+	}
+	if err := b.SetFilter(Filter{V2: all, V3: all, Unicast: true}); err != nil {
+		t.Errorf("every VRID there is: %v", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	h := lan.New(t, 1)[0]
+	msg := advert(t, h.Addr, 3, 51)
+	opening := func(name string) (err error) {
+		h.Do(func() {
+			var c *Conn
+			if c, err = Open(Config{Interface: name, Filter: wants51}); err == nil {
+				c.Close()
+			}
+		})
+		return err
+	}
+	expect := func(what string, got, want error) {
+		t.Helper()
+		if !errors.Is(got, want) {
+			t.Errorf("%s: %v; want %v", what, got, want)
+		}
+	}
+	expect("open without interface", opening("eth9"), ErrNoInterface)
+	expect("open with an impossible name", opening("a-name-beyond-15-bytes"), ErrNoInterface)
+	expect("open without a name", opening(""), ErrNoInterface)
+
+	c := openOn(t, h, wants51)
+	expect("send", c.Send(msg, h.Addr, group4), nil)
+	expect("send from an address of nobody", c.Send(msg, netip.MustParseAddr("10.77.0.99"), group4), ErrUnreachable)
+	expect("send to IPv6", c.Send(msg, h.Addr, wire.Group6()), unix.EAFNOSUPPORT)
+	h.IP("link set eth0 down")
+	expect("send on a link that is down", c.Send(msg, h.Addr, group4), ErrInterfaceDown)
+	h.IP("link set eth0 up")
+	expect("send on a link that is up again", c.Send(msg, h.Addr, group4), nil)
+
+	// The same name again is another interface.
+	h.IP("link del eth0", "link add eth0 type veth peer name far0", "link set far0 up", "link set eth0 up", "address add 10.77.0.1/24 dev eth0")
+	expect("send on an interface that is gone", c.Send(msg, h.Addr, group4), ErrNoInterface)
+	again := openOn(t, h, wants51)
+	if again.Index() == c.Index() {
+		t.Error("the index stayed")
+	}
+	expect("send on the new interface", again.Send(msg, h.Addr, group4), nil)
+}
+
+func TestOpenWithoutPermission(t *testing.T) {
+	h := lan.New(t, 1)[0]
+	done := make(chan error)
+	go func() {
+		// Capabilities belong to the thread. It is never unlocked, so it ends
+		// with this goroutine.
+		runtime.LockOSThread()
+		var err error
+		h.Do(func() {
+			hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var data [2]unix.CapUserData
+			data[0].Permitted = 1 << unix.CAP_SYS_ADMIN // to go home again
+			data[0].Effective = data[0].Permitted
+			if err = unix.Capset(&hdr, &data[0]); err == nil {
+				_, err = Open(Config{Interface: lan.Interface, Filter: wants51})
+			}
+		})
+		done <- err
+	}()
+	if err := <-done; !errors.Is(err, ErrPermission) {
+		t.Errorf("got %v, want %v", err, ErrPermission)
+	}
+}
+
+// No packet wakes the Go runtime: its poller does not know the descriptors.
+func TestNotInTheRuntimePoller(t *testing.T) {
+	c := openOn(t, lan.New(t, 1)[0], wants51)
+	// Something that is in it, so that it exists and the test can see it.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	raw, err := r.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pipe int
+	raw.Control(func(fd uintptr) { pipe = int(fd) })
+
+	polled := map[int]bool{}
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range fds {
+		if target, _ := os.Readlink(path); target != "anon_inode:[eventpoll]" {
+			continue
+		}
+		info, err := os.ReadFile("/proc/self/fdinfo/" + filepath.Base(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(info) {
+			var fd int
+			if _, err := fmt.Sscanf(string(line), "tfd: %d", &fd); err == nil {
+				polled[fd] = true
+			}
+		}
+	}
+	if !polled[pipe] {
+		t.Fatal("the runtime's poller was not found")
+	}
+	for name, fd := range map[string]int{"hot": c.FD(), "audit": c.auditFD()} {
+		if polled[fd] {
+			t.Errorf("the %s socket is in the runtime's poller", name)
+		}
+	}
+}
+
+func (c *Conn) auditFD() int { return int(c.audit.PacketConn.(*socket).fd) }
+
+func BenchmarkSend(b *testing.B) {
+	hosts := lan.New(b, 1)
+	c := openOn(b, hosts[0], wants51)
+	msg := advert(b, hosts[0].Addr, 3, 51)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Send(msg, hosts[0].Addr, group4); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// One operation is Batch packets sent, then received and decoded.
+func BenchmarkReceive(b *testing.B) {
+	hosts := lan.New(b, 2)
+	from, to := openOn(b, hosts[0], wants51), openOn(b, hosts[1], wants51)
+	msg := advert(b, hosts[0].Addr, 3, 51)
+	var ps [Batch]Packet
+	var a wire.Advert
+	b.ReportAllocs()
+	for b.Loop() {
+		for range ps {
+			if err := from.Send(msg, hosts[0].Addr, group4); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for left := Batch; left > 0; {
+			n, err := to.Receive(ps[:left])
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range ps[:n] {
+				if _, drop := wire.Decode(&a, ps[i].Payload, ps[i].Meta()); drop != wire.Accepted {
+					b.Fatal(drop)
+				}
+			}
+			left -= n
+		}
+	}
+}
