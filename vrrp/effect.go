@@ -48,29 +48,32 @@ type SetSyncRole struct {
 	Master bool
 }
 
-// Transition reports a change of state. It needs no action.
+// Transition reports a change of state, or, with From and To both Fault, that the
+// reason of a fault is another one now. It needs no action.
 type Transition struct {
-	From, To State
-	Reason   Reason
-	Peer     netip.Addr // the router that caused it, if one did
-	Detail   string     // what the reason needs to be understood, if anything: the error, the tracked thing
+	From   State      `json:"from"`
+	To     State      `json:"to"`
+	Reason Reason     `json:"reason"`
+	Peer   netip.Addr `json:"peer,omitzero"`    // the router that caused it, if one did
+	Detail string     `json:"detail,omitempty"` // the error, the tracked thing, the time
 }
 
 // Reject reports that the event of this Step, an advert or a command, was valid
 // but changed nothing, and why. It needs no action.
 type Reject struct {
-	Reason Reason
+	Reason Reason `json:"reason"`
 }
 
 // Finding reports something that an operator should know. It is emitted when it
 // begins, with Cleared when a lasting one ends, and at most once an interval when
 // it repeats. It needs no action.
 type Finding struct {
-	Reason  Reason
-	Peer    netip.Addr // zero: not about a peer
-	Ours    string     // what we have, where it can be compared
-	Theirs  string     // what the peer has, or the detail
-	Cleared bool
+	Reason  Reason     `json:"reason"`
+	Peer    netip.Addr `json:"peer,omitzero"`    // zero: not about a peer
+	Ours    string     `json:"ours,omitempty"`   // what we have, of a mismatch
+	Theirs  string     `json:"theirs,omitempty"` // what the peer has, of a mismatch
+	Detail  string     `json:"detail,omitempty"` // otherwise: the error, the address, the time
+	Cleared bool       `json:"cleared,omitempty"`
 }
 
 // Finished is the last effect after Stopped: the machine is in Initialize.

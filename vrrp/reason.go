@@ -6,20 +6,20 @@ type Reason string
 
 // Reasons of transitions into Backup or Master.
 const (
-	ReasonStarted        Reason = "started"         // Initialize → Backup
-	ReasonResumed        Reason = "resumed"         // Initialize → Master or Backup: the process crashed and returned in time
-	ReasonOwner          Reason = "owner"           // → Master: priority 255 waits for nobody
-	ReasonMasterDown     Reason = "master-down"     // Backup → Master: the master-down timer expired
-	ReasonNoMaster       Reason = "no-master"       // Backup → Master: no master was heard at all
-	ReasonMasterResigned Reason = "master-resigned" // Backup → Master: the master sent priority 0
-	ReasonPreempted      Reason = "preempted"       // Backup → Master: the master had a lower priority
-	ReasonHigherPriority Reason = "higher-priority" // Master → Backup
-	ReasonHigherAddress  Reason = "higher-address"  // Master → Backup: equal priority, the address decides
-	ReasonHandedOver     Reason = "handed-over"     // Master → Backup: a backup took over, as we wished
-	ReasonStalled        Reason = "stalled"         // Master → Backup: later than the quickest takeover; also a finding
-	ReasonRecovered      Reason = "recovered"       // Fault → Backup
-	ReasonStopped        Reason = "stopped"         // any → Initialize
-	ReasonNobodyTookOver Reason = "nobody-took-over"
+	ReasonStarted        Reason = "started"          // Initialize → Backup
+	ReasonResumed        Reason = "resumed"          // Initialize → Master or Backup: the process crashed and returned in time
+	ReasonOwner          Reason = "owner"            // → Master: priority 255 waits for nobody
+	ReasonMasterDown     Reason = "master-down"      // Backup → Master: the master-down timer expired
+	ReasonNoMaster       Reason = "no-master"        // Backup → Master: no master was heard at all
+	ReasonMasterResigned Reason = "master-resigned"  // Backup → Master: the master sent priority 0
+	ReasonPreempted      Reason = "preempted"        // Backup → Master: the master had a lower priority
+	ReasonHigherPriority Reason = "higher-priority"  // Master → Backup
+	ReasonHigherAddress  Reason = "higher-address"   // Master → Backup: equal priority, the address decides
+	ReasonHandedOver     Reason = "handed-over"      // Master → Backup: a backup took over, as we wished
+	ReasonStalled        Reason = "stalled"          // Master → Backup: later than the quickest takeover; also a finding
+	ReasonRecovered      Reason = "recovered"        // Fault → Backup
+	ReasonStopped        Reason = "stopped"          // any → Initialize
+	ReasonNobodyTookOver Reason = "nobody-took-over" // Master → Initialize: stopped without a successor; also a finding
 )
 
 // Reasons of transitions into Fault.
@@ -29,6 +29,7 @@ const (
 	ReasonTrackFault      Reason = "track-fault"
 	ReasonClaimFailed     Reason = "claim-failed" // the kernel refused an address
 	ReasonSendFailed      Reason = "send-failed"  // adverts do not leave
+	ReasonSettling        Reason = "settling"     // the cause is gone; it came and went too quickly to be trusted yet
 )
 
 // Reasons of [Reject].

@@ -1,7 +1,9 @@
 package vrrp
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -21,7 +23,7 @@ type Status struct {
 	Master     Peer          `json:"master,omitzero"` // the current master, if it is another
 	MasterDown time.Duration `json:"master_down"`     // the master-down interval in force
 	HandOver   bool          `json:"hand_over"`       // the priority is lowered by command or by a stop
-	Holds      bool          `json:"holds"`           // the addresses are held, as far as the kernel has said
+	Holds      bool          `json:"holds"`           // the addresses are held: a master's claim is confirmed, another's release is not
 	LastAdvert Instant       `json:"last_advert"`     // the last that really left us
 
 	Peers    []Peer    `json:"peers,omitempty"`    // who was heard, latest last
@@ -58,4 +60,54 @@ type Saved struct {
 	Master     netip.Addr    `json:"master"`      // Backup: whose adverts were accepted last
 	Interval   time.Duration `json:"interval"`    // Backup: its interval; 0: none was heard
 	HandOver   bool          `json:"hand_over"`   // the priority is lowered by command
+}
+
+// Status returns a copy of the state for observers.
+func (m *Machine) Status() Status {
+	s := Status{
+		Name: m.cfg.Name, VRID: m.cfg.VRID, Version: m.cfg.Version,
+		State: m.state, Since: m.since, Reason: m.reason, Detail: m.detail,
+		Priority: m.Priority(), Interval: m.interval(), Source: m.source,
+		MasterDown: MasterDown(m.cfg.Version, m.Priority(), m.interval(), m.cfg.DownAdverts),
+		HandOver:   m.lowered,
+		Holds:      m.mayHold,
+		LastAdvert: m.lastAdvert,
+		Counters:   m.counters,
+	}
+	if m.state == Master {
+		s.Holds = m.master.holds
+	}
+	for i := range m.peers {
+		p := &m.peers[i]
+		s.Peers = append(s.Peers, p.Peer)
+		if p.Address == m.backup.peer {
+			s.Master = p.Peer
+		}
+		for _, f := range p.found {
+			if f.Reason != "" {
+				s.Findings = append(s.Findings, f)
+			}
+		}
+	}
+	slices.SortFunc(s.Peers, func(a, b Peer) int { return cmp.Compare(a.Heard, b.Heard) })
+	if rival := m.master.rival; rival.IsValid() {
+		s.Findings = append(s.Findings, Finding{Reason: FindingTwoMasters, Peer: rival})
+		if m.master.rivalOneWay {
+			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: rival})
+		}
+	}
+	return s
+}
+
+// Saved returns what a successor of this process needs to resume. It is cheap:
+// save it after each Step that may have changed it.
+func (m *Machine) Saved() Saved {
+	return Saved{
+		State:      m.state,
+		LastAdvert: m.lastAdvert,
+		Heard:      m.backup.from,
+		Master:     m.backup.peer,
+		Interval:   m.backup.interval,
+		HandOver:   m.commanded,
+	}
 }

@@ -1,0 +1,139 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// fault is what outlives single states about not being able to serve.
+type fault struct {
+	settled   bool    // served once since Started: the start-up delay is over
+	failures  int     // claims or sends that failed, without a success between
+	retryAt   Instant // after such a failure: not before
+	settleAt  Instant // after flapping: not before
+	preemptAt Instant // after such a failure: no preemption before
+	leftAt    Instant // Fault was left last; never: not yet
+}
+
+// Bounds of the retry after a failed claim or send, which doubles from a second.
+// The retry itself is cheap. To preempt a healthy master with what may fail again
+// is not, so that waits longer.
+const (
+	retryMax        = 8 * time.Second
+	preemptRetryMax = 256 * time.Second
+)
+
+// backOff returns the pause after so many failures in a row.
+func backOff(failures int, limit time.Duration) time.Duration {
+	return min(time.Second<<min(failures-1, 16), limit)
+}
+
+// cause returns why the circumstances forbid to serve, or "".
+func (m *Machine) cause() (Reason, string) {
+	switch {
+	case !m.linkUp:
+		return ReasonLinkDown, ""
+	case !m.source.IsValid():
+		return ReasonNoSourceAddress, ""
+	case m.trackFault != "":
+		return ReasonTrackFault, m.trackFault
+	}
+	return "", ""
+}
+
+// faultOver returns when Fault can be left without another event, or never.
+func (m *Machine) faultOver() Instant {
+	if reason, _ := m.cause(); reason != "" {
+		return never
+	}
+	return max(m.fault.retryAt, m.fault.settleAt)
+}
+
+// judge enters or leaves Fault as the circumstances demand.
+func (m *Machine) judge() {
+	if m.state == Initialize {
+		return
+	}
+	reason, detail := m.cause()
+	switch {
+	case reason != "" && m.state != Fault:
+		m.enterFault(reason, detail)
+	case m.state != Fault:
+	case reason != "":
+		m.faultIs(reason, detail)
+	case m.now >= m.faultOver():
+		m.fault.leftAt = m.now
+		m.begin(ReasonRecovered)
+	case m.reason != ReasonClaimFailed && m.reason != ReasonSendFailed:
+		m.faultIs(ReasonSettling, "")
+	}
+}
+
+// faultIs reports that another reason than before keeps us in Fault.
+func (m *Machine) faultIs(reason Reason, detail string) {
+	if m.reason != reason || m.detail != detail {
+		m.transit(Fault, reason, netip.Addr{}, detail)
+	}
+}
+
+// enterFault stops serving. A master resigns, if it can be heard. A fault that
+// comes back within a master-down interval is not trusted to end for as long, so
+// that a flapping link costs a transition an interval and not one a flap.
+func (m *Machine) enterFault(reason Reason, detail string) {
+	if m.fault.leftAt != never && m.now.Sub(m.fault.leftAt) < m.ownMasterDown() {
+		m.fault.settleAt = m.now.Add(m.ownMasterDown())
+	}
+	switch {
+	case m.state == Master:
+		last := silent // without a link, an address or a send that works
+		if reason == ReasonTrackFault || reason == ReasonClaimFailed {
+			last = resigned
+		}
+		m.demote(last)
+	case m.mayHold:
+		m.release()
+	}
+	m.backup.reset()
+	m.transit(Fault, reason, netip.Addr{}, detail)
+}
+
+// fail enters Fault because an effect failed. No event will say when it would
+// succeed: it is tried again after a pause.
+func (m *Machine) fail(reason Reason, err error) {
+	m.fault.failures++
+	m.fault.retryAt = m.now.Add(backOff(m.fault.failures, retryMax))
+	m.fault.preemptAt = m.now.Add(backOff(m.fault.failures, preemptRetryMax))
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	}
+	m.enterFault(reason, detail)
+}
+
+// linkChanged takes the state of the interface.
+func (m *Machine) linkChanged(ev LinkChanged) {
+	if ev.Up != m.linkUp {
+		m.fault.retryAt = m.now // the link may have been the fault
+	}
+	m.linkUp = ev.Up
+	m.sourceIs(ev.Source)
+	m.judge()
+}
+
+// sourceIs takes the primary address. A zone is dropped: it means nothing to the
+// peers with which the address is compared.
+func (m *Machine) sourceIs(a netip.Addr) {
+	m.source = a.WithZone("")
+	m.advert = nil
+}
+
+// trackChanged takes the state of what is tracked. A master whose priority
+// changed says so at once.
+func (m *Machine) trackChanged(ev TrackChanged) {
+	before := m.Priority()
+	m.adjust, m.trackFault = ev.Adjust, ev.Fault
+	m.judge()
+	if m.state == Master && m.Priority() != before {
+		m.answer()
+	}
+}

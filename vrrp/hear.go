@@ -1,0 +1,43 @@
+package vrrp
+
+// hear handles an advert: first what makes it no advert for us in any state,
+// then by state. Whatever is ignored changes neither a timer nor the state.
+func (m *Machine) hear(ad *AdvertReceived) {
+	m.counters.Received++
+	ad.Source = ad.Source.WithZone("")
+	ad.ReceivedAt = min(ad.ReceivedAt, m.now)
+	switch {
+	case m.state == Initialize:
+		m.ignore(RejectNotRunning)
+		return
+	case m.state == Fault:
+		m.ignore(RejectInFault)
+		return
+	case ad.Source == m.source:
+		m.ignore(RejectOwnAdvert)
+		return
+	case ad.Interval <= 0:
+		m.ignore(RejectZeroInterval)
+		return
+	case len(ad.Addresses) == 0:
+		m.ignore(RejectNoAddresses)
+		return
+	}
+	m.compare(ad)
+	switch {
+	case ad.Version != m.cfg.Version:
+		m.ignore(RejectVersion)
+	case ad.Version == Version2 && ad.Interval != m.cfg.Interval:
+		m.ignore(RejectInterval) // RFC 3768 §7.1
+	case m.state == Backup:
+		m.backupHears(ad)
+	default:
+		m.masterHears(ad)
+	}
+}
+
+// ignore rejects the advert of this Step.
+func (m *Machine) ignore(r Reason) {
+	m.counters.Rejected++
+	m.reject(r)
+}
