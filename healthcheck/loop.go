@@ -102,7 +102,7 @@ func (l *loop) run(ctx context.Context) error {
 		if len(l.pending) == 0 {
 			changes = nil
 		}
-		var first outcome
+		var answer outcome
 		select {
 		case <-ctx.Done():
 			return l.stop()
@@ -111,10 +111,12 @@ func (l *loop) run(ctx context.Context) error {
 			close(u.done)
 		case changes <- l.pending:
 			l.pending = nil
-		case first = <-l.c.outcomes:
+		case answer = <-l.c.outcomes:
 		case <-timer.C:
 		}
-		l.turn(first)
+		if !l.turn(answer) {
+			continue
+		}
 		if next := l.next(); !next.Equal(l.planned) {
 			l.planned = next
 			if next.IsZero() {
@@ -126,16 +128,17 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// turn does all that is due: answers first, so that no probe is given up whose
-// answer is here already, then deadlines, then starts.
-func (l *loop) turn(first outcome) {
+// turn takes in an answer, if there is one. If there are no more it does what is
+// due, deadlines, then starts, and returns true: no probe is given up whose answer
+// is here. The plan stands until then, for lateness to be measured by.
+func (l *loop) turn(o outcome) bool {
 	now := time.Now()
 	late := l.noteLateness(now)
-	if first.flight != nil {
-		l.land(first, now)
+	if o.flight != nil {
+		l.land(o, now)
 	}
-	for range len(l.c.outcomes) { // the loop is the only receiver
-		l.land(<-l.c.outcomes, now)
+	if len(l.c.outcomes) > 0 {
+		return false
 	}
 	for len(l.judging) > 0 && !l.judging[0].at.After(now) {
 		l.giveUp(l.judging[0], now)
@@ -146,9 +149,10 @@ func (l *loop) turn(first outcome) {
 		case j.flight != nil:
 			// The former probe ignores its deadline: no answer is no answer.
 			l.starts.remove(j)
-			l.conclude(j, now, l.timeout(j, now, 0))
+			j.started = now
+			l.conclude(j, now, timeout(j.flight, now))
 		case l.running >= l.c.options.Concurrency:
-			return // starts go on as probes return, the longest due first
+			return true // starts go on as probes return, the longest due first
 		case late > j.schedule.Interval/4 && !j.at.Before(l.planned) && !j.skipped:
 			// Missed in a stall. Not twice in a row: who is always late must still look.
 			l.starts.remove(j)
@@ -160,6 +164,7 @@ func (l *loop) turn(first outcome) {
 			l.launch(j, late)
 		}
 	}
+	return true
 }
 
 // noteLateness returns by how much the loop woke too late, and holds it in favour
@@ -246,7 +251,7 @@ func (l *loop) land(o outcome, now time.Time) {
 	j.flight = nil
 	l.judging.remove(j)
 	if o.result.Failure == FailureTimeout {
-		o.result.Late = o.result.Late || f.late > j.key.timeout/2
+		o.result.Late = o.result.Late || f.isLate()
 	}
 	l.conclude(j, now, o.result)
 }
@@ -257,15 +262,19 @@ func (l *loop) giveUp(j *job, now time.Time) {
 	l.judging.remove(j)
 	j.flight.given = true
 	l.count(-1, +1)
-	l.conclude(j, now, l.timeout(j, j.flight.deadline, j.flight.late))
+	l.conclude(j, now, timeout(j.flight, j.flight.deadline))
 }
 
 // timeout is the loop's own verdict on a probe that does not return.
-func (l *loop) timeout(j *job, at time.Time, late time.Duration) Result {
-	r := Failed(FailureTimeout, fmt.Sprintf("timeout: the probe has not returned after %v", j.key.timeout))
-	r.At, r.Latency, r.Late = at, at.Sub(j.started), late > j.key.timeout/2
+func timeout(f *flight, at time.Time) Result {
+	took := at.Sub(f.start)
+	r := Failed(FailureTimeout, fmt.Sprintf("the probe has not returned after %v", took.Round(time.Millisecond)))
+	r.At, r.Latency, r.Late = at, took, f.isLate()
 	return r
 }
+
+// isLate reports whether the director was late enough to have caused a timeout.
+func (f *flight) isLate() bool { return f.late > f.job.key.timeout/2 }
 
 // conclude tells the members of a job a result and schedules its next start.
 func (l *loop) conclude(j *job, now time.Time, r Result) {
