@@ -1,0 +1,202 @@
+package supervisor
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+)
+
+// The supervisor starts its own binary again: here that is the test, which then plays a child. What the children do is
+// a word in their configuration path; what they did is a line each on the socket beside it.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(EnvRole); role != "" {
+		os.Exit(play(role, os.Getenv(EnvConfig)))
+	}
+	os.Exit(m.Run())
+}
+
+// play is a child: it tells the story of its life to the test.
+func play(role, path string) int {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
+	report, err := net.Dial("unix", path)
+	if err != nil {
+		return 3
+	}
+	region, err := keep.Open(os.NewFile(FDMemory, "memory"))
+	if err != nil {
+		return 4
+	}
+	lives := region.Clock(0).Add(1)
+	fmt.Fprintf(report, "%s life %d pid %d\n", role, lives, os.Getpid())
+	if filepath.Base(path) == "fatal" && role == "director" {
+		return ExitFatal
+	}
+	_ = unix.Send(FDNotify, []byte("READY=1\nSTATUS=well"), 0)
+	if conn, err := link.Open(FDLink); err == nil && role == "director" {
+		_ = conn.Send(link.Message{Query: &link.Query{}})
+	}
+	for sig := range signals {
+		fmt.Fprintf(report, "%s got %s\n", role, sig)
+		if sig == syscall.SIGTERM {
+			return 0
+		}
+	}
+	return 0
+}
+
+// stage runs a supervisor whose children report to lines.
+type stage struct {
+	t       *testing.T
+	lines   chan string
+	signals chan os.Signal
+	done    chan error
+}
+
+func newStage(t *testing.T, script string) *stage {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), script)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	s := &stage{t: t, lines: make(chan string, 64), signals: make(chan os.Signal, 4), done: make(chan error, 1)}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				for sc := bufio.NewScanner(c); sc.Scan(); {
+					s.lines <- sc.Text()
+				}
+			}()
+		}
+	}()
+	go func() { s.done <- Run(path, s.signals, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	return s
+}
+
+// expect waits for lines with these beginnings, in any order, and returns them in the order asked for.
+func (s *stage) expect(prefixes ...string) []string {
+	s.t.Helper()
+	got := make([]string, len(prefixes))
+	deadline := time.After(10 * time.Second)
+	for range prefixes {
+		select {
+		case line := <-s.lines:
+			matched := false
+			for i, p := range prefixes {
+				if got[i] == "" && strings.HasPrefix(line, p) {
+					got[i], matched = line, true
+					break
+				}
+			}
+			if !matched {
+				s.t.Fatalf("unexpected %q while waiting for %q", line, prefixes)
+			}
+		case <-deadline:
+			s.t.Fatalf("nothing more while waiting for %q; got %q", prefixes, got)
+		}
+	}
+	return got
+}
+
+func (s *stage) end() error {
+	s.t.Helper()
+	select {
+	case err := <-s.done:
+		return err
+	case <-time.After(10 * time.Second):
+		s.t.Fatal("the supervisor does not end")
+		return nil
+	}
+}
+
+func pid(t *testing.T, line string) int {
+	t.Helper()
+	fields := strings.Fields(line)
+	n, err := strconv.Atoi(fields[len(fields)-1])
+	if err != nil {
+		t.Fatalf("no pid in %q", line)
+	}
+	return n
+}
+
+func TestStopIsElectorFirst(t *testing.T) {
+	s := newStage(t, "normal")
+	s.expect("elector life 1", "director life 1")
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	if err := s.end(); err != nil {
+		t.Fatalf("a stop is no error: %v", err)
+	}
+}
+
+func TestADeadChildReturnsWithItsMemory(t *testing.T) {
+	s := newStage(t, "normal")
+	first := s.expect("elector life 1", "director life 1")
+	for life := 2; life <= 3; life++ {
+		if err := syscall.Kill(pid(t, first[0]), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		first = s.expect(fmt.Sprintf("elector life %d", life))
+	}
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHangupIsTheDirectors(t *testing.T) {
+	s := newStage(t, "normal")
+	s.expect("elector life 1", "director life 1")
+	s.signals <- syscall.SIGHUP
+	s.expect("director got hangup")
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	s.end()
+}
+
+func TestAFatalStartEndsTheDaemon(t *testing.T) {
+	s := newStage(t, "fatal")
+	s.expect("elector life 1", "director life 1", "elector got terminated")
+	if err := s.end(); err != ErrFatal {
+		t.Fatalf("err = %v, want ErrFatal", err)
+	}
+}
+
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
+	last := time.Duration(-1)
+	for n := range 20 {
+		d := backoff(n)
+		if d < last || d > 5*time.Second {
+			t.Fatalf("backoff(%d) = %v after %v", n, d, last)
+		}
+		last = d
+	}
+	if backoff(0) != 0 {
+		t.Error("the first restart must be at once")
+	}
+}
