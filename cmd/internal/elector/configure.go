@@ -14,8 +14,6 @@ import (
 	"github.com/lbha/lbha/vrrp/segment"
 )
 
-type configAddress = config.Address
-
 // memory is what a successor of this process needs.
 type memory struct {
 	Config    link.Prepare          `json:"config"`
@@ -163,6 +161,7 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 	in.expect, _ = expectation(&c) // prepare has seen that it can be made
 	in.expect.Self = in.iface.primary
 	e.useInterfaces(in)
+	e.look(in)
 	e.step(in, vrrp.Reconfigured{Config: machineConfig(&c, in.iface.primary), AddressesChanged: moved})
 }
 
@@ -194,6 +193,7 @@ func (e *elector) begin(in *instance, held []address.Held, resume map[string]rem
 	// The link first: a resumed master must be able to send at once.
 	e.reopenFilter(in.iface)
 	e.refresh(in.iface)
+	e.look(in)
 	e.step(in, started)
 }
 
@@ -212,17 +212,27 @@ func (e *elector) freeSlot() int {
 
 // useInterfaces makes sure that every interface that the instance names is known.
 func (e *elector) useInterfaces(in *instance) {
-	names := []string{in.cfg.Interface}
-	for _, a := range slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses) {
-		names = append(names, a.Interface)
-	}
-	for _, name := range names {
+	for _, name := range interfaces(&in.cfg) {
 		if e.ifaces[name] == nil {
 			i := &iface{name: name}
 			e.ifaces[name] = i
 			e.refresh(i)
 		}
 	}
+}
+
+// interfaces are the names of all that an instance has to do with: where it speaks, holds addresses, and looks.
+func interfaces(c *config.Instance) []string {
+	names := []string{c.Interface}
+	for _, a := range slices.Concat(c.Addresses, c.ExtraAddresses) {
+		names = append(names, a.Interface)
+	}
+	for _, t := range c.Tracks {
+		if t.Kind == config.TrackInterface {
+			names = append(names, t.Target)
+		}
+	}
+	return names
 }
 
 // holds reports whether the kernel has all addresses of the instance, with our mark.
@@ -271,9 +281,8 @@ func (e *elector) arrange(p link.Prepare) {
 	used := make(map[string]bool)
 	for _, in := range e.instances {
 		e.byName[in.cfg.Name] = in
-		used[in.cfg.Interface] = true
-		for _, a := range slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses) {
-			used[a.Interface] = true
+		for _, name := range interfaces(&in.cfg) {
+			used[name] = true
 		}
 	}
 	for name, i := range e.ifaces {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/announce"
@@ -80,6 +81,33 @@ func (e *elector) refresh(i *iface) {
 			e.step(in, vrrp.LinkChanged{Up: i.up && i.segment != nil, Source: i.primary})
 		}
 	})
+	for _, in := range e.instances {
+		if !in.finished && slices.ContainsFunc(in.cfg.Tracks, func(t config.Track) bool { return t.Target == i.name }) {
+			e.look(in)
+		}
+	}
+}
+
+// look adds up what the interfaces that the instance tracks are worth now, and tells it if that changed.
+func (e *elector) look(in *instance) {
+	var seen vrrp.TrackChanged
+	for _, t := range in.cfg.Tracks {
+		if t.Kind != config.TrackInterface {
+			continue
+		}
+		i := e.ifaces[t.Target]
+		up := i != nil && i.up
+		switch {
+		case t.Weight == 0 && !up:
+			seen.Fault = "interface " + t.Target + " is down"
+		case t.Weight < 0 && !up, t.Weight > 0 && up:
+			seen.Adjust += t.Weight
+		}
+	}
+	if seen != in.tracked {
+		in.tracked = seen
+		e.step(in, seen)
+	}
 }
 
 // configuredOn are the addresses that instances hold, or may hold, on i: none of them is a source of adverts.
@@ -255,7 +283,7 @@ func (e *elector) hear(i *iface) {
 	}
 	for _, c := range heard[:n] {
 		e.instancesOn(i, func(in *instance) {
-			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, func(a configAddress) bool { return a.Prefix.Addr() == c.IP }) {
+			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, func(a config.Address) bool { return a.Prefix.Addr() == c.IP }) {
 				e.step(in, vrrp.AnnouncementHeard{Address: c.IP})
 			}
 		})

@@ -25,6 +25,7 @@ type instance struct {
 	finished bool
 	due      vrrp.Instant // the deadline of the timer that is being delivered; 0: none
 	held     []address.VIP
+	tracked  vrrp.TrackChanged // as last told
 	lateness
 	counts
 }
