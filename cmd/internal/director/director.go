@@ -92,8 +92,8 @@ func (d *director) do(ctx context.Context, f func()) error {
 	return nil
 }
 
-// run is the whole life of the process.
-func (d *director) run(ctx context.Context) error {
+// run is the whole life of the process, with the kernel's table that open gives.
+func (d *director) run(ctx context.Context, open func(context.Context, *config.Config) (ipvs.Kernel, error)) error {
 	if err := os.MkdirAll(d.cfg.Global.StateDir, 0o750); err != nil {
 		return &startError{fmt.Errorf("state directory: %w; create it, or set global.state_dir", err)}
 	}
@@ -105,7 +105,7 @@ func (d *director) run(ctx context.Context) error {
 	if err != nil {
 		return &startError{err}
 	}
-	kernel, err := openKernel(ctx, d.cfg)
+	kernel, err := open(ctx, d.cfg)
 	if err != nil {
 		return &startError{err}
 	}

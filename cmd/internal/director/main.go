@@ -29,7 +29,7 @@ func Main(path, version string) int {
 		fmt.Fprintln(os.Stderr, "lbha: director:", err)
 		return supervisor.ExitFatal
 	}
-	switch err := d.run(ctx); {
+	switch err := d.run(ctx, openKernel); {
 	case err == nil:
 		return 0
 	case errors.As(err, new(*startError)):
