@@ -1,0 +1,84 @@
+package drill
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/netlab"
+)
+
+// HelperCommand is the hidden first argument of the lab's own clients and servers.
+const HelperCommand = "helper"
+
+// Helper is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge RATE
+// DURATION MAC".
+func Helper(args []string) error {
+	// What these processes allocate, they allocate at their start.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
+	switch {
+	case len(args) == 5 && (args[0] == "tcp" || args[0] == "udp"):
+		return client(args[0], args[1:])
+	case len(args) == 3 && args[0] == "echo":
+		addr, err := netip.ParseAddrPort(args[1])
+		if err != nil {
+			return err
+		}
+		number, err := strconv.ParseUint(args[2], 10, 8)
+		if err != nil {
+			return err
+		}
+		return load.Echo(addr, byte(number))
+	case len(args) == 4 && args[0] == "forge":
+		return forger(args[1:])
+	}
+	return fmt.Errorf("no such helper: %q", args)
+}
+
+func client(kind string, args []string) error {
+	target, err := netip.ParseAddrPort(args[0])
+	if err != nil {
+		return err
+	}
+	period, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	timeout, err := time.ParseDuration(args[2])
+	if err != nil {
+		return err
+	}
+	record, err := load.OpenRecord(args[3])
+	if err != nil {
+		return err
+	}
+	if kind == "tcp" {
+		return load.TCP{Target: target, Period: period, Timeout: timeout}.Run(record)
+	}
+	return load.UDP{Target: target, Period: period, Timeout: timeout}.Run(record)
+}
+
+func forger(args []string) error {
+	rate, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	duration, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	mac, err := net.ParseMAC(args[2])
+	if err != nil {
+		return err
+	}
+	f := load.Forger{Interface: netlab.Interface, MAC: mac, Source: netip.MustParseAddr("10.9.0.66"), VRID: 51, VIP: netlab.VIP}
+	begin := time.Now()
+	sent, err := f.Run(rate, duration)
+	fmt.Printf("%d sent in %v\n", sent, time.Since(begin).Round(time.Millisecond))
+	return err
+}

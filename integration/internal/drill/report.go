@@ -1,0 +1,97 @@
+package drill
+
+import (
+	"fmt"
+	"github.com/lbha/lbha/integration/internal/load"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// OK reports whether every scenario showed what it must.
+func (r *Report) OK() bool {
+	_, failed := r.Count()
+	return failed == 0
+}
+
+// Count returns how many scenarios passed and failed.
+func (r *Report) Count() (passed, failed int) {
+	for _, result := range r.Results {
+		if result.OK {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	return passed, failed
+}
+
+func verdict(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "FAILED"
+}
+
+// line is a scenario's outcome in a line, for progress.
+func (r *Result) line() string {
+	if r.Run == nil {
+		return "FAILED: " + r.Error
+	}
+	return fmt.Sprintf("%s: lost %d requests and %d datagrams, longest gap %s (quiet %s); %s", verdict(r.OK),
+		r.Run.TCP.Lost, r.Run.UDP.Lost, ms(r.Run.TCP.Gap.Long), ms(r.Quiet.TCP.Gap.Long), r.Masters)
+}
+
+// Print writes the table and then, for each scenario, what was demanded and what was measured.
+func (r *Report) Print(out io.Writer) {
+	fmt.Fprintf(out, "d1 %s, d2 %s, interval 1 s, priorities 150/100, direct routing; kernel %s (%s); %.0f s\n\n", r.Director, r.Peer, r.Kernel, r.World, r.Took.Seconds())
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "scenario\tverdict\tlost tcp\tlost udp\tgap tcp ms\t(quiet)\tgap udp ms\t(quiet)\tVIP held by, s\ttable")
+	for _, result := range r.Results {
+		if result.Run == nil {
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\t%s\t\n", result.Name, verdict(result.OK), result.Error)
+			continue
+		}
+		run, quiet := result.Run, result.Quiet
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%s\t(%s)\t%s\t(%s)\t%s\t%s\n", result.Name, verdict(result.OK),
+			run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
+			bare(run.TCP), bare(quiet.TCP), bare(run.UDP), bare(quiet.UDP), result.Masters, result.changes())
+	}
+	w.Flush()
+	for _, result := range r.Results {
+		fmt.Fprintf(out, "\n%s: %s\n", result.Name, result.Title)
+		if result.Error != "" {
+			fmt.Fprintf(out, "  FAILED  %s\n", result.Error)
+		}
+		for _, f := range result.Findings {
+			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Name, f.Measured)
+		}
+		for _, change := range result.Table {
+			fmt.Fprintf(out, "          %s\n", change)
+		}
+	}
+	passed, failed := r.Count()
+	fmt.Fprintf(out, "\ndrill: %d passed, %d failed\n", passed, failed)
+}
+
+// changes is the table's history in a few words.
+func (r *Result) changes() string {
+	if len(r.Table) == 0 {
+		return "unchanged"
+	}
+	var came, went int
+	for _, change := range r.Table {
+		if strings.Contains(change, ": + ") {
+			came++
+		} else {
+			went++
+		}
+	}
+	return fmt.Sprintf("+%d −%d rules", came, went)
+}
+
+// bare is a client's longest gap in milliseconds.
+func bare(s load.Summary) string {
+	return fmt.Sprintf("%.1f", float64(s.Gap.Long)/float64(time.Millisecond))
+}

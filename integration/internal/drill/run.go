@@ -1,0 +1,154 @@
+package drill
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+)
+
+// Options is what the caller of a drill may choose. It crosses into the world as JSON.
+type Options struct {
+	Director drive.Kind `json:"director"` // the daemon of d1, which is broken
+	Peer     drive.Kind `json:"peer"`     // the daemon of d2
+	Only     []string   `json:"only,omitempty"`
+	Binary   string     `json:"binary,omitempty"` // path of lbha
+}
+
+// Result is the outcome of one scenario.
+type Result struct {
+	Name     string    `json:"name"`
+	Title    string    `json:"title"`
+	OK       bool      `json:"ok"`
+	Error    string    `json:"error,omitempty"` // the scenario could not be played
+	Findings []Finding `json:"findings"`
+	Masters  string    `json:"masters"` // who was master when, in seconds of the window
+	Table    []string  `json:"table"`   // how the tables changed
+	Run      *Evidence `json:"run,omitempty"`
+	Quiet    *Evidence `json:"quiet,omitempty"`
+}
+
+// Report is the outcome of a drill.
+type Report struct {
+	Kernel   string        `json:"kernel"`
+	World    string        `json:"world"`
+	Director drive.Kind    `json:"director"`
+	Peer     drive.Kind    `json:"peer"`
+	Took     time.Duration `json:"took"`
+	Results  []Result      `json:"results"`
+}
+
+// restLimit is how long the pair may take to come to rest: a start, a master-down interval, checks.
+const restLimit = 20 * time.Second
+
+// Run plays the scenarios.
+func Run(ctx context.Context, o Options, self string, say func(string, ...any)) (*Report, error) {
+	begin := time.Now()
+	chosen, err := choose(o.Only)
+	if err != nil {
+		return nil, err
+	}
+	s, err := Set(Pair{Director: o.Director, Peer: o.Peer, Binary: o.Binary, Interval: time.Second}, self, say)
+	if err != nil {
+		return nil, err
+	}
+	say("directors: d1 %s, d2 %s", o.Director, o.Peer)
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	r := &Report{Director: o.Director, Peer: o.Peer}
+	for i, sc := range chosen {
+		say("[%d/%d] %s (%v, and a quiet run of the same length)", i+1, len(chosen), sc.Title, sc.Length)
+		result := s.play(ctx, sc)
+		r.Results = append(r.Results, result)
+		say("      %s", result.line())
+	}
+	r.Took = time.Since(begin)
+	return r, nil
+}
+
+// choose picks scenarios by name.
+func choose(only []string) ([]Scenario, error) {
+	all := Scenarios()
+	if len(only) == 0 {
+		return all, nil
+	}
+	var chosen []Scenario
+	for _, name := range only {
+		i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name })
+		if i < 0 {
+			var names []string
+			for _, s := range all {
+				names = append(names, s.Name)
+			}
+			return nil, fmt.Errorf("no scenario is called %q; there are: %v", name, names)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// play waits for rest, watches a quiet run, plays the scenario, judges it, and restores the pair.
+func (s *Stage) play(ctx context.Context, sc Scenario) Result {
+	result := Result{Name: sc.Name, Title: sc.Title}
+	if err := s.Rest(ctx, restLimit); err != nil {
+		s.say("      %v; both directors are started afresh", err)
+		if err := s.Afresh(ctx); err != nil {
+			result.Error = err.Error()
+			return result
+		}
+	}
+	result.Quiet = s.Watch(ctx, sc.Length, nil)
+	result.Run = s.Watch(ctx, sc.Length, sc.Steps)
+	// The counters of the quiet run's end are those of the scenario's beginning.
+	for name, side := range result.Run.Before {
+		side.Status = result.Quiet.After[name].Status
+		result.Run.Before[name] = side
+	}
+	if sc.Restore != nil {
+		if err := sc.Restore(s); err != nil {
+			result.Error = err.Error()
+		}
+	}
+	c := &Case{Run: result.Run, Quiet: result.Quiet, D1: s.D1.Settings, D2: s.D2.Settings, WritesSeen: s.WritesSeen}
+	result.Findings = judge(sc.Expect, c)
+	result.Masters = result.Run.Masters()
+	for _, host := range directors {
+		for _, change := range result.Run.Changes(host) {
+			result.Table = append(result.Table, fmt.Sprintf("%s %s s: %s", host, result.Run.at(change.At), change.Rule))
+		}
+	}
+	result.OK = result.Error == ""
+	for _, f := range result.Findings {
+		result.OK = result.OK && f.OK
+	}
+	return result
+}
+
+// Afresh starts both directors anew with their own configuration, whatever state they are in.
+func (s *Stage) Afresh(ctx context.Context) error {
+	for i := range s.Net.Real {
+		if s.web[i] == nil {
+			if err := s.StartWeb(i); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range s.Directors() {
+		d.Kill()
+		if err := d.Configure(settings(s.Net, d.Host.Name, d.Settings.Priority, d.Settings.Interval)); err != nil {
+			return err
+		}
+		// What a killed daemon leaves behind is not this scenario's matter.
+		_ = d.Host.DeleteAddress(vip)
+	}
+	if err := s.Net.Port(s.Net.D1, true); err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	return s.Rest(ctx, restLimit)
+}

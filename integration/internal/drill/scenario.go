@@ -1,0 +1,54 @@
+package drill
+
+import (
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+)
+
+// Scenario is one thing that is done to a pair at rest, and what must be seen.
+type Scenario struct {
+	Name   string        // for --only
+	Title  string        // for the table
+	Length time.Duration // of the window, and of the quiet run beside it
+	Steps  []Step
+	Expect []Expectation
+	// Restore brings the pair back, as far as it does not come back by itself.
+	Restore func(s *Stage) error
+}
+
+// Step is something done at a time of the window. What it returns goes into the evidence.
+type Step struct {
+	At   time.Duration
+	Name string
+	Do   func(s *Stage) (said string, err error)
+}
+
+// Expectation is one named demand on a scenario.
+type Expectation struct {
+	Name  string
+	Judge func(c *Case) (ok bool, measured string)
+}
+
+// Case is what an expectation judges: the window of the scenario, and the quiet one beside it.
+type Case struct {
+	Run, Quiet *Evidence
+	D1, D2     drive.Settings
+	WritesSeen bool
+}
+
+// Finding is the outcome of one expectation.
+type Finding struct {
+	Name     string `json:"name"`
+	OK       bool   `json:"ok"`
+	Measured string `json:"measured"`
+}
+
+// judge applies every expectation.
+func judge(expect []Expectation, c *Case) (findings []Finding) {
+	for _, e := range expect {
+		ok, measured := e.Judge(c)
+		findings = append(findings, Finding{e.Name, ok, measured})
+	}
+	return findings
+}

@@ -1,0 +1,109 @@
+package drill
+
+import (
+	"context"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/mono"
+	"github.com/lbha/lbha/integration/internal/observe"
+)
+
+// settleTime is how long after a window the last of its requests may still be open.
+const settleTime = time.Second
+
+// Watch plays steps at their times and collects the evidence of a window of the given length.
+func (s *Stage) Watch(ctx context.Context, length time.Duration, steps []Step) *Evidence {
+	e := &Evidence{Before: s.sides(false), Neighbour: map[string]string{}}
+	e.From = mono.Now()
+	e.To = e.From.Add(length)
+	for _, step := range steps {
+		if !sleepUntil(ctx, e.From.Add(step.At)) {
+			break
+		}
+		m := Mark{At: mono.Now(), Name: step.Name}
+		said, err := step.Do(s)
+		m.Said = said
+		if err != nil {
+			m.Err = err.Error()
+		}
+		e.Marks = append(e.Marks, m)
+	}
+	sleepUntil(ctx, e.To)
+	for _, h := range []string{"client", "observer"} {
+		e.Neighbour[h] = s.neighbour(h)
+	}
+	e.After = s.sides(true)
+	s.cut(e)
+	return e
+}
+
+// cut takes the window out of every tape. It waits until the window's last requests have ended.
+func (s *Stage) cut(e *Evidence) {
+	time.Sleep(e.To.Add(settleTime).Until())
+	from, to := e.From, e.To
+	e.TCPAttempts, e.UDPAttempts = s.tcp.Between(from, to), s.udp.Between(from, to)
+	e.TCP, e.UDP = load.Summarise(e.TCPAttempts, from, to), load.Summarise(e.UDPAttempts, from, to)
+	e.Adverts = s.wire.Adverts.Between(from, to)
+	e.Announcements = s.wire.Announcements.Between(from, to)
+	e.Probes = s.wire.Probes.Between(from, to)
+	// The last request's answers come after the window.
+	e.Answers = s.wire.Answers.Between(from, to.Add(answerWindow))
+	e.Holdings = s.holdings.Between(from, to)
+	e.Tables = s.tables.Between(from, to)
+	e.Writes = s.writes.Between(from, to)
+	e.Logs = map[string]string{}
+	for _, d := range s.Directors() {
+		name := d.Host.Name
+		e.Logs[name] = d.Log(e.Before[name].LogSize, e.After[name].LogSize)
+	}
+}
+
+// sides looks at both directors. Asking a daemon costs a process: it is done only after a window, so that it disturbs none.
+func (s *Stage) sides(ask bool) map[string]Side {
+	sides := map[string]Side{}
+	now := mono.Now()
+	for _, d := range s.Directors() {
+		name := d.Host.Name
+		mine := func(host string) bool { return host == name }
+		side := Side{Processes: d.Processes(), LogSize: d.LogSize()}
+		if h, ok := s.holdings.Before(now, func(h observe.Holding) bool { return mine(h.Host) }); ok {
+			side.Holds = h.Holds
+		}
+		if t, ok := s.tables.Before(now, func(t observe.TableChange) bool { return mine(t.Host) }); ok {
+			side.Table = t.Table
+		}
+		if ask && d.Running() {
+			// A daemon that cannot answer has nothing to say; the expectations that need it fail.
+			side.Status, _ = d.Status()
+			side.Journal, _ = d.Journal()
+		}
+		sides[name] = side
+	}
+	return sides
+}
+
+// neighbour reads a host's ARP entry for the VIP.
+func (s *Stage) neighbour(host string) string {
+	h := s.Net.Client
+	if host == "observer" {
+		h = s.Net.Observer
+	}
+	mac, err := h.Neighbour(vip)
+	if err != nil || mac == nil {
+		return ""
+	}
+	return hexMAC(mac)
+}
+
+// sleepUntil sleeps until t and reports whether the context still lives.
+func sleepUntil(ctx context.Context, t mono.Time) bool {
+	timer := time.NewTimer(t.Until())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,32 @@
+package drive
+
+// Status is the part of `lbha status --json` that scenarios judge.
+type Status struct {
+	Config struct {
+		Reload *struct {
+			OK    bool   `json:"ok"`
+			Error string `json:"error"`
+		} `json:"last_reload"`
+	} `json:"config"`
+	Instances []struct {
+		Name    string            `json:"name"`
+		State   string            `json:"state"`
+		Reason  string            `json:"reason"`
+		Dropped map[string]uint64 `json:"adverts_dropped"`
+	} `json:"instances"`
+	Table struct {
+		Drifts uint64 `json:"drifts"`
+		Writes uint64 `json:"writes"`
+	} `json:"table"`
+}
+
+// Dropped sums the rejected advertisements over all instances, by reason.
+func (s *Status) Dropped() map[string]uint64 {
+	sum := map[string]uint64{}
+	for _, instance := range s.Instances {
+		for reason, n := range instance.Dropped {
+			sum[reason] += n
+		}
+	}
+	return sum
+}

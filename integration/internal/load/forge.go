@@ -1,0 +1,100 @@
+package load
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/mono"
+	"golang.org/x/sys/unix"
+)
+
+// Forger sends bad VRRPv3 advertisements to the group: each of priority 255, so that whoever believes one yields.
+type Forger struct {
+	Interface string
+	MAC       net.HardwareAddr // Ethernet source
+	Source    netip.Addr       // IP source: nobody's
+	VRID      byte
+	VIP       netip.Addr
+}
+
+// forgeries names what is wrong with each kind of packet, in the words of lbha's own counters, in the order in which they are sent.
+var forgeries = [...]string{"bad-checksum", "bad-ttl", "zero-interval"}
+
+// Forgeries returns the kinds of bad packets.
+func Forgeries() []string { return forgeries[:] }
+
+// Run sends packets at a rate for a time and returns how many the kernel took. Packets that could not be sent in time are made up
+// for in bursts of a millisecond: what counts is the number.
+func (f Forger) Run(rate int, duration time.Duration) (sent int, err error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("packet socket: %w", err)
+	}
+	defer unix.Close(fd)
+	iface, err := net.InterfaceByName(f.Interface)
+	if err != nil {
+		return 0, err
+	}
+	frames := f.frames()
+	to := &unix.SockaddrLinklayer{Protocol: 0, Ifindex: iface.Index, Halen: 6}
+	begin := mono.Now()
+	for elapsed := time.Duration(0); elapsed < duration; elapsed = mono.Now().Sub(begin) {
+		for due := int(elapsed.Seconds()*float64(rate)) + 1; sent < due; sent++ {
+			if err := unix.Sendto(fd, frames[sent%len(frames)], 0, to); err != nil {
+				return sent, fmt.Errorf("send: %w", err)
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return sent, nil
+}
+
+// frames builds one packet of each kind.
+func (f Forger) frames() (frames [len(forgeries)][]byte) {
+	for i, what := range forgeries {
+		ttl, interval, spoil := byte(255), uint16(100), uint16(0)
+		switch what {
+		case "bad-checksum":
+			spoil = 0x0101
+		case "bad-ttl":
+			ttl = 64
+		case "zero-interval":
+			interval = 0
+		}
+		frames[i] = f.frame(ttl, interval, spoil)
+	}
+	return frames
+}
+
+// frame builds one advertisement; spoil is added to its checksum.
+func (f Forger) frame(ttl byte, interval, spoil uint16) []byte {
+	group := netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	v := []byte{0x31, f.VRID, 255, 1, byte(interval >> 8), byte(interval), 0, 0}
+	v = append(v, f.VIP.AsSlice()...)
+	pseudo := append(f.Source.AsSlice(), group.AsSlice()...)
+	pseudo = append(pseudo, 0, 112, 0, byte(len(v)))
+	binary.BigEndian.PutUint16(v[6:], checksum(append(pseudo, v...))+spoil)
+
+	ip := []byte{0x45, 0xc0, 0, byte(20 + len(v)), 0, 1, 0, 0, ttl, 112, 0, 0}
+	ip = append(append(ip, f.Source.AsSlice()...), group.AsSlice()...)
+	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
+
+	frame := append([]byte{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}, f.MAC...)
+	frame = append(frame, 0x08, 0x00)
+	return append(append(frame, ip...), v...)
+}
+
+// checksum is RFC 1071's.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}

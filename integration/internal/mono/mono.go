@@ -1,0 +1,39 @@
+// Package mono is the lab's clock: CLOCK_MONOTONIC of the kernel that everything in the lab runs on.
+//
+// Clients, observers and the drill itself are processes of their own. The monotonic clock is the one clock that they
+// share and that nobody can step, so every record carries it and records of different processes compare directly.
+package mono
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Time is nanoseconds on CLOCK_MONOTONIC. Zero means "never".
+type Time int64
+
+// Now reads the clock.
+func Now() Time {
+	var ts unix.Timespec
+	// The call cannot fail for CLOCK_MONOTONIC: clock_gettime(2) knows EINVAL and EFAULT only.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return Time(ts.Nano())
+}
+
+// FromReal converts a wall-clock stamp of the kernel (SO_TIMESTAMPNS is CLOCK_REALTIME) to the monotonic clock by its
+// age now. Only a step of the wall clock between the stamp and this call falsifies it.
+func FromReal(stamp unix.Timespec) Time {
+	var real unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_REALTIME, &real)
+	return Now() - Time(real.Nano()-stamp.Nano())
+}
+
+// Add returns t + d.
+func (t Time) Add(d time.Duration) Time { return t + Time(d) }
+
+// Sub returns t - u.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
+
+// Until returns how long it is from now to t.
+func (t Time) Until() time.Duration { return t.Sub(Now()) }

@@ -1,0 +1,90 @@
+package observe
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/lbha/lbha/integration/internal/mono"
+	"github.com/lbha/lbha/integration/internal/netlab"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Write is one command that somebody sent to the kernel's IPVS, whether it changed anything or not.
+type Write struct {
+	At      mono.Time `json:"at"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+}
+
+// writeNames are the generic netlink commands of IPVS that change something (include/uapi/linux/ip_vs.h).
+var writeNames = map[byte]string{
+	1: "new-service", 2: "set-service", 3: "del-service",
+	5: "new-dest", 6: "set-dest", 7: "del-dest",
+	9: "new-daemon", 10: "del-daemon", 12: "set-config", 16: "zero", 17: "flush",
+}
+
+// WatchWrites records every command to IPVS in a host's namespace. An nlmon device shows all netlink traffic of its namespace as
+// packets, so not even a write that changes nothing goes unseen. It fails where the kernel has no nlmon.
+func WatchWrites(h *netlab.Host, tape *Tape[Write]) error {
+	var family int
+	err := h.Do(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "nlmon0"
+		link := &netlink.GenericLink{LinkAttrs: attrs, LinkType: "nlmon"}
+		if err := netlink.LinkAdd(link); err != nil {
+			return fmt.Errorf("add nlmon0: %w", err)
+		}
+		if err := netlink.LinkSetUp(link); err != nil {
+			return fmt.Errorf("set nlmon0 up: %w", err)
+		}
+		f, err := netlink.GenlFamilyGet("IPVS")
+		if err != nil {
+			return fmt.Errorf("find IPVS: %w", err)
+		}
+		family = int(f.ID)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
+	}
+	c, err := listen(h, "nlmon0", genericOnly)
+	if err != nil {
+		return err
+	}
+	go c.read(func(at mono.Time, from *unix.SockaddrLinklayer, data []byte) {
+		for _, command := range writes(data, family) {
+			tape.add(at, Write{At: at, Host: h.Name, Command: command})
+		}
+	})
+	return nil
+}
+
+// genericOnly keeps the much busier route netlink out: for nlmon the packet's protocol is the netlink family.
+var genericOnly = []bpf.Instruction{
+	bpf.LoadExtension{Num: bpf.ExtProto},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_GENERIC, SkipTrue: 1},
+	bpf.RetConstant{},
+	bpf.RetConstant{Val: 1 << 17},
+}
+
+// writes finds the IPVS commands in one netlink packet, which may carry many messages. The kernel answers a listing with messages that
+// bear the commands of a write too: only the flag for a request tells them apart.
+func writes(data []byte, family int) (commands []string) {
+	const header = 16
+	for len(data) >= header+4 {
+		size := int(binary.NativeEndian.Uint32(data))
+		if size < header+4 || size > len(data) {
+			return commands
+		}
+		kind, flags := binary.NativeEndian.Uint16(data[4:]), binary.NativeEndian.Uint16(data[6:])
+		if int(kind) == family && flags&unix.NLM_F_REQUEST != 0 {
+			if name, ok := writeNames[data[header]]; ok {
+				commands = append(commands, name)
+			}
+		}
+		data = data[min((size+3)&^3, len(data)):]
+	}
+	return commands
+}

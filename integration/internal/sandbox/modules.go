@@ -1,0 +1,100 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// modules is what the lab and the kernel tests use. A kernel without one of them still runs what does not need it.
+var modules = []string{
+	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_lblc", "ip_vs_lblcr", "ip_vs_dh", "ip_vs_sh", "ip_vs_mh",
+	"ip_vs_sed", "ip_vs_nq", "ip_vs_fo", "ip_vs_ovf", "ip_vs_twos", "ip_vs_pe_sip",
+	"veth", "bridge", "dummy", "macvlan", "ipip", "ip_gre", "fou", "nlmon", "sch_netem",
+}
+
+// LoadModules loads what the lab uses. Only IPVS itself is indispensable.
+func LoadModules() error {
+	for _, name := range modules {
+		out, err := exec.Command("modprobe", "-q", name).CombinedOutput()
+		if err != nil && name == "ip_vs" && !HasIPVS() {
+			return fmt.Errorf("load %s: %w: %s", name, err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
+}
+
+// HasIPVS reports whether the running kernel has IPVS loaded, seen from this network namespace.
+func HasIPVS() bool {
+	_, err := os.Stat("/proc/net/ip_vs")
+	return err == nil
+}
+
+// userModeModules is where the Debian package keeps the modules of its kernel.
+func userModeModules(release string) string { return filepath.Join("/usr/lib/uml/modules", release) }
+
+// loadUserModeModule loads one module without modprobe, which cannot find the package's directory before the overlay exists.
+func loadUserModeModule(name string) error {
+	release, err := kernelRelease()
+	if err != nil {
+		return err
+	}
+	dir := userModeModules(release)
+	index, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
+	if err != nil {
+		return fmt.Errorf("read the index of the user-mode kernel's modules: %w", err)
+	}
+	files := moduleFiles(string(index), name)
+	if len(files) == 0 {
+		return fmt.Errorf("the user-mode kernel has no module %s in %s", name, dir)
+	}
+	for _, file := range files {
+		if err := insert(filepath.Join(dir, file)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moduleFiles finds a module in a modules.dep index and returns its files in the order in which to load them.
+func moduleFiles(index, name string) []string {
+	for line := range strings.Lines(index) {
+		file, dependencies, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if !ok || strings.TrimSuffix(filepath.Base(file), ".ko") != name {
+			continue
+		}
+		var files []string
+		// The index lists the nearest dependency first.
+		for _, dependency := range strings.Fields(dependencies) {
+			files = append([]string{dependency}, files...)
+		}
+		return append(files, file)
+	}
+	return nil
+}
+
+func insert(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("load %s: %w", path, err)
+	}
+	return nil
+}
+
+func kernelRelease() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}

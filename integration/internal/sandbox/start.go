@@ -1,0 +1,75 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// memory is what a user-mode kernel gets. It is a sparse file: only what is touched costs anything.
+const memory = 1 << 30
+
+// namespaces is the command that starts a world on the running kernel.
+func (w *World) namespaces() *exec.Cmd {
+	cmd := exec.Command(filepath.Join(w.Work, initName))
+	cmd.Env = append(os.Environ(), workEnv+"="+w.Work)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		// A new PID namespace: when its first process dies, the kernel kills everything in it.
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+		Setsid:     w.Stdin == nil,
+		Setpgid:    w.Stdin != nil,
+		Foreground: w.Stdin != nil,
+	}
+	if w.Stdin != nil {
+		cmd.SysProcAttr.Ctty = int(w.Stdin.Fd())
+	}
+	return cmd
+}
+
+// userMode is the command that boots the user-mode kernel.
+func (w *World) userMode() (*exec.Cmd, error) {
+	kernel, err := exec.LookPath("linux.uml")
+	if err != nil {
+		return nil, fmt.Errorf("find the user-mode kernel: %w", err)
+	}
+	state := filepath.Join(w.Work, "uml")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, err
+	}
+	console := "con0=null,fd:1"
+	if w.Stdin != nil {
+		console = "con0=fd:0,fd:1"
+	}
+	cmd := exec.Command(kernel,
+		fmt.Sprintf("mem=%dM", memory>>20),
+		// The host's tree, read-only: the first process lays an overlay over it.
+		"rootfstype=hostfs", "rootflags=/", "ro",
+		"init="+filepath.Join(w.Work, initName),
+		"con=null", console, "ssl=null", "quiet",
+		"uml_dir="+state, "umid=lab",
+		// Without it a kernel of Debian prints the label policy that it does not have.
+		"selinux=0",
+		// An unknown word with a value becomes part of the first process's environment.
+		workEnv+"="+w.Work,
+	)
+	cmd.Stderr = &w.log
+	cmd.Env = append(os.Environ(), "TMPDIR="+w.memoryDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: w.Stdin == nil}
+	return cmd, nil
+}
+
+// memoryDir is where the user-mode kernel keeps its memory: a file, mapped executable. Containers often have a
+// /dev/shm of 64 MB, and a kernel that fills it dies of SIGBUS.
+func (w *World) memoryDir() string {
+	var fs unix.Statfs_t
+	const shm = "/dev/shm"
+	if unix.Statfs(shm, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > memory && fs.Flags&unix.ST_NOEXEC == 0 {
+		return shm
+	}
+	return w.Work
+}

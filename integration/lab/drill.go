@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drill"
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// drillDeadline is when a drill that hangs is killed; a whole one takes some six minutes.
+const drillDeadline = 15 * time.Minute
+
+func drillCommand() *cobra.Command {
+	var o drill.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "drill",
+		Short: "break one of two directors in every way that matters, and measure what clients lose",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Peer == "" {
+				o.Peer = o.Director
+			}
+			report, err := runDrill(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(os.Stdout)
+				enc.SetIndent("", "  ")
+				if err := enc.Encode(report); err != nil {
+					return err
+				}
+			} else {
+				report.Print(os.Stdout)
+			}
+			if !report.OK() {
+				return errFailed
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
+	flags.StringSliceVar(&o.Only, "only", nil, "play only the scenarios of these `names`")
+	flags.StringVar((*string)(&o.Director), "director", string(drive.LBHA), "daemon of d1, the director that is broken: lbha or keepalived")
+	flags.StringVar((*string)(&o.Peer), "peer", "", "daemon of d2: lbha or keepalived (default: as d1)")
+	return cmd
+}
+
+// runDrill prepares a world for the drill and plays it there.
+func runDrill(ctx context.Context, o drill.Options) (*drill.Report, error) {
+	report := new(drill.Report)
+	kind, err := enter(ctx, "drill", drillDeadline, func(work string) (any, error) {
+		return o, prepareDirectors(ctx, work, &o.Binary, o.Director, o.Peer)
+	}, report)
+	report.World = string(kind)
+	return report, err
+}
+
+// prepareDirectors installs and compiles what a lab with these daemons needs.
+func prepareDirectors(ctx context.Context, work string, binary *string, kinds ...drive.Kind) error {
+	packages := []sandbox.Package{{Program: "nginx", Name: "nginx-light"}, {Program: "ipvsadm", Name: "ipvsadm"}, {Program: "ip", Name: "iproute2"}}
+	lbha := false
+	for _, kind := range kinds {
+		switch kind {
+		case drive.Keepalived:
+			packages = append(packages, sandbox.Package{Program: "keepalived", Name: "keepalived"})
+		case drive.LBHA:
+			lbha = true
+		}
+	}
+	if err := sandbox.Install(ctx, say, packages...); err != nil {
+		return err
+	}
+	if !lbha {
+		return nil
+	}
+	*binary = filepath.Join(work, "bin", "lbha")
+	return build(ctx, "./cmd/lbha", *binary)
+}
+
+// drillJob is the inside of a drill.
+func drillJob(ctx context.Context, in *sandbox.Inside) (any, error) {
+	var o drill.Options
+	if err := json.Unmarshal(in.Arg, &o); err != nil {
+		return nil, err
+	}
+	report, err := drill.Run(ctx, o, filepath.Join(in.Work, "bin", "lab"), sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		report.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	return report, nil
+}

@@ -1,0 +1,74 @@
+// Command lab runs lbha on the real kernel: `go run ./integration/lab drill`, `test`, `bench`, `shell`.
+//
+// Each command does its own set-up and says what it does. Nothing it does touches the host's own network: it works in namespaces of the
+// running kernel where that has IPVS, and in a user-mode kernel elsewhere.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lbha/lbha/integration/internal/drill"
+	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/spf13/cobra"
+)
+
+// errFailed means that everything has been said already.
+var errFailed = errors.New("failed")
+
+func main() {
+	if sandbox.IsInit() {
+		sandbox.Init()
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errFailed) {
+			fmt.Fprintln(os.Stderr, "lab:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "lab",
+		Short:         "lbha on the real kernel: drill, test, bench, shell",
+		Long:          "The lab needs Linux, root, and either a kernel with IPVS or amd64 and Debian's or Ubuntu's package user-mode-linux,\nwhich it installs. Run it from the module's directory: go run ./integration/lab drill",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(drillCommand(), inside(), helper())
+	return cmd
+}
+
+// inside is what the first process of a world starts.
+func inside() *cobra.Command {
+	return &cobra.Command{
+		Use:    sandbox.JobCommand + " WORK",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return sandbox.RunJob(args[0], jobs)
+		},
+	}
+}
+
+// helper is a client or server of the lab.
+func helper() *cobra.Command {
+	return &cobra.Command{
+		Use:                drill.HelperCommand,
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE:               func(_ *cobra.Command, args []string) error { return drill.Helper(args) },
+	}
+}
+
+// say prints progress.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
