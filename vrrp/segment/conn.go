@@ -17,10 +17,9 @@ import (
 	"github.com/lbha/lbha/vrrp/wire"
 )
 
-// Batch is the greatest number of packets that one Receive reads.
-const Batch = 16
-
 const (
+	// batch is how many packets one system call reads.
+	batch = 16
 	// maxPacket is more than the longest packet that can be sound: an IP header with
 	// all options, and version 2 with 255 addresses. A longer one is cut, and
 	// refused for its length.
@@ -47,10 +46,11 @@ type Conn struct {
 	outAddr net.IPAddr
 	outSrc  netip.Addr // what out[0].OOB holds
 
-	missed     counter // of the hot socket
-	unaudited  counter // of the audit socket
-	auditPkt   Packet
-	auditBytes wire.Advert
+	missed    counter // of the hot socket
+	unaudited counter // of the audit socket
+
+	refused Packet      // the one that Audit looks at
+	advert  wire.Advert // and what is in it
 }
 
 // counter follows a counter of the kernel that counts modulo 2^32.
@@ -93,22 +93,13 @@ func open(cfg Config) (*Conn, error) {
 	if cfg.ReceiveBuffer == 0 {
 		cfg.ReceiveBuffer = defaultReceiveBuffer
 	}
-	c := &Conn{ifi: *ifi, filter: cfg.Filter, in: make([]ipv4.Message, Batch), out: make([]ipv4.Message, 1)}
+	c := &Conn{ifi: *ifi, filter: cfg.Filter, in: make([]ipv4.Message, 0, batch), out: make([]ipv4.Message, 1)}
 	if c.hot, c.hotFD, err = openSocket(ifi, wanted, cfg.ReceiveBuffer); err != nil {
 		return nil, err
 	}
 	if c.audit, _, err = openSocket(ifi, refused, auditReceiveBuffer); err != nil {
 		c.hot.Close()
 		return nil, fmt.Errorf("audit: %w", err)
-	}
-	buffers := make([]byte, Batch*(maxPacket+maxControl))
-	cut := func(n int) (b []byte) {
-		b, buffers = buffers[:n:n], buffers[n:]
-		return b
-	}
-	for i := range c.in {
-		c.in[i].Buffers = [][]byte{cut(maxPacket)}
-		c.in[i].OOB = cut(maxControl)
 	}
 	c.outAddr.IP = make(net.IP, net.IPv4len)
 	c.out[0].Addr = &c.outAddr
@@ -123,24 +114,41 @@ func (c *Conn) FD() int { return int(c.hotFD) }
 // Index is the index of the interface that Open found.
 func (c *Conn) Index() int { return c.ifi.Index }
 
-// Receive reads what has arrived, oldest first, into pkts, of which it uses no
-// more than Batch, and returns how many it filled. If it did not fill all it could use,
-// nothing is left. Having nothing to read is no error. The payloads are the Conn's
-// own memory, good until the next Receive or Audit.
+// Receive reads what has arrived, oldest first and at most len(pkts) packets,
+// and returns how many. Nothing is left when n < len(pkts). Having nothing to
+// read is no error. The payloads are the Conn's own memory, good until the next
+// Receive or Audit.
 func (c *Conn) Receive(pkts []Packet) (n int, err error) {
-	got, err := read(c.hot, c.in[:min(Batch, len(pkts))])
-	if err != nil {
-		return 0, explain("receive on "+c.ifi.Name, err)
-	}
-	now := time.Now()
-	for i := range c.in[:got] {
-		drops, _ := parse(&pkts[n], &c.in[i], now)
-		if drops != 0 {
-			c.missed.advance(drops)
+	for n < len(pkts) {
+		ms := c.buffers(n, min(batch, len(pkts)-n))
+		got, err := read(c.hot, ms)
+		if err != nil {
+			return n, explain("receive on "+c.ifi.Name, err)
 		}
-		n++
+		now := time.Now()
+		for i := range ms[:got] {
+			drops, _ := parse(&pkts[n], &ms[i], now)
+			if drops != 0 {
+				c.missed.advance(drops)
+			}
+			n++
+		}
+		if got < len(ms) {
+			break
+		}
 	}
 	return n, nil
+}
+
+// buffers returns n messages to read into, the first being number from. They
+// are made when first asked for: most Conns never see more than a few packets
+// at once.
+func (c *Conn) buffers(from, n int) []ipv4.Message {
+	for len(c.in) < from+n {
+		b := make([]byte, maxPacket+maxControl)
+		c.in = append(c.in, ipv4.Message{Buffers: [][]byte{b[:maxPacket:maxPacket]}, OOB: b[maxPacket:]})
+	}
+	return c.in[from : from+n]
 }
 
 // Missed returns how many wanted packets the kernel has thrown away so far
@@ -204,26 +212,26 @@ func (c *Conn) SetFilter(f Filter) error {
 // Audit invalidates the payloads of the last Receive.
 func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
 	for n < len(rs) {
-		want := min(Batch, len(rs)-n)
-		got, err := read(c.audit, c.in[:want])
+		ms := c.buffers(0, min(batch, len(rs)-n))
+		got, err := read(c.audit, ms)
 		if err != nil {
 			return n, lost, explain("audit on "+c.ifi.Name, err)
 		}
 		now := time.Now()
-		for i := range c.in[:got] {
-			p := &c.auditPkt
-			drops, fragment := parse(p, &c.in[i], now)
+		for i := range ms[:got] {
+			p := &c.refused
+			drops, fragment := parse(p, &ms[i], now)
 			if drops != 0 {
 				lost += c.unaudited.advance(drops)
 			}
-			reason := c.filter.reason(&c.auditBytes, p, fragment)
+			reason := c.filter.reason(&c.advert, p, fragment)
 			if reason == wire.Accepted {
 				continue
 			}
 			rs[n] = Rejected{Src: p.Src, VRID: wire.VRID(p.Payload), Reason: reason}
 			n++
 		}
-		if got < want {
+		if got < len(ms) {
 			break
 		}
 	}
@@ -235,9 +243,6 @@ func (c *Conn) Close() error { return errors.Join(c.hot.Close(), c.audit.Close()
 
 // read fills ms with what is queued.
 func read(conn *ipv4.PacketConn, ms []ipv4.Message) (int, error) {
-	if len(ms) == 0 {
-		return 0, nil
-	}
 	n, err := conn.ReadBatch(ms, unix.MSG_DONTWAIT)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 		return 0, nil

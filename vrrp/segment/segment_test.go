@@ -192,7 +192,7 @@ func TestFilterAndAudit(t *testing.T) {
 			}
 			got[r.Reason]++
 		}
-		var ps [Batch]Packet
+		var ps [packets]Packet
 		n, err = c.Receive(ps[:])
 		if err != nil {
 			t.Fatal(err)
@@ -218,6 +218,9 @@ func render(m map[wire.Drop]int) string {
 	}
 	return b.String()
 }
+
+// packets is how many a caller reads at once: more than one system call does.
+const packets = 20
 
 // flood is more packets than a small queue holds, and fewer than the interface's
 // own queue, which would drop them where no socket counts.
@@ -283,7 +286,7 @@ func TestMissed(t *testing.T) {
 	time.Sleep(50 * time.Millisecond) // for what is still on the way
 	sent, read := flood, 0
 	for deadline := time.Now().Add(5 * time.Second); read+int(c.Missed()) < sent && time.Now().Before(deadline); {
-		var ps [Batch]Packet
+		var ps [packets]Packet
 		n, err := c.Receive(ps[:])
 		if err != nil {
 			t.Fatal(err)
@@ -459,12 +462,12 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
-// One operation is Batch packets sent, then received and decoded.
+// One operation is packets packets sent, then received and decoded.
 func BenchmarkReceive(b *testing.B) {
 	hosts := lan.New(b, 2)
 	from, to := openOn(b, hosts[0], wants51), openOn(b, hosts[1], wants51)
 	msg := advert(b, hosts[0].Addr, 3, 51)
-	var ps [Batch]Packet
+	var ps [packets]Packet
 	var a wire.Advert
 	b.ReportAllocs()
 	for b.Loop() {
@@ -473,7 +476,7 @@ func BenchmarkReceive(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		for left := Batch; left > 0; {
+		for left := packets; left > 0; {
 			n, err := to.Receive(ps[:left])
 			if err != nil {
 				b.Fatal(err)
