@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +56,13 @@ func New(t testing.TB, n int) []*Host {
 		)
 		bridge.IP(fmt.Sprintf("link set %s master br0 up", port))
 		hosts[i] = h
+	}
+	// A port forwards only when the kernel's link watch has seen its carrier.
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(bridge.Run("bridge", "link"), "state forwarding") < n; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the bridge does not forward:\n%s", bridge.Run("bridge", "link"))
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	return hosts
 }
