@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/lbha/lbha/config"
@@ -51,10 +52,15 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 	}
 	opts := probe.Options{Type: c.Type, Target: target(s, server, c)}
 	opts.HTTP = probe.HTTP{Method: c.Method, Path: c.Path, Host: c.Host, Status: c.Status, Contains: c.Contains}
-	sum := ""
 	if c.TLS != nil {
-		opts.TLS = probe.TLS{ServerName: c.TLS.ServerName, CAFile: c.TLS.CAFile, Insecure: !c.TLS.Verify}
-		sum = c.TLS.CASum // another content of the same file makes another probe
+		opts.TLS = probe.TLS{ServerName: c.TLS.ServerName, Insecure: !c.TLS.Verify}
+		if c.TLS.CAFile != "" {
+			roots, err := os.ReadFile(c.TLS.CAFile)
+			if err != nil {
+				return healthcheck.Check{}, fmt.Errorf("check %s: %w", id, err)
+			}
+			opts.TLS.Roots = string(roots)
+		}
 	}
 	prober, err := probe.New(opts)
 	if err != nil {
@@ -68,7 +74,7 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 			Timeout:  c.Timeout,
 			Policy:   healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial},
 		},
-		ProbeKey: opts.Key() + sum,
+		ProbeKey: opts.Key(),
 		Prober:   prober,
 	}, nil
 }
