@@ -183,7 +183,7 @@ func (b *builder) seconds(o opt[time.Duration], fallback, low, high time.Duratio
 // choice checks a word out of a few.
 func (b *builder) choice(o opt[string], fallback string, words ...string) string {
 	if o.set() && !slices.Contains(words, o.Value) {
-		b.errorHint(o.Node, didYouMean(o.Value, words), "%s: must be %s, not %.40q", o.Node.label(), strings.Join(words, ", "), o.Value)
+		b.errorHint(o.Node, didYouMean(o.Value, words), "%s: must be one of %s, not %.40q", o.Node.label(), strings.Join(words, ", "), o.Value)
 	}
 	return o.or(fallback)
 }

@@ -32,7 +32,10 @@ func (b *builder) servers(raw *rawService, s *Service, sync bool) {
 			Backup:         item.Backup.or(false),
 			Checks:         b.checks(item.Node, item.Check, item.Checks),
 		}
-		if v.MinConnections > v.MaxConnections {
+		switch {
+		case v.MinConnections > 0 && v.MaxConnections == 0:
+			b.error(item.MinConnections.Node, "min_connections: needs max_connections: it says when a full server gets connections again")
+		case v.MinConnections > v.MaxConnections:
 			b.error(item.MinConnections.Node, "min_connections: must not be above max_connections, which is %d", v.MaxConnections)
 		}
 		if !v.Backup {
@@ -168,12 +171,18 @@ func (b *builder) check(raw *rawCheck) Check {
 		Rise:     b.number(raw.Rise, defaultRise, 1, 1000),
 		Fall:     b.number(raw.Fall, defaultFall, 1, 1000),
 	}
-	if c.Timeout > c.Interval {
-		at := raw.Timeout.Node
-		b.error(at, "timeout: %s is above the interval, %s: a probe must end before the next begins", short(c.Timeout), short(c.Interval))
+	switch ownTimeout := raw.Timeout.Node.within(raw.Node); {
+	case c.Timeout <= c.Interval:
+	case !ownTimeout && raw.Interval.Node.within(raw.Node):
+		c.Timeout = c.Interval
+	default:
+		b.error(raw.Timeout.Node, "timeout: %s is above the interval, %s: a probe must end before the next begins", short(c.Timeout), short(c.Interval))
 	}
 	if raw.Address.set() {
-		c.Address = b.peer(raw.Address, 0)
+		a, err := netip.ParseAddr(raw.Address.Value)
+		if c.Address = a.Unmap(); err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+			b.error(raw.Address.Node, "address: %.80q is not the IP address of a host", raw.Address.Value)
+		}
 	}
 	if !raw.Type.set() {
 		return c

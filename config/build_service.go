@@ -17,6 +17,9 @@ const (
 	defaultWeight       = 1
 )
 
+// maxKeys bounds the virtual services of a configuration; a range makes many of one line.
+const maxKeys = 100_000
+
 // inherit fills in what the service does not set from [defaults.service].
 func (s *rawService) inherit(from *rawService) {
 	if from == nil {
@@ -115,7 +118,7 @@ func (b *builder) keys(raw *rawService, s *Service) {
 		for _, a := range addrs {
 			b.claim(ipvs.NewKey(s.Protocol, a), s, o.Node)
 		}
-		b.unheld(o.Node, addrs[0].Addr())
+		b.unheld(o.Node, addrs)
 	}
 	if raw.Family.Node.within(raw.Node) && s.Family != 0 && raw.Family.Value != s.Family {
 		b.error(raw.Family.Node, "family: the addresses are %s", s.Family)
@@ -128,14 +131,21 @@ func (b *builder) claim(k ipvs.Key, s *Service, at *node) {
 		b.error(at, "%s: %s is already a virtual service of %q", at.label(), k, other)
 		return
 	}
+	if len(b.taken) == maxKeys {
+		b.error(at, "%s: more than %d virtual services in all", at.label(), maxKeys)
+		return
+	}
 	b.taken[k] = s.Name
 	s.Keys = append(s.Keys, k)
 }
 
 // unheld warns of an address that no instance holds, if instances hold any.
-func (b *builder) unheld(at *node, a netip.Addr) {
-	if _, held := b.vips[a]; !held && len(b.vips) > 0 {
-		b.warn(at, "%s: no [[vrrp]] holds %s", at.label(), a)
+func (b *builder) unheld(at *node, addrs []netip.AddrPort) {
+	for _, a := range addrs {
+		if _, held := b.vips[a.Addr()]; !held && len(b.vips) > 0 {
+			b.warn(at, "%s: no [[vrrp]] holds %s", at.label(), a.Addr())
+			return
+		}
 	}
 }
 

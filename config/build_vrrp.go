@@ -145,7 +145,9 @@ func (b *builder) auth(raw *rawVRRP) Auth {
 		return out
 	}
 	if where == nil {
-		b.missing(a.Node, "key", `or "key_file"`)
+		if a.Node.lacks("key_file") {
+			b.need(a.Node, nil, "key", `or "key_file"`)
+		}
 		return out
 	}
 	out.Key = a.Key.Value

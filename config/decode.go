@@ -180,7 +180,7 @@ func decodeScalar(p any, n *node) *mismatch {
 		if !ok {
 			hint := ""
 			if i, isInt := n.data.(int64); isInt && i >= 0 && i < 1e6 {
-				hint = fmt.Sprintf("write %q for %d seconds", strconv.FormatInt(i, 10)+"s", i)
+				hint = fmt.Sprintf("write %q", strconv.FormatInt(i, 10)+"s")
 			}
 			return wants(`a duration in quotes, such as "1s" or "250ms"`, hint)
 		}
@@ -200,7 +200,7 @@ func decodeScalar(p any, n *node) *mismatch {
 			return wants("a string or a number", "")
 		}
 		if err := p.UnmarshalText([]byte(text)); err != nil {
-			return &mismatch{fmt.Sprintf("%s: %v", n.label(), err), ""}
+			return &mismatch{err.Error(), ""} // the types name themselves
 		}
 	default:
 		panic(fmt.Sprintf("config: no way to decode %T", p))

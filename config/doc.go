@@ -1,3 +1,133 @@
-// Package config reads lbha's configuration: TOML text in, one validated Config out, or
+// Package config reads lbha's configuration: TOML text in, one validated [Config] out, or
 // every fault of every file with its place.
+//
+// # From text to Config
+//
+// A file goes through four steps, each of which is one file of this package or a few:
+//
+//	scan     text → places        which key and which value stands where (scan.go)
+//	toml     text → values        BurntSushi/toml, which also finds the syntax errors
+//	decode   nodes → raw shapes   strict: unknown keys, wrong types (raw.go, decode.go)
+//	build    raw → Config         defaults, ranges, contradictions (build*.go)
+//
+// The first two meet in a tree of nodes, values with their places, and every value of a
+// raw shape remembers its node. That is why a finding about two keys of two files, made at
+// the very end, still has a line and a column. Nothing stops at the first fault: a value
+// that does not fit counts as not set, and is not reported a second time as missing.
+//
+// A [Config] is immutable and complete. It names no default: "not set" is gone. What it
+// says but this version cannot run is listed by [Config.Unavailable]. What a change from
+// one to another means is told by [Compare].
+//
+// # Several files
+//
+// The key include, at the top of a file, names more files, relative to the file that it
+// stands in: include = ["conf.d/*.toml"]. What a pattern matches is read sorted by name,
+// and each file once. Arrays of tables at the top ([[vrrp]], [[vrrp_group]], [[service]])
+// add up, every other key may be set in one file only.
+//
+// # Inheritance
+//
+// Everything that [[vrrp]] can set may also be set in [defaults.vrrp], and likewise for
+// [[service]] and [defaults.service]. Tables are inherited key by key; scalars and arrays
+// as a whole. An inherited setting that cannot apply to the one that inherits it (the flags
+// of another scheduler) is left out; written by itself, it is an error.
+//
+// A check inherits from the check in its place: a server's from its service's, a service's
+// from [defaults.service.check]. If both are of one type, or the heir names none, that is
+// every key that the heir leaves out, else only interval, timeout, rise and fall. To have
+// no check at all where one would be inherited, write checks = [].
+//
+// # Defaults
+//
+// A key without a default must be set. Durations are strings with a unit, such as "250ms",
+// "2s", "5m".
+//
+//	[global]              name                the host name
+//	                      control             "/run/lbha/lbha.sock"
+//	                      state_dir           "/run/lbha"
+//	                      metrics             "", off
+//	                      log.level           "info"; debug, warn, error
+//	                      log.format          "auto"; text, json
+//	                      exclusive           false
+//	                      scripts.user        "nobody"
+//	                      scripts.timeout     "5s"
+//	                      ipvs.timeouts.*     "0s": the kernel's are left alone
+//	                      ipvs.sync           absent: no synchronisation
+//	                      ipvs.sync.id        0
+//
+//	[[vrrp]]              name, interface, id, addresses    must be set
+//	                      version             3
+//	                      priority            100
+//	                      interval            "1s"
+//	                      preempt             true
+//	                      preempt_delay       "0s"
+//	                      startup_delay       "0s"
+//	                      down_adverts        3
+//	                      extra_addresses     none
+//	                      address_lease       "auto"; "off", or whole seconds
+//	                      virtual_mac         false
+//	                      unicast             absent: multicast
+//	                      auth.type           "none"; pass (version 2), hmac
+//	                      announce.count      5
+//	                      announce.repeat_after "5s"
+//	                      announce.refresh    "60s"
+//	                      announce.gap        "0s"
+//	                      notify              absent
+//
+//	addresses of [[vrrp]] address             must be set; without a prefix length, /32 or /128
+//	                      interface           the instance's
+//	                      label               none
+//
+//	[[vrrp.track]]        one of interface, service, script, file, process    must be set
+//	                      weight              0: a failure means FAULT
+//	                      interval            "2s", scripts only
+//	                      rise, fall          2, 3, scripts only
+//
+//	[[vrrp_group]]        name, members       must be set
+//
+//	[[service]]           name, server        must be set
+//	                      address, addresses or fwmark      one of them must be set
+//	                      family              "ipv4", with fwmark; else the addresses'
+//	                      protocol            "tcp"; udp, sctp
+//	                      scheduler           "wlc"
+//	                      scheduler_flags     none
+//	                      forward             "nat"; dr, tun
+//	                      tunnel.type         "ipip"; gue, gre
+//	                      tunnel.checksum     "none"; full, remote
+//	                      persistence         absent: none
+//	                      persistence.timeout "5m"
+//	                      persistence.netmask 32 or 128: every client by itself
+//	                      one_packet          false
+//	                      quorum              1
+//	                      hysteresis          0
+//	                      panic_threshold     0.0, off
+//	                      on_fail             "remove"; quiesce
+//	                      slow_start          "0s"
+//	                      drain_timeout       "5m"; "0s": no limit
+//	                      initial             "down"; up
+//	                      check, checks       absent: servers count as healthy
+//
+//	[[service.server]]    address             must be set; without a port, the service's
+//	                      weight              1
+//	                      max_connections     0: no limit
+//	                      min_connections     0: the kernel's choice
+//	                      backup              false
+//	                      check, checks       the service's
+//
+//	[service.check]       type                must be set: tcp, http, https
+//	                      address, port       the server's
+//	                      interval            "2s"
+//	                      timeout             "1s", or interval if that is shorter
+//	                      rise                2
+//	                      fall                3
+//	  http and https      method              "GET"; HEAD, OPTIONS, POST
+//	                      path                "/"
+//	                      host                the address that is asked
+//	                      status              ["200-299"]
+//	                      contains            "": the body is not read
+//	  https               tls.verify          true
+//	                      tls.server_name     host
+//	                      tls.ca_file         the system's authorities
+//	  dns                 name                must be set
 package config

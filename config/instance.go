@@ -15,7 +15,7 @@ import (
 type Instance struct {
 	Name      string        `json:"name"`
 	Interface string        `json:"interface"` // where adverts are sent and heard
-	VRID      vrrp.VRID     `json:"vrid"`
+	VRID      vrrp.VRID     `json:"id"`
 	Version   vrrp.Version  `json:"version"`
 	Family    ipvs.Family   `json:"family"` // that of Addresses
 	Priority  vrrp.Priority `json:"priority"`
@@ -43,6 +43,15 @@ type Address struct {
 	Prefix    netip.Prefix `json:"prefix"`          // the address itself and its prefix length, host bits kept
 	Interface string       `json:"interface"`       // where it is added; default: the instance's interface
 	Label     string       `json:"label,omitempty"` // IPv4 only: "eth0:vip", what old tools show
+}
+
+// String returns the address as the ip command takes it.
+func (a Address) String() string {
+	s := a.Prefix.String() + " dev " + a.Interface
+	if a.Label != "" {
+		s += " label " + a.Label
+	}
+	return s
 }
 
 // Unicast replaces multicast by one packet for each peer.

@@ -124,12 +124,7 @@ func (l *loader) load(path string, from *node) {
 
 // parse reads one text into a tree of nodes, nil if it is not TOML.
 func (l *loader) parse(file string, text []byte) *node {
-	for _, bom := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} { // as the parser does
-		if t, found := bytes.CutPrefix(text, []byte(bom)); found {
-			text = t
-			break
-		}
-	}
+	text = trimMark(text)
 	n, excess := scan(file, text)
 	if excess != nil {
 		l.found = append(l.found, *excess)
@@ -146,6 +141,17 @@ func (l *loader) parse(file string, text []byte) *node {
 	}
 	n.attach(values)
 	return n
+}
+
+// trimMark takes off a byte order mark, each one that the parser would skip: scan counts
+// columns as the parser does.
+func trimMark(text []byte) []byte {
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if rest, found := bytes.CutPrefix(text, []byte(mark)); found {
+			return rest
+		}
+	}
+	return text
 }
 
 // include loads what a file includes, in the order of its patterns and, within one,

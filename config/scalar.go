@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -88,10 +87,10 @@ func (l *AddressLease) UnmarshalText(text []byte) error {
 	default:
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			return errors.New(`must be "auto", "off" or a duration such as "3s"`)
+			return fmt.Errorf(`address lease %.40q: want "auto", "off" or a duration such as "3s"`, s)
 		}
 		if d < time.Second || d > time.Hour || d%time.Second != 0 {
-			return errors.New("must be a whole number of seconds from 1s to 1h: the kernel counts in seconds")
+			return fmt.Errorf("address lease %q: want whole seconds from 1s to 1h: the kernel counts no finer", s)
 		}
 		*l = AddressLease{Duration: d}
 	}

@@ -60,7 +60,7 @@ type Server struct {
 	MinConnections uint32         `json:"min_connections,omitempty"` // lower threshold: new connections again below; 0: the kernel's 3/4
 	Backup         bool           `json:"backup,omitempty"`          // used when the quorum is lost; checked like the others
 	// Checks replace the service's; nil: the service's apply.
-	Checks []Check `json:"checks,omitempty"`
+	Checks []Check `json:"checks,omitzero"`
 }
 
 // ChecksOf returns the checks that server, a member of the service, must pass.
@@ -69,6 +69,16 @@ func (s *Service) ChecksOf(server *Server) []Check {
 		return server.Checks
 	}
 	return s.Checks
+}
+
+// Destination returns where the kernel sends traffic for key, one of the service's, when it
+// picks server. DR and TUN cannot change the port, so there it is the key's.
+func (s *Service) Destination(key ipvs.Key, server *Server) netip.AddrPort {
+	port := server.Address.Port()
+	if key.Mark() == 0 && (s.Forward != ipvs.NAT || port == 0) {
+		port = key.Addr().Port()
+	}
+	return netip.AddrPortFrom(server.Address.Addr(), port)
 }
 
 // Check is one health check.
@@ -91,6 +101,18 @@ type Check struct {
 	TLS      *TLS                      `json:"tls,omitempty"`      // HTTPS only, then never nil
 
 	Query string `json:"name,omitempty"` // DNS: the name to ask for
+}
+
+// Target returns what the check of a server probes.
+func (c *Check) Target(server *Server) netip.AddrPort {
+	addr, port := c.Address, c.Port
+	if !addr.IsValid() {
+		addr = server.Address.Addr()
+	}
+	if port == 0 {
+		port = server.Address.Port()
+	}
+	return netip.AddrPortFrom(addr, port)
 }
 
 // TLS is the client side of an HTTPS check.

@@ -1,0 +1,334 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// render writes diagnostics with their paths.
+func render(ds config.Diagnostics) string {
+	var b strings.Builder
+	for _, d := range ds {
+		fmt.Fprintf(&b, "%s\n\tat %s\n", d, d.Path)
+	}
+	return b.String()
+}
+
+// TestBad loads files with one fault each, and one with many.
+func TestBad(t *testing.T) {
+	files, _ := filepath.Glob("testdata/bad/*.toml")
+	if len(files) < 40 {
+		t.Fatalf("%d files in testdata/bad", len(files))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".toml")
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Load(file)
+			ds, ok := errors.AsType[config.Diagnostics](err)
+			if c != nil || !ok {
+				t.Fatalf("Load = %v, %v; want Diagnostics", c, err)
+			}
+			if len(ds) != 1 && name != "many" {
+				t.Errorf("%d findings, want the one that the file is about:\n%v", len(ds), err)
+			}
+			config.Golden(t, strings.TrimSuffix(file, ".toml")+".golden", render(ds))
+		})
+	}
+}
+
+// TestWarnings loads files that are legal but probably not meant.
+func TestWarnings(t *testing.T) {
+	if err := os.Chmod("testdata/warn/key-file.key", 0o644); err != nil { // whatever the checkout made it
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob("testdata/warn/*.toml")
+	if len(files) == 0 {
+		t.Fatal("no files in testdata/warn")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			c, err := config.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Golden(t, strings.TrimSuffix(file, ".toml")+".golden", render(c.Warnings))
+		})
+	}
+}
+
+// TestSurface loads the reference of all names and shapes, and says which of them this
+// version cannot run.
+func TestSurface(t *testing.T) {
+	c := load(t, "testdata/surface.toml")
+	if len(c.Warnings) > 0 {
+		t.Errorf("warnings:\n%s", render(c.Warnings))
+	}
+	config.Golden(t, "testdata/surface.unavailable.golden", render(c.Unavailable()))
+	config.Golden(t, "testdata/surface.json.golden", indent(t, []any{c.Global, c.Instances, c.Groups, c.Services}))
+
+	const reference = "../../shared/config-surface.toml"
+	if text, err := os.ReadFile(reference); err == nil {
+		ours, err := os.ReadFile("testdata/surface.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(text), string(ours)); diff != "" {
+			t.Errorf("testdata/surface.toml is no longer %s (-reference +ours):\n%s", reference, diff)
+		}
+	}
+}
+
+// TestExamples loads what is shipped as an example: it must run as it stands.
+func TestExamples(t *testing.T) {
+	files, _ := filepath.Glob("../examples/*.toml")
+	if len(files) < 4 {
+		t.Fatalf("%d files in examples", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c := load(t, file)
+			if ds := append(c.Unavailable(), c.Warnings...); len(ds) > 0 {
+				t.Errorf("an example must need nothing that this version lacks:\n%s", render(ds))
+			}
+		})
+	}
+}
+
+func TestMinimal(t *testing.T) {
+	c, err := config.Parse("minimal", []byte(config.Minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ds := append(c.Unavailable(), c.Warnings...); len(ds) > 0 {
+		t.Errorf("findings:\n%s", render(ds))
+	}
+	if plan := config.Compare(c, load(t, "../examples/minimal.toml")); !plan.Empty() {
+		t.Errorf("examples/minimal.toml says something else:\n%s", plan)
+	}
+}
+
+// TestHash holds that the hash is about the content, not about the text.
+func TestHash(t *testing.T) {
+	const same = "# a comment\nvrrp = [{ id = 51, interface = 'eth0', name = \"we\\u0062\", version = 3, addresses = [ '10.9.0.100' ] }]\n"
+	const text = "[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\naddresses = [\"10.9.0.100/32\"]\n"
+	a, b, c := parse(t, text), parse(t, same), parse(t, text+"priority = 101\n")
+	if a.Hash != b.Hash {
+		t.Errorf("one content, two hashes:\n%s\n%s", indent(t, a), indent(t, b))
+	}
+	if a.Hash == c.Hash {
+		t.Error("two contents, one hash")
+	}
+}
+
+// TestInstanceJSON holds that an instance survives the way to the elector.
+func TestInstanceJSON(t *testing.T) {
+	c := load(t, "testdata/instances.toml")
+	text, err := json.Marshal(c.Instances)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back []config.Instance
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(c.Instances, back) {
+		t.Errorf("changed on the way:\n%s\n%s", text, indent(t, back))
+	}
+	if back[0].Auth.Key.Reveal() != "secret12" {
+		t.Errorf("key = %q", back[0].Auth.Key.Reveal())
+	}
+}
+
+// TestInherit compares whole configurations, written with and without [defaults].
+func TestInherit(t *testing.T) {
+	files, _ := filepath.Glob("testdata/inherit/*.toml")
+	if len(files) == 0 {
+		t.Fatal("no files in testdata/inherit")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c := load(t, file)
+			config.Golden(t, strings.TrimSuffix(file, ".toml")+".golden", indent(t, []any{c.Instances, c.Services}))
+		})
+	}
+}
+
+func TestInclude(t *testing.T) {
+	c := load(t, "testdata/include/main.toml")
+	var got []string
+	for _, in := range c.Instances {
+		got = append(got, "vrrp "+in.Name)
+	}
+	for _, s := range c.Services {
+		got = append(got, "service "+s.Name)
+	}
+	got = append(got, "name "+c.Global.Name, "metrics "+c.Global.Metrics)
+	want := []string{"vrrp main", "vrrp a", "vrrp b", "service deep", "name lb1", "metrics :9112"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	files := []string{
+		"testdata/include/main.toml", "testdata/include/conf.d/a.toml",
+		"testdata/include/conf.d/b.toml", "testdata/include/conf.d/deep/c.toml",
+	}
+	if diff := cmp.Diff(files, c.Files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// TestUnreadable loads what is no regular file, or too large. None may block.
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(dir, "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "absent"): "absent: cannot be read: no such file or directory",
+		dir:                          "cannot be read: not a regular file",
+		pipe:                         "pipe: cannot be read: not a regular file",
+		"/dev/zero":                  "/dev/zero: cannot be read: not a regular file",
+		large:                        "large: cannot be read: larger than 16777216 bytes",
+	} {
+		if _, err := config.Load(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("Load(%s) = %v, want %s", path, err, want)
+		}
+	}
+}
+
+// TestParseReadsNothing holds that a text alone opens no file.
+func TestParseReadsNothing(t *testing.T) {
+	_, err := config.Parse("text", []byte("include = [\"*.toml\"]\n"+
+		"[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\nversion = 2\naddresses = [\"10.9.0.100\"]\n"+
+		"auth = { type = \"pass\", key_file = \"/etc/hostname\" }\n"))
+	want := "text:1:12: include: \"*.toml\": a text alone reads no files\n" +
+		"text:8:36: key_file: /etc/hostname cannot be read: a text alone reads no files"
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+func TestDestination(t *testing.T) {
+	key := ipvs.NewKey(ipvs.TCP, netip.MustParseAddrPort("10.9.0.100:443"))
+	mark := ipvs.MarkKey(10, ipvs.IPv4)
+	for _, c := range []struct {
+		forward ipvs.Forward
+		key     ipvs.Key
+		server  string
+		want    string
+	}{
+		{ipvs.NAT, key, "10.9.0.3:8443", "10.9.0.3:8443"},
+		{ipvs.NAT, key, "10.9.0.3:0", "10.9.0.3:443"},
+		{ipvs.DR, key, "10.9.0.3:80", "10.9.0.3:443"},
+		{ipvs.TUN, key, "10.9.0.3:0", "10.9.0.3:443"},
+		{ipvs.NAT, mark, "10.9.0.3:0", "10.9.0.3:0"},
+		{ipvs.DR, mark, "10.9.0.3:80", "10.9.0.3:80"},
+	} {
+		s := config.Service{Forward: c.forward}
+		if got := s.Destination(c.key, &config.Server{Address: netip.MustParseAddrPort(c.server)}); got.String() != c.want {
+			t.Errorf("%s %s to %s: %s, want %s", c.forward, c.key, c.server, got, c.want)
+		}
+	}
+}
+
+// TestManyServers holds that a large configuration loads in far less than a second.
+func TestManyServers(t *testing.T) {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "[[service]]\nname = \"s%d\"\naddress = \"10.1.%d.%d:80\"\n[service.check]\ntype = \"tcp\"\n", i, i/250, i%250+1)
+		for j := range 10 {
+			fmt.Fprintf(&b, "[[service.server]]\naddress = \"10.2.%d.%d:80\"\nweight = %d\n", i/250*10+j, i%250+1, j+1)
+		}
+	}
+	start := time.Now()
+	c := parse(t, b.String())
+	if n := len(c.Services[999].Servers); n != 10 {
+		t.Errorf("the last service has %d servers", n)
+	}
+	if d := time.Since(start); d > 10*time.Second { // measured: 0.1 s; the slowest machine under the race detector may take its time
+		t.Errorf("10,000 servers took %v", d)
+	}
+}
+
+func load(t *testing.T, file string) *config.Config {
+	t.Helper()
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatalf("%s:\n%v", file, err)
+	}
+	return c
+}
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("text", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func indent(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text) + "\n"
+}
+
+// FuzzParse holds that no text makes Parse panic, that every finding lies in the text,
+// and that a text which loads once loads again as the same.
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"testdata/*.toml", "testdata/bad/*.toml", "testdata/inherit/*.toml"} {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil {
+				f.Add(text)
+			}
+		}
+	}
+	f.Add([]byte(config.Minimal))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := config.Parse("text", text)
+		if err != nil {
+			ds, ok := errors.AsType[config.Diagnostics](err)
+			if !ok || len(ds) == 0 {
+				t.Fatalf("%T: %v", err, err)
+			}
+			lines := bytes.Count(text, []byte("\n")) + 1
+			for _, d := range ds {
+				if d.Line < 1 || d.Line > lines || d.Column < 1 {
+					t.Errorf("%d lines, and a finding at %s", lines, d)
+				}
+			}
+			return
+		}
+		again, err := config.Parse("text", text)
+		if err != nil || again.Hash != c.Hash || !config.Compare(c, again).Empty() {
+			t.Errorf("loaded again: %v, %s", err, config.Compare(c, again))
+		}
+	})
+}
