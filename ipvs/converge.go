@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,9 @@ const passes = 3
 // converge lists, compares and applies until the kernel's table is as wanted. It
 // returns the ops that took effect.
 func (l *loop) converge(ctx context.Context, confirm bool) (done []Op, err error) {
+	var former error
 	for range passes {
+		former = err
 		snap, listErr := l.list(ctx)
 		if listErr != nil {
 			return done, listErr
@@ -31,11 +34,14 @@ func (l *loop) converge(ctx context.Context, confirm bool) (done []Op, err error
 		applied, left, err = l.apply(ctx, ops, snap.Table)
 		done = append(done, applied...)
 		l.note(snap, applied, left)
-		if isFatal(err) {
+		switch {
+		case isFatal(err):
+			l.known = nil // nobody can tell
 			return done, err
-		}
-		if err == nil && !confirm {
+		case err == nil && !confirm:
 			return done, nil
+		case err != nil && former != nil && err.Error() == former.Error():
+			return done, err // the kernel means it
 		}
 	}
 	if err == nil {
@@ -46,8 +52,8 @@ func (l *loop) converge(ctx context.Context, confirm bool) (done []Op, err error
 
 // isFatal reports whether an error concerns more than single ops.
 func isFatal(err error) bool {
-	var refused *ApplyError
-	return err != nil && !errors.As(err, &refused)
+	_, refused := errors.AsType[*ApplyError](err)
+	return err != nil && !refused
 }
 
 // list reads the table and tells what others did to it since.
@@ -158,7 +164,7 @@ func (l *loop) note(snap Snapshot, applied, left []Op) {
 // without a live server.
 func (l *loop) apply(ctx context.Context, ops []Op, have Table) (applied, left []Op, err error) {
 	i := 0
-	for i < len(ops) && ops[i].phase() == phaseRaise {
+	for i < len(ops) && ops[i].phase() <= phaseRaise {
 		i++
 	}
 	applied, left, err = l.write(ctx, ops[:i])
@@ -168,8 +174,8 @@ func (l *loop) apply(ctx context.Context, ops []Op, have Table) (applied, left [
 	rest, held := ops[i:], []Op(nil)
 	if len(left) > 0 {
 		rest, held = hold(rest, left, have.After(applied), l.want.Table)
-		if len(held) > 0 && l.failures == 0 {
-			l.event(Event{Kind: EventHeld, Ops: held})
+		if len(held) > 0 {
+			l.eventOnce(fmt.Sprint(held), Event{Kind: EventHeld, Ops: held})
 		}
 	}
 	more, refused, err2 := l.write(ctx, rest)
@@ -187,8 +193,8 @@ func (l *loop) write(ctx context.Context, ops []Op) (applied, left []Op, err err
 	if err == nil {
 		return ops, nil, nil
 	}
-	var refusals *ApplyError
-	if !errors.As(err, &refusals) {
+	refusals, ok := errors.AsType[*ApplyError](err)
+	if !ok {
 		return nil, ops, fmt.Errorf("change the table: %w", err)
 	}
 	l.state.Counts.Refused += uint64(len(refusals.Refused))
@@ -208,14 +214,15 @@ func (l *loop) write(ctx context.Context, ops []Op) (applied, left []Op, err err
 
 // joinRefusals makes one error of those of two writes. A fatal one wins.
 func joinRefusals(a, b error) error {
-	var first, second *ApplyError
-	if !errors.As(a, &first) || !errors.As(b, &second) {
-		if isFatal(b) || a == nil {
-			return b
-		}
-		return a
+	first, ok1 := errors.AsType[*ApplyError](a)
+	second, ok2 := errors.AsType[*ApplyError](b)
+	switch {
+	case ok1 && ok2:
+		return &ApplyError{Refused: slices.Concat(first.Refused, second.Refused)}
+	case b != nil:
+		return b
 	}
-	return &ApplyError{Refused: append(first.Refused[:len(first.Refused):len(first.Refused)], second.Refused...)}
+	return a
 }
 
 // hold splits ops into those that may go ahead and those that would take the

@@ -8,8 +8,8 @@ import (
 // Diff returns the ops that turn the table have into the table want, in an
 // order that is safe to stop at or to fail in anywhere:
 //
-//   - first what adds capacity: services made and edited, servers added, weights
-//     raised from 0;
+//   - first services that are made and edited;
+//   - then what adds capacity: servers added, weights raised from 0;
 //   - then other edits of servers;
 //   - then what takes capacity away: weights lowered to 0, servers deleted;
 //   - last the services that are not wanted.
@@ -75,7 +75,8 @@ func order(w, h []Server) int {
 
 // The phases of a [Diff].
 const (
-	phaseRaise = iota
+	phaseService = iota
+	phaseRaise
 	phaseEdit
 	phaseLower
 	phaseDelete
@@ -83,7 +84,9 @@ const (
 
 func (o Op) phase() int {
 	switch o.Action {
-	case AddService, EditService, AddServer:
+	case AddService, EditService:
+		return phaseService
+	case AddServer:
 		return phaseRaise
 	case EditServer:
 		switch from, to := o.Was.Server.Weight, o.Server.Weight; {

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 // once.
 func (r *Reconciler) Run(ctx context.Context) error {
 	defer close(r.stopped)
-	l := &loop{Reconciler: r, ours: map[Key]bool{}, reported: map[Key]bool{}}
+	l := &loop{Reconciler: r, ours: map[Key]bool{}, reported: map[Key]bool{}, told: map[EventKind]string{}}
 	l.take()
 	l.attempt(ctx, false)
 	close(r.ready)
@@ -28,7 +29,14 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			l.attempt(ctx, false)
 		case req := <-r.requests:
 			l.take() // a Set before the request counts
+			if !req.confirm && r.State().fresh() {
+				req.reply <- Report{State: r.State()} // another caller was faster
+				continue
+			}
 			ops := l.attempt(ctx, req.confirm)
+			if ctx.Err() != nil {
+				return ctx.Err() // and the caller gets ErrStopped
+			}
 			req.reply <- Report{Ops: ops, State: r.State()}
 		case <-timer.C:
 			l.attempt(ctx, false)
@@ -40,17 +48,17 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // loop is what the goroutine of Run owns.
 type loop struct {
 	*Reconciler
-	want     *Want        // nil before the first Set
-	cause    Cause        // of the next ops
-	ours     map[Key]bool // services that may be edited and deleted
-	reported map[Key]bool // services of others that were reported
-	known    Table        // our part of the kernel's table as we left it; nil if not known
-	settled  bool         // the kernel has held what is wanted since the last Set
-	toWant   []Op         // carried out since the last Set, until settled
-	failures int          // attempts in a row
-	down     bool         // EventUnavailable was the last word
-	trouble  string       // the last failure that was reported
-	state    State        // to be published
+	want     *Want                // nil before the first Set
+	cause    Cause                // of the next ops
+	ours     map[Key]bool         // services that may be edited and deleted
+	reported map[Key]bool         // services of others that were reported
+	known    Table                // our part of the kernel's table as we left it; nil if not known
+	settled  bool                 // the kernel has held what is wanted since the last Set
+	toWant   []Op                 // carried out since the last Set, until settled
+	failures int                  // attempts in a row
+	down     bool                 // EventUnavailable was reported, EventAvailable not yet
+	told     map[EventKind]string // what is wrong, as last reported
+	state    State                // to be published
 }
 
 // take adopts a want that waits.
@@ -90,63 +98,72 @@ func (l *loop) delay() time.Duration {
 // attempt.
 func (l *loop) attempt(ctx context.Context, confirm bool) []Op {
 	done, err := l.converge(ctx, confirm)
-	if err == nil {
-		err = l.configure(ctx)
+	var settingsErr error
+	if !isFatal(err) {
+		settingsErr = l.configure(ctx)
 	}
 	if ctx.Err() != nil {
 		return nil // stopping: what the kernel said then means nothing
 	}
+	before := l.toWant
 	if !l.settled {
 		l.toWant = append(l.toWant, done...)
-		done = l.toWant
 	}
-	l.conclude(err)
-	return slices.Clone(done)
+	l.conclude(err, settingsErr)
+	return slices.Concat(before, done)
 }
 
 // conclude reports how an attempt went and publishes the state.
-func (l *loop) conclude(err error) {
+func (l *loop) conclude(tableErr, settingsErr error) {
+	err := errors.Join(tableErr, settingsErr)
 	l.state.Err = err
 	if err != nil {
 		l.failures++
 		l.state.Counts.Errors++
 		l.state.InSync = false
+		l.complain(tableErr)
+		l.complain(settingsErr)
 		l.cause = CauseRetry
-		l.complain(err)
 	} else {
-		l.failures, l.trouble = 0, ""
+		l.failures = 0
+		clear(l.told)
 		l.cause = CauseDrift
 		l.settled = l.want != nil
-		l.toWant = nil
 	}
 	s := l.state
 	s.Owned = slices.SortedFunc(maps.Keys(l.ours), Key.Compare)
 	l.Reconciler.state.Store(&s)
 }
 
-// complain reports a failure when it begins and when it changes.
+// complain reports a failure.
 func (l *loop) complain(err error) {
+	if err == nil {
+		return
+	}
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrPermission) {
-		if !l.down {
-			l.down = true
-			l.event(Event{Kind: EventUnavailable, Err: err})
-		}
+		l.down = true
+		l.eventOnce(err.Error(), Event{Kind: EventUnavailable, Err: err})
 		return
 	}
-	if l.trouble == err.Error() {
-		return
-	}
-	l.trouble = err.Error()
-	var refused *ApplyError
-	if !errors.As(err, &refused) {
-		l.event(Event{Kind: EventError, Err: err})
+	refused, ok := errors.AsType[*ApplyError](err)
+	if !ok {
+		l.eventOnce(err.Error(), Event{Kind: EventError, Err: err})
 		return
 	}
 	ops := make([]Op, len(refused.Refused))
 	for i, e := range refused.Refused {
 		ops[i] = e.Op
 	}
-	l.event(Event{Kind: EventRefused, Ops: ops, Err: err})
+	l.eventOnce(fmt.Sprint(refused.Unwrap()), Event{Kind: EventRefused, Ops: ops, Err: refused})
+}
+
+// eventOnce reports what is wrong when it begins and when it changes, which its
+// text tells.
+func (l *loop) eventOnce(text string, e Event) {
+	if l.told[e.Kind] != text {
+		l.told[e.Kind] = text
+		l.event(e)
+	}
 }
 
 func (l *loop) event(e Event) {

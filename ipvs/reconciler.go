@@ -87,6 +87,9 @@ type State struct {
 	Counts    Counts
 }
 
+// fresh reports whether the state is new enough for [Reconciler.Refresh].
+func (s *State) fresh() bool { return s.Err == nil && time.Since(s.Listed) < freshness }
+
 // Counts are totals since the start of a [Reconciler].
 type Counts struct {
 	Listings uint64 `json:"listings"` // of the kernel's table
@@ -177,7 +180,7 @@ func (r *Reconciler) Sync(ctx context.Context) (Report, error) {
 // Refresh returns a state that was listed at most a second ago, listing the
 // table if need be. With an error it returns the last known state.
 func (r *Reconciler) Refresh(ctx context.Context) (*State, error) {
-	if s := r.State(); s.Err == nil && time.Since(s.Listed) < freshness {
+	if s := r.State(); s.fresh() {
 		return s, nil
 	}
 	rep, err := r.ask(ctx, false)

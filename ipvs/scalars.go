@@ -52,12 +52,12 @@ func (f Family) Bits() int {
 // Forward is the way a packet gets to a real server.
 type Forward uint8
 
-// The forwarding methods. The kernel has two more, "localnode" and "bypass",
-// which it chooses by itself and which nobody can ask for.
+// The forwarding methods, numbered as IP_VS_CONN_F_* in linux/ip_vs.h. The two
+// numbers between and after them, "localnode" and "bypass", are the kernel's own.
 const (
-	NAT Forward = iota // rewrite the destination; replies come back through the director
-	DR                 // rewrite the destination MAC only ("dr"); the real server answers by itself
-	TUN                // encapsulate; the real server answers by itself
+	NAT Forward = 0 // rewrite the destination; replies come back through the director
+	TUN Forward = 2 // encapsulate; the real server answers by itself
+	DR  Forward = 3 // rewrite the destination MAC only; the real server answers by itself
 )
 
 var forwards = names[Forward]{"forwarding method", []name[Forward]{{NAT, "nat"}, {DR, "dr"}, {TUN, "tun"}}}

@@ -51,13 +51,26 @@ type Daemon struct {
 	TTL       uint8      `json:"ttl,omitempty"`     // 1
 }
 
-// satisfies reports whether the running daemon d is one that w asks for.
-func (d Daemon) satisfies(w Daemon) bool {
+// Satisfies reports whether the running daemon d is one that w asks for.
+func (d Daemon) Satisfies(w Daemon) bool {
 	return d.Role == w.Role && d.Interface == w.Interface && d.ID == w.ID &&
-		(w.MaxLen == 0 || d.MaxLen == w.MaxLen) &&
+		(w.MaxLen == 0 || d.MaxLen == w.maxLen()) &&
 		(!w.Group.IsValid() || d.Group == w.Group) &&
 		(w.Port == 0 || d.Port == w.Port) &&
 		(w.TTL == 0 || d.TTL == w.TTL)
+}
+
+// maxLen is what the kernel makes of a MaxLen that was asked for: see
+// start_sync_thread in net/netfilter/ipvs/ip_vs_sync.c.
+func (d Daemon) maxLen() uint16 {
+	least, headers := uint16(1), uint16(20+8)
+	if d.Role == SyncBackup {
+		least = 1024
+	}
+	if d.Group.Is6() {
+		headers = 40 + 8
+	}
+	return min(max(d.MaxLen, least), 65535-headers)
 }
 
 // Missing returns the part of the wanted settings that the settings s do not
@@ -79,7 +92,7 @@ func (s Settings) Missing(want Settings) Settings {
 	}
 	same := len(want.Daemons) == len(s.Daemons)
 	for _, w := range want.Daemons {
-		same = same && slices.ContainsFunc(s.Daemons, func(d Daemon) bool { return d.satisfies(w) })
+		same = same && slices.ContainsFunc(s.Daemons, func(d Daemon) bool { return d.Satisfies(w) })
 	}
 	if !same {
 		m.Daemons = want.Daemons
