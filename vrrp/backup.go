@@ -152,4 +152,5 @@ func (m *Machine) follow(ad *AdvertReceived) {
 	b.from, b.adverts = ad.ReceivedAt, m.cfg.DownAdverts
 	b.resigned, b.challenged = netip.Addr{}, netip.Addr{}
 	b.stalled = false
+	m.expireFindings()
 }

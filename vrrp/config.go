@@ -82,6 +82,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%d addresses, want 1 to 255", len(d.Addresses))
 	case d.Lease < 0 || d.Lease%time.Second != 0:
 		return fmt.Errorf("lease %v is not a number of whole seconds", d.Lease)
+	case d.Lease != 0 && d.Lease <= d.Interval:
+		return fmt.Errorf("lease %v ends before the advert that renews it, after %v", d.Lease, d.Interval)
 	case !slices.IsSorted(d.Announce.Offsets):
 		return fmt.Errorf("announcement offsets %v are not ascending", d.Announce.Offsets)
 	case d.PreemptDelay < 0 || d.StartupDelay < 0:

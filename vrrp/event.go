@@ -15,8 +15,8 @@ type Started struct {
 	// driver passes it only if it is of this boot (Instants of another boot mean
 	// nothing) and of this virtual router.
 	Resume *Saved
-	// Held says that the addresses of the virtual router are on the interface
-	// now, all of them. They are adopted or released by role.
+	// Held says that addresses of the virtual router are on the interface now,
+	// all or some. They are adopted or released by role.
 	Held bool
 }
 

@@ -15,17 +15,19 @@ type fault struct {
 	leftAt    Instant // Fault was left last; never: not yet
 }
 
-// Bounds of the retry after a failed claim or send, which doubles from a second.
-// The retry itself is cheap. To preempt a healthy master with what may fail again
-// is not, so that waits longer.
+// Bounds of the retry after a failed claim or send. To try where nobody serves is
+// cheap. To preempt a healthy master with what may fail again is not: the clients
+// pay for it, so that waits longer.
 const (
+	retryMin        = time.Second
 	retryMax        = 8 * time.Second
-	preemptRetryMax = 256 * time.Second
+	preemptRetryMin = 30 * time.Second
+	preemptRetryMax = 8 * time.Minute
 )
 
-// backOff returns the pause after so many failures in a row.
-func backOff(failures int, limit time.Duration) time.Duration {
-	return min(time.Second<<min(failures-1, 16), limit)
+// backOff returns the pause after so many failures in a row: it doubles.
+func backOff(failures int, least, most time.Duration) time.Duration {
+	return min(least<<min(failures-1, 16), most)
 }
 
 // cause returns why the circumstances forbid to serve, or "".
@@ -101,8 +103,8 @@ func (m *Machine) enterFault(reason Reason, detail string) {
 // succeed: it is tried again after a pause.
 func (m *Machine) fail(reason Reason, err error) {
 	m.fault.failures++
-	m.fault.retryAt = m.now.Add(backOff(m.fault.failures, retryMax))
-	m.fault.preemptAt = m.now.Add(backOff(m.fault.failures, preemptRetryMax))
+	m.fault.retryAt = m.now.Add(backOff(m.fault.failures, retryMin, retryMax))
+	m.fault.preemptAt = m.now.Add(backOff(m.fault.failures, preemptRetryMin, preemptRetryMax))
 	detail := ""
 	if err != nil {
 		detail = err.Error()

@@ -154,18 +154,20 @@ func (m *Machine) announced(err error) {
 	m.master.announceAt = min(m.master.announceAt, m.now.Add(announceRetry))
 }
 
-// assert tells the clients again who holds the addresses, at a bounded rate. It
-// reports whether it was time for it.
+// assert tells the clients again who holds the addresses, at a bounded rate: at
+// once, or as soon as it is allowed. It reports whether it was at once.
 func (m *Machine) assert() bool {
-	if m.now < m.master.assertAt {
+	s := &m.master
+	if !s.holds {
+		s.announceOnClaim = true
 		return false
 	}
-	m.master.assertAt = m.now.Add(max(m.cfg.Interval, assertGap))
-	if m.master.holds {
-		m.startAnnouncements()
-	} else {
-		m.master.announceOnClaim = true
+	if m.now < s.assertAt {
+		s.announceAt = min(s.announceAt, s.assertAt)
+		return false
 	}
+	s.assertAt = m.now.Add(max(m.cfg.Interval, assertGap))
+	m.startAnnouncements()
 	return true
 }
 
@@ -173,14 +175,16 @@ func (m *Machine) assert() bool {
 // is told at once, and the clients are told again, since they may have heard it.
 func (m *Machine) contest(ad *AdvertReceived) {
 	s := &m.master
+	m.answer()
+	if m.now.Sub(m.since) < m.cfg.Interval {
+		return // whom we have just relieved may say so, or not have heard us yet
+	}
 	if s.rival != ad.Source {
 		m.endContest()
 		s.rival, s.rivalSince = ad.Source, m.now
 	}
 	s.rivalAt = m.now
-	m.answer()
-	// What we have just relieved may have spoken before it heard us.
-	if m.now.Sub(m.since) >= m.cfg.Interval && m.assert() {
+	if m.assert() {
 		m.emit(Finding{Reason: FindingTwoMasters, Peer: ad.Source, Ours: priorityText(m.Priority()), Theirs: priorityText(ad.Priority)})
 	}
 	// It has had the time to hear several of our adverts, and goes on.

@@ -50,10 +50,12 @@ func (m *Machine) resumeFrom(saved *Saved, held bool) bool {
 		if m.takeoverAt() <= m.now {
 			return false
 		}
-		// The crashed process was deaf since it crashed: its old deadline
-		// counts, but not before a master had the time to be heard.
+		// Nobody listened since the crash. The old deadline is worth something
+		// only if no advert has been due in between.
+		if m.now.Sub(m.backup.from) >= m.interval() {
+			m.backup.from = m.now
+		}
 		m.fault.settled = true
-		m.listen()
 		m.enterBackup(ReasonResumed)
 		return true
 	}

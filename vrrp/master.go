@@ -170,6 +170,7 @@ func (m *Machine) advertise() {
 	if m.master.rival.IsValid() && m.now.Sub(m.master.rivalAt) > m.ownMasterDown() {
 		m.endContest()
 	}
+	m.expireFindings()
 }
 
 // answer sends an unscheduled advert, at most one an interval. The schedule does

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxPeers bounds what a segment full of strangers can make us remember.
@@ -71,6 +72,24 @@ func (m *Machine) find(p *peer, kind int, differs bool, texts func() (ours, thei
 	*f = Finding{Reason: mismatchReasons[kind], Peer: p.Address}
 	f.Ours, f.Theirs = texts()
 	m.emit(*f)
+}
+
+// findingLifetime is how long a mismatch lasts when its peer is not heard any
+// more, beyond ten of our intervals.
+const findingLifetime = time.Minute
+
+// expireFindings clears the mismatches of peers that have gone.
+func (m *Machine) expireFindings() {
+	for i := range m.peers {
+		p := &m.peers[i]
+		if m.now.Sub(p.Heard) <= findingLifetime+10*m.cfg.Interval {
+			continue
+		}
+		for kind := range p.found {
+			m.find(p, kind, false, nil)
+		}
+		p.addresses = p.addresses[:0]
+	}
 }
 
 // peer returns the entry of an address; the one heard longest ago makes room.

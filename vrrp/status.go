@@ -56,11 +56,14 @@ type Counters struct {
 type Saved struct {
 	State      State         `json:"state"`
 	LastAdvert Instant       `json:"last_advert"` // Master: the last advert that really left
-	Heard      Instant       `json:"heard"`       // Backup: from when the master-down interval counts
+	Heard      Instant       `json:"heard"`       // Backup: from when the silence counts
 	Master     netip.Addr    `json:"master"`      // Backup: whose adverts were accepted last
 	Interval   time.Duration `json:"interval"`    // Backup: its interval; 0: none was heard
 	HandOver   bool          `json:"hand_over"`   // the priority is lowered by command
 }
+
+// State returns the state.
+func (m *Machine) State() State { return m.state }
 
 // Status returns a copy of the state for observers.
 func (m *Machine) Status() Status {
