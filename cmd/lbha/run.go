@@ -45,10 +45,11 @@ func runCommand() *cobra.Command {
 				}
 				return fmt.Errorf("not started: %s in %s", plural(len(found), "error"), path)
 			}
-			log, _, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level.String())
+			log, flush, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level)
 			if err != nil {
 				return err
 			}
+			defer flush()
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 			signal.Ignore(syscall.SIGPIPE)

@@ -33,6 +33,7 @@ type director struct {
 	path    string
 	version string
 	log     *slog.Logger
+	flush   func() // of the log
 	level   *slog.LevelVar
 	region  *keep.Region
 	notify  *observe.Notifier

@@ -221,7 +221,9 @@ func (h *host) until(what string, ok func() bool) {
 	}
 }
 
-func (h *host) inTable(s net.Listener) bool { return strings.Contains(h.kernel.Table().String(), s.Addr().String()) }
+func (h *host) inTable(s net.Listener) bool {
+	return strings.Contains(h.kernel.Table().String(), s.Addr().String())
+}
 
 func (h *host) reload() *admin.ReloadResult {
 	h.t.Helper()

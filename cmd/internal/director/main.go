@@ -29,6 +29,7 @@ func Main(path, version string) int {
 		fmt.Fprintln(os.Stderr, "lbha: director:", err)
 		return supervisor.ExitFatal
 	}
+	defer d.flush()
 	switch err := d.run(ctx, openKernel); {
 	case err == nil:
 		return 0
@@ -77,11 +78,12 @@ func open(path, version string) (*director, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, level, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level.String())
+	level := new(slog.LevelVar)
+	level.Set(cfg.Global.Log.Level)
+	log, flush, err := observe.NewLogger(cfg.Global.Log.Format, level)
 	if err != nil {
 		return nil, err
 	}
-	slog.SetDefault(log)
 	conn, err := link.Open(supervisor.FDLink)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,9 @@ func open(path, version string) (*director, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDirector(path, version, cfg, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify)), nil
+	d := newDirector(path, version, cfg, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify))
+	d.flush = flush
+	return d, nil
 }
 
 // load reads a configuration that this version can run.

@@ -7,23 +7,21 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // NewLogger makes the logger of a process. format is text, json or auto: fields for journald where standard error is
-// connected to it, text otherwise. level is debug, info, warn or error.
-func NewLogger(format, level string) (*slog.Logger, *slog.LevelVar, error) {
-	lv := new(slog.LevelVar)
-	if err := lv.UnmarshalText([]byte(level)); err != nil {
-		return nil, nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
-	}
-	h, err := newHandler(format, lv, os.Stderr)
+// connected to it, text otherwise. Logging never blocks; flush, before the process ends, writes what still waits.
+func NewLogger(format string, level slog.Leveler) (log *slog.Logger, flush func(), err error) {
+	h, err := newHandler(format, level, os.Stderr)
 	if err != nil {
 		return nil, nil, err
 	}
-	return slog.New(h), lv, nil
+	a := newAsync(h)
+	return slog.New(a), func() { a.queue.flush(time.Second) }, nil
 }
 
 func newHandler(format string, level slog.Leveler, w io.Writer) (slog.Handler, error) {
