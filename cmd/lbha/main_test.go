@@ -1,0 +1,25 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lbha/lbha/cmd/internal/supervisor"
+)
+
+// playMain in the environment makes the test binary the command itself, for tests that start a daemon.
+const playMain = "LBHA_TEST_MAIN"
+
+// The scripts run the real command: the test binary plays it, and the processes that its supervisor starts.
+func TestMain(m *testing.M) {
+	if os.Getenv(supervisor.EnvRole) != "" || os.Getenv(playMain) != "" {
+		main() // does not return
+	}
+	testscript.Main(m, map[string]func(){"lbha": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+}
