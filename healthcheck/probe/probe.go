@@ -107,4 +107,3 @@ func (o Options) normal() Options {
 	}
 	return o
 }
-

@@ -1,0 +1,96 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+// counted counts the bytes that are read from it, in pieces of any size.
+type counted struct {
+	r     *bytes.Reader
+	piece int
+	n     int
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b[:min(len(b), c.piece)])
+	c.n += n
+	return n, err
+}
+
+// FuzzResponse: whatever a server answers, the prober ends with a bounded line of
+// printable text, reads no more than its bounds, and calls nothing healthy that
+// has the wrong status or lacks the text.
+func FuzzResponse(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nneedle",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnee\r\n3\r\ndle\r\n0\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nneedle",
+		"HTTP/1.0 200 OK\n\nneedle",
+		"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n",
+		"HTTP/1.1 200 \x1b[2J\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 20000),
+		"\x16\x03\x03\x00\x02\x02\x28",
+		"",
+	} {
+		f.Add([]byte(s), uint16(1000))
+		f.Add([]byte(s), uint16(1))
+	}
+	p, err := New(Options{
+		Type: "http", Target: netip.MustParseAddrPort("192.0.2.1:80"),
+		HTTP: HTTP{Status: []healthcheck.StatusRange{{First: 200, Last: 299}}, Contains: "needle"},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, answer []byte, piece uint16) {
+		from := &counted{r: bytes.NewReader(answer), piece: int(piece) + 1}
+		r := p.(*httpProber).read(context.Background(), time.Now(), from)
+		if from.n > maxHeader+maxRawBody {
+			t.Errorf("%d bytes read", from.n)
+		}
+		if len(r.Detail) > 160 || strings.IndexFunc(r.Detail, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
+			t.Errorf("detail %q", r.Detail)
+		}
+		switch r.Failure {
+		case "":
+			if !bytes.Contains(answer, []byte(" 2")) {
+				t.Errorf("healthy without a status of 2xx: %q", answer)
+			}
+			if !bytes.Contains(answer, []byte("needle")) && !bytes.Contains(bytes.ToLower(answer), []byte("chunked")) {
+				t.Errorf("healthy without the text: %q", answer)
+			}
+		case healthcheck.FailureStatus, healthcheck.FailureBody, healthcheck.FailureProtocol, healthcheck.FailureReset:
+		default:
+			t.Errorf("%v", r)
+		}
+	})
+}
+
+// FuzzSearch: the text is found wherever it stands, however the body is cut.
+func FuzzSearch(f *testing.F) {
+	f.Add([]byte("haystack with a needle"), []byte("needle"), uint16(3))
+	f.Add(append(bytes.Repeat([]byte("n"), 5000), "eedle"...), []byte("needle"), uint16(4096))
+	f.Add([]byte{}, []byte{}, uint16(0))
+	f.Add(bytes.Repeat([]byte("ab"), maxBody), []byte("ba"), uint16(9999))
+	f.Fuzz(func(t *testing.T, body, text []byte, piece uint16) {
+		if len(text) > maxContains {
+			return
+		}
+		from := &counted{r: bytes.NewReader(body), piece: int(piece) + 1}
+		found, err := search(from, text)
+		want := bytes.Contains(body[:min(len(body), maxBody)], text)
+		if err != nil || found != want || from.n > maxBody {
+			t.Errorf("found %v, want %v, error %v, %d of %d bytes read", found, want, err, from.n, len(body))
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package probe
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A peer is what a server does with a connection that it accepted.
+type peer func(c net.Conn)
+
+// listen serves each connection with the peer until the test ends, and then ends
+// the connections too.
+func (p peer) listen(t testing.TB, address string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := make(chan net.Conn, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			open <- c
+			go func() { defer func() { c.Close(); <-open }(); p(c) }()
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		for deadline := time.Now().Add(5 * time.Second); len(open) > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("%d connections of the server still open", len(open))
+				return
+			}
+		}
+	})
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// request reads a request up to the empty line that ends it.
+func request(c net.Conn) string {
+	var got []byte
+	one := make([]byte, 1)
+	for !strings.HasSuffix(string(got), "\r\n\r\n") {
+		if _, err := c.Read(one); err != nil {
+			return ""
+		}
+		got = append(got, one[0])
+	}
+	return string(got)
+}
+
+// hangup waits until the prober goes away.
+func hangup(c net.Conn) { io.Copy(io.Discard, c) }
+
+// says answers a request with a text and closes.
+func says(answer string) peer {
+	return func(c net.Conn) { request(c); io.WriteString(c, answer) }
+}
+
+// drips answers with a text, then the drop again and again.
+func drips(first, drop string, every time.Duration) peer {
+	return func(c net.Conn) {
+		request(c)
+		_, err := io.WriteString(c, first)
+		for err == nil {
+			time.Sleep(every)
+			_, err = io.WriteString(c, drop)
+		}
+	}
+}
+
+// An authority signs certificates for tests.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  string
+}
+
+func newAuthority(t testing.TB, name string) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+}
+
+// serves wraps a peer in TLS, with a certificate for www.example.net and
+// 127.0.0.1 that is valid in the given span around now.
+func (a *authority) serves(t testing.TB, p peer, from, to time.Duration, change func(*tls.Config)) peer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), DNSNames: []string{"www.example.net"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	if change != nil {
+		change(config)
+	}
+	return func(c net.Conn) {
+		secure := tls.Server(c, config)
+		if secure.Handshake() == nil {
+			p(secure)
+		}
+		hangup(c)
+	}
+}
+
+// endless is an endless stream of one byte.
+type endless byte
+
+func (e endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(e)
+	}
+	return len(b), nil
+}
+
+// okHeader is a healthy answer with n bytes of body announced.
+func okHeader(n int) string { return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", n) }
