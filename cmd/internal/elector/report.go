@@ -87,8 +87,8 @@ func (e *elector) finding(in *instance, f *vrrp.Finding) {
 	switch {
 	case f.Ours != "" && f.Theirs != "":
 		fmt.Fprintf(&b, ": ours %s, theirs %s", f.Ours, f.Theirs)
-	case f.Theirs != "":
-		fmt.Fprintf(&b, ": %s", f.Theirs)
+	case f.Ours != "" || f.Theirs != "":
+		fmt.Fprintf(&b, ": %s", f.Ours+f.Theirs)
 	}
 	if f.Cleared {
 		e.happened(in, "finding", string(f.Reason), b.String()+" is over", false)
