@@ -21,11 +21,8 @@ func (in Intent) decide() Outcome {
 	}
 	if out.Panic = !fallback && in.panicking(out.Members); out.Panic {
 		for i, m := range in.Members {
-			switch o := &out.Members[i]; o.Placement {
-			case OutDown, InQuiesced:
-				if !m.Backup {
-					*o = MemberOutcome{o.Addr, InPanic, m.weight()}
-				}
+			if o := &out.Members[i]; m.distrusted(*o) {
+				*o = MemberOutcome{o.Addr, InPanic, m.weight()}
 			}
 		}
 	}
@@ -41,6 +38,8 @@ func (m Member) place(onFail OnFail) MemberOutcome {
 	case m.Verdict == Unknown && !m.Carried:
 		o.Placement = OutUnproven
 	case m.Verdict == Down && onFail == Remove:
+		// Even if it is being drained: persistence would send its clients back
+		// to a server that is dead.
 		o.Placement = OutDown
 	case m.Verdict == Down:
 		o.Placement = InQuiesced
@@ -87,17 +86,20 @@ func (p Policy) lost(alive Weight, was bool) bool {
 // panicking reports whether so few primary servers are alive that their checks
 // are not to be believed. Servers that the operator took out do not count.
 func (in Intent) panicking(members []MemberOutcome) bool {
-	alive, judged := 0, 0
-	for i, o := range members {
-		if in.Members[i].Backup {
-			continue
-		}
-		switch o.Placement {
-		case InServing, InAdopted:
-			alive, judged = alive+1, judged+1
-		case OutDown, InQuiesced:
-			judged++
+	alive, down := 0, 0
+	for i, m := range in.Members {
+		switch o := members[i]; {
+		case m.distrusted(o):
+			down++
+		case !m.Backup && (o.Placement == InServing || o.Placement == InAdopted):
+			alive++
 		}
 	}
-	return judged > 0 && float64(alive) < in.Policy.PanicThreshold*float64(judged)
+	return down > 0 && float64(alive) < in.Policy.PanicThreshold*float64(alive+down)
+}
+
+// distrusted reports whether a member is out, or idle, for nothing but its
+// checks: such is put back in a panic.
+func (m Member) distrusted(o MemberOutcome) bool {
+	return !m.Backup && m.Override.Mode != Drain && (o.Placement == OutDown || o.Placement == InQuiesced)
 }

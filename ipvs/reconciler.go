@@ -35,45 +35,6 @@ const (
 	freshness       = time.Second // of what Refresh returns
 )
 
-// Cause says why something was applied.
-type Cause string
-
-// The causes.
-const (
-	CauseStartup Cause = "startup" // the first table of this process
-	CauseChange  Cause = "change"  // another table is wanted
-	CauseDrift   Cause = "drift"   // somebody else changed the kernel's table
-	CauseRetry   Cause = "retry"   // a former attempt failed
-)
-
-// EventKind is the kind of an [Event].
-type EventKind string
-
-// The kinds of events. One that says that something is wrong comes when it
-// begins and when it changes, not with each attempt.
-const (
-	EventApplied     EventKind = "table-applied"      // Ops were carried out, because of Cause
-	EventRefused     EventKind = "operation-refused"  // the kernel refuses Ops: Err is an *ApplyError
-	EventHeld        EventKind = "removal-held"       // Ops would empty a pool whose additions are refused
-	EventDrift       EventKind = "foreign-edit"       // somebody edited what is ours; Ops undo it
-	EventForeign     EventKind = "foreign-service"    // Keys are services of others, not seen before
-	EventSettings    EventKind = "settings-applied"   // Settings were changed to these
-	EventError       EventKind = "table-error"        // the table cannot be read or written, or settings not made: Err
-	EventUnavailable EventKind = "kernel-unavailable" // the kernel has no IPVS, or forbids it: Err
-	EventAvailable   EventKind = "kernel-available"   // it is there (again)
-)
-
-// Event is something that a [Reconciler] did or found.
-type Event struct {
-	Kind     EventKind
-	Time     time.Time
-	Cause    Cause
-	Ops      []Op
-	Keys     []Key
-	Settings Settings
-	Err      error
-}
-
 // State is what observers see of a [Reconciler]. It is immutable.
 type State struct {
 	Snapshot            // as last listed, and what was applied since

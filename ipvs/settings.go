@@ -1,8 +1,10 @@
 package ipvs
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -102,3 +104,37 @@ func (s Settings) Missing(want Settings) Settings {
 
 // IsZero reports whether the settings say nothing.
 func (s Settings) IsZero() bool { return s.Timeouts == (Timeouts{}) && s.Daemons == nil }
+
+// String lists what the settings say, as ipvsadm's options: "--set 900 120 300"
+// (0 keeps a timeout), "--start-daemon master --mcast-interface eth0 --syncid 1".
+func (s Settings) String() string {
+	var list []string
+	if t := s.Timeouts; t != (Timeouts{}) {
+		list = append(list, fmt.Sprintf("--set %.0f %.0f %.0f", t.TCP.Seconds(), t.TCPFin.Seconds(), t.UDP.Seconds()))
+	}
+	for _, d := range s.Daemons {
+		list = append(list, d.String())
+	}
+	if s.Daemons != nil && len(s.Daemons) == 0 {
+		list = append(list, "no sync daemon")
+	}
+	return strings.Join(list, "; ")
+}
+
+// String returns ipvsadm's options that start the daemon.
+func (d Daemon) String() string {
+	s := fmt.Sprintf("--start-daemon %s --mcast-interface %s --syncid %d", d.Role, d.Interface, d.ID)
+	if d.MaxLen != 0 {
+		s += fmt.Sprintf(" --sync-maxlen %d", d.MaxLen)
+	}
+	if d.Group.IsValid() {
+		s += fmt.Sprintf(" --mcast-group %s", d.Group)
+	}
+	if d.Port != 0 {
+		s += fmt.Sprintf(" --mcast-port %d", d.Port)
+	}
+	if d.TTL != 0 {
+		s += fmt.Sprintf(" --mcast-ttl %d", d.TTL)
+	}
+	return s
+}

@@ -108,8 +108,8 @@ func (k *Kernel) Refuse(f func(ipvs.Op) error) {
 	k.refuse = f
 }
 
-// Watch calls f for each op that takes effect, Foreign's too, with the table
-// before and after it.
+// Watch calls f for each op of Apply that takes effect, with the table before
+// and after it.
 func (k *Kernel) Watch(f func(op ipvs.Op, before, after ipvs.Table)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -164,8 +164,11 @@ func (k *Kernel) Apply(ctx context.Context, ops []ipvs.Op) error {
 			err = k.refuse(op)
 		}
 		if err == nil {
+			before := k.table
 			if errno := k.do(op); errno != 0 {
 				err = errno
+			} else if k.watch != nil {
+				k.watch(op, before, k.table)
 			}
 		}
 		if err != nil {
@@ -248,7 +251,6 @@ func (k *Kernel) do(op ipvs.Op) syscall.Errno {
 	if errno := k.check(op); errno != 0 {
 		return errno
 	}
-	before := k.table
 	k.table = k.table.After([]ipvs.Op{op})
 	switch key := op.Key(); op.Action {
 	case ipvs.DeleteService:
@@ -259,9 +261,6 @@ func (k *Kernel) do(op ipvs.Op) syscall.Errno {
 			delete(st.Servers, op.Server.Addr)
 			k.stats[key] = st
 		}
-	}
-	if k.watch != nil {
-		k.watch(op, before, k.table)
 	}
 	return 0
 }
