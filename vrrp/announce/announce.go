@@ -4,14 +4,22 @@ package announce
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
 )
 
 var (
 	// ErrNoInterface: the interface does not exist, or no longer.
 	ErrNoInterface = errors.New("no such interface")
-	// ErrInterfaceDown: the interface is down.
+	// ErrInterfaceDown: the interface is administratively down.
 	ErrInterfaceDown = errors.New("interface is down")
 	// ErrBusy: a queue on the way out is full; not every frame was sent.
 	ErrBusy = errors.New("transmit queue is full")
@@ -19,45 +27,137 @@ var (
 	ErrPermission = errors.New("packet sockets need CAP_NET_RAW")
 )
 
-// Sender announces addresses on one interface from one MAC.
-type Sender struct{}
+// Sender announces addresses on one interface from one MAC. It is for one
+// goroutine.
+type Sender struct {
+	op     string // for errors
+	conn   *packet.Conn
+	raw    syscall.RawConn
+	mac    net.HardwareAddr
+	frames map[netip.Addr]frames
 
-// Open prepares announcements on an interface. mac is both the Ethernet source
-// and the ARP sender: the interface's or a virtual router's.
-func Open(index int, mac net.HardwareAddr) (*Sender, error) { return nil, errors.ErrUnsupported }
+	// The frame being written, and what became of it: write is made once, so
+	// that a send allocates nothing.
+	frame []byte
+	err   error
+	write func(fd uintptr) (done bool)
+}
 
-// Send announces each IPv4 address of vips twice, as a request and as a reply. It
-// does not block.
-func (s *Sender) Send(vips []netip.Addr) error { return errors.ErrUnsupported }
+// frames are the two forms of one announcement.
+type frames [2][]byte
+
+// Open prepares announcements on an interface in the network namespace of the
+// calling thread. mac, of 6 bytes, is both the Ethernet source and the ARP
+// sender.
+func Open(index int, mac net.HardwareAddr) (*Sender, error) {
+	op := fmt.Sprintf("announce on interface %d", index)
+	if len(mac) != 6 {
+		return nil, fmt.Errorf("%s: MAC %v is not of Ethernet", op, mac)
+	}
+	// Protocol 0 receives nothing.
+	conn, err := packet.Listen(&net.Interface{Index: index}, packet.Raw, 0, nil)
+	if err != nil {
+		return nil, explain(op, err)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	s := &Sender{op: op, conn: conn, raw: raw, mac: mac, frames: make(map[netip.Addr]frames)}
+	s.write = func(fd uintptr) bool {
+		_, s.err = unix.Write(int(fd), s.frame)
+		return true // whatever came of it: the runtime's poller must not wait
+	}
+	return s, nil
+}
+
+// Send announces each IPv4 address of vips in both forms; others are passed
+// over. It does not block. A full queue loses frames but does not end the
+// sending of the rest; any other error does.
+func (s *Sender) Send(vips []netip.Addr) error {
+	var busy error
+	for _, vip := range vips {
+		if !vip.Is4() {
+			continue
+		}
+		fs, ok := s.frames[vip]
+		if !ok {
+			var err error
+			if fs, err = build(s.mac, vip); err != nil {
+				return fmt.Errorf("announce %v: %w", vip, err)
+			}
+			s.frames[vip] = fs
+		}
+		for _, f := range fs {
+			err := s.send(f)
+			switch {
+			case errors.Is(err, ErrBusy):
+				busy = err
+			case err != nil:
+				return err
+			}
+		}
+	}
+	return busy
+}
+
+func (s *Sender) send(frame []byte) error {
+	s.frame = frame
+	err := s.raw.Write(s.write)
+	if err == nil {
+		err = s.err
+	}
+	if err == nil || err == unix.EINTR {
+		return nil
+	}
+	return explain(s.op, os.NewSyscallError("write", err))
+}
 
 // Close closes the socket.
-func (s *Sender) Close() error { return nil }
+func (s *Sender) Close() error { return s.conn.Close() }
 
-// Conflict is an ARP packet in which somebody else claims to have one of our addresses.
-type Conflict struct {
-	IP  netip.Addr
-	MAC net.HardwareAddr
+// build makes the announcement of vip at mac.
+func build(mac net.HardwareAddr, vip netip.Addr) (fs frames, err error) {
+	for i, op := range [...]arp.Operation{arp.OperationRequest, arp.OperationReply} {
+		p, err := arp.NewPacket(op, mac, vip, ethernet.Broadcast, vip)
+		if err != nil {
+			return fs, err
+		}
+		payload, err := p.MarshalBinary()
+		if err != nil {
+			return fs, err
+		}
+		f := ethernet.Frame{
+			Destination: ethernet.Broadcast,
+			Source:      mac,
+			EtherType:   ethernet.EtherTypeARP,
+			Payload:     payload,
+		}
+		if fs[i], err = f.MarshalBinary(); err != nil {
+			return fs, err
+		}
+	}
+	return fs, nil
 }
 
-// Listener hears ARP packets that claim our addresses from other MACs.
-type Listener struct{}
-
-// Listen opens a listener on an interface. own are the MACs that may speak for
-// vips.
-func Listen(index int, own []net.HardwareAddr, vips []netip.Addr) (*Listener, error) {
-	return nil, errors.ErrUnsupported
+// explain names the operation and, where there is one, the sentinel.
+func explain(op string, err error) error {
+	for _, known := range []struct {
+		errno    error
+		sentinel error
+	}{
+		{unix.ENODEV, ErrNoInterface},
+		{unix.ENXIO, ErrNoInterface},
+		{unix.ENETDOWN, ErrInterfaceDown},
+		{unix.ENOBUFS, ErrBusy},
+		{unix.EAGAIN, ErrBusy},
+		{unix.EPERM, ErrPermission},
+		{unix.EACCES, ErrPermission},
+	} {
+		if errors.Is(err, known.errno) {
+			return fmt.Errorf("%s: %w: %w", op, known.sentinel, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", op, err)
 }
-
-// FD is the descriptor to watch for input.
-func (l *Listener) FD() int { return -1 }
-
-// Watch replaces the addresses and the MACs that may speak for them.
-func (l *Listener) Watch(own []net.HardwareAddr, vips []netip.Addr) error {
-	return errors.ErrUnsupported
-}
-
-// Heard reads at most len(cs) conflicts and returns how many. It does not block.
-func (l *Listener) Heard(cs []Conflict) (n int, err error) { return 0, errors.ErrUnsupported }
-
-// Close closes the socket.
-func (l *Listener) Close() error { return nil }
