@@ -57,6 +57,9 @@ type Evidence struct {
 	Neighbour map[string]string `json:"neighbour,omitempty"`
 }
 
+// Stall is the longest time in which the clients themselves did nothing.
+func (e *Evidence) Stall() time.Duration { return max(e.TCP.Stall.Long, e.UDP.Stall.Long) }
+
 // Time of a mark; zero if there is none of that name.
 func (e *Evidence) Time(mark string) mono.Time {
 	for _, m := range e.Marks {
@@ -209,6 +212,9 @@ func (e *Evidence) Masters() string {
 	}
 	if len(parts) == 0 {
 		return "nobody"
+	}
+	if most := 6; len(parts) > most {
+		return fmt.Sprintf("%s, … (%d times in all)", strings.Join(parts[:most], ", "), len(parts))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -64,6 +64,9 @@ func (r *Report) Print(out io.Writer) {
 		if result.Error != "" {
 			fmt.Fprintf(out, "  FAILED  %s\n", result.Error)
 		}
+		if result.Replayed > 0 {
+			fmt.Fprintf(out, "  note    played %d times, because the lab's machine stood still\n", result.Replayed+1)
+		}
 		for _, f := range result.Findings {
 			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Name, f.Measured)
 		}

@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -24,8 +25,9 @@ type Result struct {
 	OK       bool      `json:"ok"`
 	Error    string    `json:"error,omitempty"` // the scenario could not be played
 	Findings []Finding `json:"findings"`
-	Masters  string    `json:"masters"` // who was master when, in seconds of the window
-	Table    []string  `json:"table"`   // how the tables changed
+	Masters  string    `json:"masters"`            // who was master when, in seconds of the window
+	Table    []string  `json:"table"`              // how the tables changed
+	Replayed int       `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
 	Run      *Evidence `json:"run,omitempty"`
 	Quiet    *Evidence `json:"quiet,omitempty"`
 }
@@ -54,6 +56,7 @@ func Run(ctx context.Context, o Options, self string, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
+	runtime.GOMAXPROCS(16) // observers block in system calls and must not wait for a processor of Go's when they return
 	say("directors: d1 %s, d2 %s", o.Director, o.Peer)
 	if err := s.Start(); err != nil {
 		return nil, err
@@ -90,8 +93,39 @@ func choose(only []string) ([]Scenario, error) {
 	return chosen, nil
 }
 
-// play waits for rest, watches a quiet run, plays the scenario, judges it, and restores the pair.
-func (s *Stage) play(ctx context.Context, sc Scenario) Result {
+// play plays a scenario, and plays it again when the lab's own machine stood still meanwhile: what is measured then is that machine.
+func (s *Stage) play(ctx context.Context, sc Scenario) (result Result) {
+	for replayed := range maxReplays + 1 {
+		result = s.once(ctx, sc)
+		result.Replayed = replayed
+		if result.OK || result.Run == nil || result.Run.Stall() <= stallLimit {
+			break
+		}
+		s.say("      the lab's machine stood still for %s: once more", ms(result.Run.Stall()))
+	}
+	return result
+}
+
+// A client runs in real time: it stands still only when the whole lab does. One that did for longer than stallLimit has
+// measured the machine below.
+const (
+	stallLimit = 60 * time.Millisecond
+	maxReplays = 2
+)
+
+// quiet watches a quiet run; one in which the machine stood still is no measure and is watched again.
+func (s *Stage) quiet(ctx context.Context, length time.Duration) (e *Evidence) {
+	for range maxReplays + 1 {
+		if e = s.Watch(ctx, length, nil); e.Stall() <= stallLimit {
+			break
+		}
+		s.say("      the lab's machine stood still for %s in the quiet run: once more", ms(e.Stall()))
+	}
+	return e
+}
+
+// once waits for rest, watches a quiet run, plays the scenario, judges it, and restores the pair.
+func (s *Stage) once(ctx context.Context, sc Scenario) Result {
 	result := Result{Name: sc.Name, Title: sc.Title}
 	if err := s.Rest(ctx, restLimit); err != nil {
 		s.say("      %v; both directors are started afresh", err)
@@ -100,7 +134,7 @@ func (s *Stage) play(ctx context.Context, sc Scenario) Result {
 			return result
 		}
 	}
-	result.Quiet = s.Watch(ctx, sc.Length, nil)
+	result.Quiet = s.quiet(ctx, sc.Length)
 	result.Run = s.Watch(ctx, sc.Length, sc.Steps)
 	// The counters of the quiet run's end are those of the scenario's beginning.
 	for name, side := range result.Run.Before {

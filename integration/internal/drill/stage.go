@@ -116,7 +116,7 @@ func (s *Stage) observe() (err error) {
 	}
 	s.WritesSeen = true
 	for _, h := range []*netlab.Host{s.Net.D1, s.Net.D2} {
-		if err := observe.WatchVIP(h, &s.holdings, s.stop); err != nil {
+		if err := observe.WatchVIP(h, &s.holdings); err != nil {
 			return err
 		}
 		observe.WatchTable(h, &s.tables, s.stop)

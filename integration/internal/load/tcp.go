@@ -23,6 +23,10 @@ var request = []byte("GET / HTTP/1.1\r\nHost: lab\r\n\r\n")
 // answer ends the body that the lab's web servers send: "rs1", "rs2", "rs3".
 var answer = []byte("\r\n\r\nrs")
 
+// Requests take their source ports in turn, so that one comes back only after two minutes. A port chosen at random would soon meet a connection
+// that IPVS still remembers, and be sent where that one went: to a server that is in no table any more.
+const firstPort, lastPort = 2000, 65000
+
 // maxOpen is above the number of requests that can be open at once (timeout / period) by a wide margin.
 const maxOpen = 4096
 
@@ -37,11 +41,13 @@ type conns struct {
 	*ticker
 	TCP
 	addr   unix.SockaddrInet4
+	local  unix.SockaddrInet4
 	record *Record
 	open   [maxOpen]*Attempt // by descriptor
 	queue  [maxOpen]begun    // oldest at head
 	head   int
 	tail   int
+	port   int // of the last request
 	buf    [2048]byte
 }
 
@@ -93,6 +99,11 @@ func (s *conns) begin(now mono.Time) {
 		unix.Close(fd)
 		return
 	}
+	if err := s.bind(fd); err != nil {
+		a.Failure = OutOfSpace
+		unix.Close(fd)
+		return
+	}
 	if err := unix.Connect(fd, &s.addr); err != nil && err != unix.EINPROGRESS {
 		a.Failure = failure(err)
 		unix.Close(fd)
@@ -106,6 +117,21 @@ func (s *conns) begin(now mono.Time) {
 	s.open[fd] = a
 	s.queue[s.tail%maxOpen] = begun{fd, a}
 	s.tail++
+}
+
+// bind takes the next source port. One that is taken, which only another program can have done, is passed over.
+func (s *conns) bind(fd int) error {
+	for range 16 {
+		s.port++
+		if s.port < firstPort || s.port > lastPort {
+			s.port = firstPort
+		}
+		s.local.Port = s.port
+		if err := unix.Bind(fd, &s.local); err != unix.EADDRINUSE {
+			return err
+		}
+	}
+	return unix.EADDRINUSE
 }
 
 // ready goes on with one request.

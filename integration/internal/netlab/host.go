@@ -154,8 +154,3 @@ func (h *Host) Neighbour(addr netip.Addr) (net.HardwareAddr, error) {
 	}
 	return nil, nil
 }
-
-// Subscribe delivers the changes of the host's addresses until done is closed.
-func (h *Host) Subscribe(updates chan<- netlink.AddrUpdate, done <-chan struct{}) error {
-	return netlink.AddrSubscribeAt(h.ns, updates, done)
-}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -139,6 +140,9 @@ func copySelf(to string) error {
 
 // supervise starts cmd, reads its console, and kills its process group when ctx ends.
 func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
+	// The parent-death signal is about the thread that started the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	console, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -148,7 +152,7 @@ func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
 		console.Close()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = w.Stdin, os.Stdout, os.Stderr
 	}
-	if err := cmd.Start(); err != nil {
+	if err := startFavoured(cmd, w.Kind); err != nil {
 		return fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
 	}
 	done := make(chan error, 1)
