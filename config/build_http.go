@@ -52,7 +52,7 @@ func (b *builder) http(raw *rawCheck, c *Check) {
 	}
 	c.TLS = &TLS{Verify: true}
 	if t := raw.TLS; t != nil {
-		c.TLS = &TLS{Verify: t.Verify.or(true), ServerName: t.ServerName.or(""), CAFile: t.CAFile.or("")}
+		c.TLS = &TLS{Verify: t.Verify.or(true), ServerName: t.ServerName.or("")}
 		if strings.ContainsFunc(c.TLS.ServerName, func(r rune) bool { return r <= ' ' || r == '/' || r >= 0x7f }) {
 			b.error(t.ServerName.Node, "server_name: %.80q is not a host name", c.TLS.ServerName)
 		}
@@ -62,16 +62,17 @@ func (b *builder) http(raw *rawCheck, c *Check) {
 	}
 }
 
-// authorities reads a file of certificates, to refuse one that would fail every probe.
+// authorities reads a file of certificates now, to refuse one that would fail every probe.
 func (b *builder) authorities(o opt[string], t *TLS) {
 	if !t.Verify {
 		b.error(o.Node, "ca_file: is of no use with verify = false")
 		return
 	}
-	pem := b.readFile(o)
+	pem, path, _ := b.open(o, maxFileSize)
 	if pem == nil {
 		return
 	}
+	t.CAFile = path
 	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		b.error(o.Node, "ca_file: %s holds no PEM certificate", o.Value)
 		return

@@ -82,9 +82,7 @@ func (b *builder) keys(raw *rawService, s *Service) {
 		b.error(raw.FWMark.Node, "fwmark: a service has addresses or a firewall mark, not both")
 	case raw.FWMark.set():
 		s.Family = raw.Family.or(ipvs.IPv4)
-		if mark := b.number(raw.FWMark, 0, 1, 1<<32-1); mark > 0 {
-			b.claim(ipvs.MarkKey(uint32(mark), s.Family), s, raw.FWMark.Node)
-		}
+		b.claim(ipvs.MarkKey(uint32(raw.FWMark.Value), s.Family), s, raw.FWMark.Node)
 		if raw.Protocol.Node.within(raw.Node) {
 			b.error(raw.Protocol.Node, "protocol: a firewall mark takes packets of every protocol")
 		}
@@ -205,6 +203,9 @@ func (b *builder) tunnel(raw *rawService, s *Service) {
 func (b *builder) persistence(raw *rawService, s *Service) {
 	if p := raw.Persistence; p != nil {
 		bits := s.Family.Bits()
+		if s.Family == 0 { // no good address, which is reported: allow either
+			bits = ipvs.IPv6.Bits()
+		}
 		s.Persistence = &Persistence{
 			Timeout: b.seconds(p.Timeout, defaultPersistence, time.Second, maxKernelTimeout),
 			Netmask: b.number(p.Netmask, bits, 1, bits),

@@ -165,7 +165,7 @@ func decodeScalar(p any, n *node) *mismatch {
 		if !ok {
 			return wants("a whole number", "")
 		}
-		*p = int(max(math.MinInt32, min(i, math.MaxUint32))) // beyond, no limit of ours lies
+		*p = int(max(math.MinInt32, min(i, math.MaxInt32))) // no limit of ours lies beyond
 	case *float64:
 		switch x := n.data.(type) {
 		case float64:

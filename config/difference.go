@@ -130,8 +130,14 @@ func render(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// join renders a list of things.
-func join[T any](items []T) string { return render(reflect.ValueOf(items)) }
+// join renders a list of things, and no more than a line of it.
+func join[T any](items []T) string {
+	const most = 6
+	if len(items) <= most {
+		return render(reflect.ValueOf(items))
+	}
+	return fmt.Sprintf("%s and %d more", render(reflect.ValueOf(items[:most])), len(items)-most)
+}
 
 // settingName is a field's name in the file, which is its name in JSON.
 func settingName(f reflect.StructField) string {

@@ -134,13 +134,20 @@ func (l *loader) parse(file string, text []byte) *node {
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		d := Diagnostic{File: file, Message: err.Error(), Severity: Error}
 		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
-			d.Message, d.Line, d.Column = syntax.Message, syntax.Position.Line, max(1, syntax.Position.Col)
+			at := placeOf(text, syntax.Position.Start) // its line is one too low at the end of a text
+			d.Message, d.Line, d.Column = syntax.Message, at.line, at.column
 		}
 		l.found = append(l.found, d)
 		return nil
 	}
 	n.attach(values)
 	return n
+}
+
+// placeOf turns an offset into a place.
+func placeOf(text []byte, offset int) position {
+	before := text[:max(0, min(offset, len(text)))]
+	return position{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
 }
 
 // trimMark takes off a byte order mark, each one that the parser would skip: scan counts
@@ -210,36 +217,35 @@ func relative(o opt[string]) string {
 	return filepath.Join(dir, o.Value)
 }
 
-// readFile reads a file that a setting names, nil if it cannot.
-func (b *builder) readFile(o opt[string]) []byte {
-	text, _ := b.open(o, maxFileSize)
-	return text
-}
-
 // readSecret reads a file that holds a secret, nil if it cannot, and warns if others can.
 func (b *builder) readSecret(o opt[string]) []byte {
-	text, mode := b.open(o, maxKeyFile)
+	text, _, mode := b.open(o, maxKeyFile)
 	if text != nil && mode.Perm()&0o077 != 0 {
 		b.warn(o.Node, "%s: %s can be read by others than its owner (mode %04o)", o.Node.label(), o.Value, mode.Perm())
 	}
 	return text
 }
 
-func (b *builder) open(o opt[string], limit int64) ([]byte, fs.FileMode) {
+// open reads a file that a setting names, relative to the file that holds the setting, and
+// returns its content, nil if there is none, its absolute path and its mode.
+func (b *builder) open(o opt[string], limit int64) ([]byte, string, fs.FileMode) {
 	path := o.Value
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(o.Node.file), path)
 	}
 	text, mode, err := b.files.read(path, limit)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
 	switch {
 	case err != nil:
 		b.error(o.Node, "%s: %s cannot be read: %s", o.Node.label(), o.Value, reason(err))
-		return nil, 0
+		return nil, "", 0
 	case len(text) == 0:
 		b.error(o.Node, "%s: %s is empty", o.Node.label(), o.Value)
-		return nil, 0
+		return nil, "", 0
 	}
-	return text, mode
+	return text, path, mode
 }
 
 // files is what of a file system a configuration needs.

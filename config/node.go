@@ -1,9 +1,6 @@
 package config
 
-import (
-	"cmp"
-	"strconv"
-)
+import "strconv"
 
 // node is one value of a TOML document with its place in the text. The decoder of
 // BurntSushi/toml gives values without places, scan gives places without values; attach
@@ -24,10 +21,6 @@ type node struct {
 
 // position is a place in a text, both counted from 1, columns in bytes.
 type position struct{ line, column int }
-
-func (p position) compare(o position) int {
-	return cmp.Or(cmp.Compare(p.line, o.line), cmp.Compare(p.column, o.column))
-}
 
 // kind is what a node is.
 type kind uint8

@@ -159,7 +159,7 @@ type rawService struct {
 	Name           opt[string]          `toml:"name"`
 	Address        opt[string]          `toml:"address"`
 	Addresses      list[opt[string]]    `toml:"addresses"`
-	FWMark         opt[int]             `toml:"fwmark mark"`
+	FWMark         opt[mark]            `toml:"fwmark mark"`
 	Family         opt[ipvs.Family]     `toml:"family inet"`
 	Protocol       opt[ipvs.Protocol]   `toml:"protocol proto"`
 	Scheduler      opt[ipvs.Scheduler]  `toml:"scheduler lb_algo lvs_sched"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 )
 
@@ -43,6 +44,18 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.value) }
 
 // UnmarshalJSON is the reverse of MarshalJSON.
 func (s *Secret) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &s.value) }
+
+// mark is a firewall mark; 0 is the mark of packets without one.
+type mark uint32
+
+func (m *mark) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 32)
+	if err != nil || n == 0 {
+		return fmt.Errorf("fwmark %.40q: want a whole number from 1 to 4294967295", text)
+	}
+	*m = mark(n)
+	return nil
+}
 
 // AddressLease is the lifetime that the kernel gives a virtual address, renewed with each
 // advert sent, so that a director that is killed or hangs loses its addresses by itself.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -127,7 +128,7 @@ func (s *scanner) keyPart() (string, bool) {
 			return "", false
 		}
 	default:
-		for s.pos < len(s.text) && !bytes.ContainsRune([]byte(" \t\r\n.=]#\"'"), rune(s.text[s.pos])) {
+		for s.pos < len(s.text) && strings.IndexByte(" \t\r\n.=]#\"'", s.text[s.pos]) < 0 {
 			s.pos++
 		}
 	}
@@ -160,7 +161,7 @@ func (s *scanner) val(n *node) bool {
 		return s.nest(func() bool { return s.inline(n) })
 	}
 	start := s.pos // a number, a boolean or a date
-	for s.pos < len(s.text) && !bytes.ContainsRune([]byte(",]}#\r\n"), rune(s.text[s.pos])) {
+	for s.pos < len(s.text) && strings.IndexByte(",]}#\r\n", s.text[s.pos]) < 0 {
 		s.pos++
 	}
 	return s.pos > start

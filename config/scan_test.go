@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,10 +37,7 @@ func listing(b *strings.Builder, n *node) {
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(a, b *node) int {
-		if c := a.key.compare(b.key); c != 0 {
-			return c
-		}
-		return strings.Compare(a.path(), b.path())
+		return cmp.Or(cmp.Compare(a.key.line, b.key.line), cmp.Compare(a.key.column, b.key.column), strings.Compare(a.path(), b.path()))
 	})
 	for _, m := range members {
 		fmt.Fprintf(b, "%-24s key %d:%d value %d:%d\n", m.path(), m.key.line, m.key.column, m.value.line, m.value.column)

@@ -103,23 +103,11 @@ type Check struct {
 	Query string `json:"name,omitempty"` // DNS: the name to ask for
 }
 
-// Target returns what the check of a server probes.
-func (c *Check) Target(server *Server) netip.AddrPort {
-	addr, port := c.Address, c.Port
-	if !addr.IsValid() {
-		addr = server.Address.Addr()
-	}
-	if port == 0 {
-		port = server.Address.Port()
-	}
-	return netip.AddrPortFrom(addr, port)
-}
-
 // TLS is the client side of an HTTPS check.
 type TLS struct {
 	Verify     bool   `json:"verify"`                // check the chain and the name
 	ServerName string `json:"server_name,omitempty"` // SNI and the name in the certificate; "": Check.Host
-	CAFile     string `json:"ca_file,omitempty"`     // PEM; "": the system's roots
+	CAFile     string `json:"ca_file,omitempty"`     // PEM, an absolute path; "": the system's roots
 	// CASum is the SHA-256 of CAFile at load, so that a changed file is a changed
 	// configuration.
 	CASum string `json:"ca_sum,omitempty"`
