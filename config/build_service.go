@@ -31,6 +31,7 @@ func (s *rawService) inherit(from *rawService) {
 		base.Check, base.Checks = nil, list[rawCheck]{}
 	}
 	inherit(s, &base)
+	s.Servers.Items = slices.Clone(s.Servers.Items) // which may be those of [defaults.service]
 	for i := range s.Servers.Items {
 		v := &s.Servers.Items[i]
 		v.Check, v.Checks = v.Check.over(s.Check), overEach(v.Checks, s.Check)

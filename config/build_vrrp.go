@@ -108,7 +108,9 @@ func (b *builder) interval(raw *rawVRRP, version vrrp.Version) {
 func (b *builder) preemption(raw *rawVRRP, in *Instance) {
 	owner := in.Priority == vrrp.PriorityOwner
 	if owner && !in.Preempt {
-		b.error(raw.Preempt.Node, "preempt: the address owner (priority 255) always preempts")
+		if raw.Preempt.Node.within(raw.Node) {
+			b.error(raw.Preempt.Node, "preempt: the address owner (priority 255) always preempts")
+		}
 		in.Preempt = true
 	}
 	if in.PreemptDelay == 0 || in.Preempt && !owner {

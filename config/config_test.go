@@ -56,9 +56,6 @@ func TestBad(t *testing.T) {
 
 // TestWarnings loads files that are legal but probably not meant.
 func TestWarnings(t *testing.T) {
-	if err := os.Chmod("testdata/warn/key-file.key", 0o644); err != nil { // whatever the checkout made it
-		t.Fatal(err)
-	}
 	files, _ := filepath.Glob("testdata/warn/*.toml")
 	if len(files) == 0 {
 		t.Fatal("no files in testdata/warn")
@@ -71,6 +68,37 @@ func TestWarnings(t *testing.T) {
 			}
 			config.Golden(t, strings.TrimSuffix(file, ".toml")+".golden", render(c.Warnings))
 		})
+	}
+}
+
+// TestKeyFile holds that a key may stand in a file, found beside the configuration, and
+// that others should not be able to read it.
+func TestKeyFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil { // whatever the umask is
+			t.Fatal(err)
+		}
+		return file
+	}
+	file := write("lbha.toml", "[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\nversion = 2\naddresses = [\"10.9.0.100\"]\n"+
+		"auth = { type = \"pass\", key_file = \"key\" }\n", 0o600)
+	for mode, want := range map[os.FileMode]string{
+		0o600: "",
+		0o644: file + ":7:36: warning: key_file: key can be read by others than its owner (mode 0644)",
+	} {
+		write("key", "secret12\n", mode)
+		c := load(t, file)
+		if key := c.Instances[0].Auth.Key.Reveal(); key != "secret12" {
+			t.Errorf("key = %q", key)
+		}
+		if got := c.Warnings.Error(); got != want {
+			t.Errorf("mode %04o: %q, want %q", mode, got, want)
+		}
 	}
 }
 
