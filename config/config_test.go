@@ -291,7 +291,7 @@ func TestManyServers(t *testing.T) {
 	if n := len(c.Services[999].Servers); n != 10 {
 		t.Errorf("the last service has %d servers", n)
 	}
-	if d := time.Since(start); d > 10*time.Second { // a hundred times what it takes: see BenchmarkLoad
+	if d := time.Since(start); d > time.Minute { // hundreds of times what it takes: see BenchmarkLoad
 		t.Errorf("10,000 servers took %v", d)
 	}
 }

@@ -23,18 +23,18 @@
 //
 // The key include, at the top of a file, names more files, relative to the file that it
 // stands in: include = ["conf.d/*.toml"]. What a pattern matches is read sorted by name,
-// and each file once. Arrays of tables at the top ([[vrrp]], [[vrrp_group]], [[service]])
-// add up, every other key may be set in one file only.
+// and each file once. Arrays of tables at the top (vrrp, vrrp_group, service) add up, every
+// other key may be set in one file only.
 //
 // # Inheritance
 //
-// Everything that [[vrrp]] can set may also be set in [defaults.vrrp], and likewise for
-// [[service]] and [defaults.service]. Tables are inherited key by key; scalars and arrays
+// Everything that a vrrp table can set may also be set in the table defaults.vrrp, and
+// likewise for a service and defaults.service. Tables are inherited key by key; scalars and arrays
 // as a whole. An inherited setting that cannot apply to the one that inherits it (the flags
 // of another scheduler) is left out; written by itself, it is an error.
 //
 // A check inherits from the check in its place: a server's from its service's, a service's
-// from [defaults.service.check]. If both are of one type, or the heir names none, that is
+// from defaults.service.check. If both are of one type, or the heir names none, that is
 // every key that the heir leaves out, else only interval, timeout, rise and fall. To have
 // no check at all where one would be inherited, write checks = [].
 //
