@@ -25,8 +25,8 @@ var (
 	ErrNoInterface = errors.New("no such interface")
 	// ErrPermission: CAP_NET_ADMIN is missing.
 	ErrPermission = errors.New("changing addresses needs CAP_NET_ADMIN")
-	// ErrTimeout: the kernel did not answer in time. What was asked for may have
-	// happened.
+	// ErrTimeout: the kernel did not answer in time. What was asked for may
+	// have happened.
 	ErrTimeout = errors.New("no answer from the kernel")
 )
 

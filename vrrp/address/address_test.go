@@ -160,8 +160,8 @@ func TestClaimWithLease(t *testing.T) {
 	}
 }
 
-// The fence: what is not renewed is gone after its lease, within what the kernel
-// promises; what is renewed stays.
+// The fence: what is not renewed is gone after its lease, within what the
+// kernel promises; what is renewed stays.
 func TestLeaseEnds(t *testing.T) {
 	t.Parallel()
 	for _, vip := range []string{"10.77.0.100/32", "2001:db8::100/128"} {

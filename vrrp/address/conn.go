@@ -46,8 +46,9 @@ func (c *Conn) Close() error { return c.s.close() }
 func (c *Conn) Claim(vips []VIP, lease time.Duration) error { return c.claim("claim", vips, lease) }
 
 // Renew begins the lease of every VIP anew. It differs from Claim in the name
-// of its failures only: the kernel has no renewal that would not bring back an address
-// that is gone. A caller that must know of a loss drains its Watch before it renews.
+// of its failures only: the kernel has no renewal that would not bring back an
+// address that is gone. A caller that must know of a loss drains its Watch
+// before it renews.
 func (c *Conn) Renew(vips []VIP, lease time.Duration) error { return c.claim("renew", vips, lease) }
 
 func (c *Conn) claim(op string, vips []VIP, lease time.Duration) error {
@@ -98,7 +99,8 @@ func (c *Conn) each(op string, vips []VIP, request func(b []byte, seq uint32, v 
 }
 
 // acknowledged reads the n acknowledgements of the requests from number first
-// on, and gives the errors in them to failed, with the request's place among the n.
+// on, and gives the errors in them to failed, with the request's place among
+// the n.
 func (c *Conn) acknowledged(first uint32, n int, failed func(i int, err error)) error {
 	deadline := time.Now().Add(answerTimeout)
 	for left := n; left > 0; {

@@ -1,12 +1,12 @@
 // Package address puts virtual IP addresses (VIPs) on interfaces and takes them
 // off, reads links, and watches both, over rtnetlink.
 //
-// Everything is called from one thread. Nothing here starts a goroutine, and the
-// sockets are unknown to the Go runtime's poller: the descriptor of a [Watch]
-// goes into the caller's own epoll set. A request waits for its answers for a
-// bounded time (SO_RCVTIMEO). It cannot bound what happens before: the kernel carries
-// a request out inside the system call that sends it, and queues there for the lock
-// of all network configuration behind whoever holds it.
+// Everything is called from one thread. Nothing here starts a goroutine, and
+// the sockets are unknown to the Go runtime's poller: the descriptor of a
+// [Watch] goes into the caller's own epoll set. A request waits for its answers
+// for a bounded time (SO_RCVTIMEO). It cannot bound what happens before: the
+// kernel carries a request out inside the system call that sends it, and queues
+// there for the lock of all network configuration behind whoever holds it.
 //
 // # Leases
 //
@@ -23,27 +23,28 @@
 // # What a VIP does to the interface
 //
 // The kernel keeps an interface's addresses in order, and takes the first that
-// fits as the source of what the host sends. A VIP must not become that: replies to
-// what was sent from it would follow it to the next master. Claimed after the
-// interface's own address it stands behind it. As a /32 it is moreover no
-// neighbour of any router, so the kernel prefers an address that is; its scope is
-// global, as keepalived's is. With the prefix of the interface's own address it
-// becomes a secondary of that, and goes with it when somebody deletes it.
-// What must not depend on the order, adverts above all, names its source:
-// [Primary] picks it from the addresses of a link.
+// fits as the source of what the host sends. A VIP must not become that:
+// replies to what was sent from it would follow it to the next master. Claimed
+// after the interface's own address it stands behind it. As a /32 it is
+// moreover no neighbour of any router, so the kernel prefers an address that
+// is; its scope is global, as keepalived's is. With the prefix of the
+// interface's own address it becomes a secondary of that, and goes with it when
+// somebody deletes it. What must not depend on the order, adverts above all,
+// names its source: [Primary] picks it from the addresses of a link.
 //
 // # The mark
 //
 // Every VIP carries IFA_PROTO = 112 (Linux 5.18 and later). A restarted process
-// finds its own addresses by it ([Conn.Held]) and a [Watch] tells the loss of one
-// from other news at once. Older kernels keep no mark: there Held finds nothing,
-// and Link still tells which addresses there are.
+// finds its own addresses by it ([Conn.Held]) and a [Watch] tells the loss of
+// one from other news at once. Older kernels keep no mark: there Held finds
+// nothing, and Link still tells which addresses there are.
 //
 // # Events are hints
 //
 // rtnetlink loses events when a queue is full (ENOBUFS) and does not say which.
 // A [Watch] therefore reports which links are worth reading again with
-// [Conn.Link], and whether all are. Only the deletion of an address is told in full, to be
-// acted on in milliseconds. What the Conn itself did to IPv4 addresses is left out:
-// the kernel labels those events with the socket that caused them.
+// [Conn.Link], and whether all are. Only the deletion of an address is told in
+// full, to be acted on in milliseconds. What the Conn itself did is left out:
+// the kernel labels the events of IPv4 addresses with the socket that caused
+// them.
 package address

@@ -231,7 +231,8 @@ func parseAck(flags uint16, b []byte) error {
 	if flags&unix.NLM_F_ACK_TLVS == 0 || len(b) < 4+unix.NLMSG_HDRLEN {
 		return err
 	}
-	// The request's header, or all of the request, stands before the attributes.
+	// The request's header, or all of the request, stands before the
+	// attributes.
 	request := unix.NLMSG_HDRLEN
 	if flags&unix.NLM_F_CAPPED == 0 {
 		request = align(int(min(native.Uint32(b[4:]), uint32(len(b)))))

@@ -14,9 +14,11 @@ const (
 	// answerTimeout bounds the wait for the kernel's answers.
 	answerTimeout = 500 * time.Millisecond
 	// maxDatagram is more than the kernel ever sends at once: its dumps come in
-	// pieces of at most 32 KiB, and one link with many virtual functions may be as big.
+	// pieces of at most 32 KiB, and one link with many virtual functions may be
+	// as big.
 	maxDatagram = 64 << 10
-	// queue is the size of a socket's receive buffer: room for some 1,000 events.
+	// queue is the size of a socket's receive buffer: room for some 1,000
+	// events.
 	queue = 1 << 20
 )
 
@@ -28,7 +30,8 @@ type socket struct {
 	dst  unix.SockaddrNetlink // the kernel
 }
 
-// openSocket opens a socket that hears the groups (RTMGRP_… of linux/rtnetlink.h).
+// openSocket opens a socket that hears the groups (RTMGRP_… of
+// linux/rtnetlink.h).
 func openSocket(groups uint32) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -45,7 +48,8 @@ func openSocket(groups uint32) (*socket, error) {
 func (s *socket) setUp(groups uint32) error {
 	// Beyond net.core.rmem_max, where we may; the default will do otherwise.
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, queue/2)
-	// Old kernels lack these: error texts, short acknowledgements, dumps of one link.
+	// Old kernels lack these: error texts, short acknowledgements, dumps of one
+	// link.
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
@@ -84,8 +88,8 @@ var errTruncated = errors.New("netlink datagram was cut off")
 
 // receive returns the next datagram of the kernel, good until the next call. It
 // waits until the deadline; the zero deadline does not wait, and (nil, nil)
-// says that there is nothing. Datagrams of other processes, which a privileged one
-// can send us, are skipped.
+// says that there is nothing. Datagrams of other processes, which a privileged
+// one can send us, are skipped.
 func (s *socket) receive(deadline time.Time) ([]byte, error) {
 	flags := unix.MSG_TRUNC
 	if deadline.IsZero() {

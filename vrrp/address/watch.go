@@ -33,8 +33,8 @@ type Changes struct {
 	// Lost: there was more than the kernel's queue or this struct holds.
 	// Anything may have changed.
 	Lost bool
-	// Links are the indexes of links that changed, or an address of which
-	// did, each once.
+	// Links are the indexes of links that changed, or an address of which did,
+	// each once.
 	Links []int
 	// Deleted are the addresses that went, in order.
 	Deleted []Deleted
@@ -51,10 +51,10 @@ type Deleted struct {
 	Kernel bool
 }
 
-// Watch opens a second socket, which hears of changes of links and addresses, in
-// the network namespace of the calling thread. It leaves out what this Conn does
-// to IPv4 addresses; for IPv6 the kernel does not say who did it, so a Watch also
-// reports the Conn's own claims and releases.
+// Watch opens a second socket, which hears of changes of links and addresses,
+// in the network namespace of the calling thread. It leaves out what this Conn
+// does, but for the release of an IPv6 address: there the kernel does not say
+// who did it.
 func (c *Conn) Watch() (*Watch, error) {
 	s, err := openSocket(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR)
 	if err != nil {
@@ -102,7 +102,8 @@ func (ch *Changes) add(datagram []byte, self uint32) {
 			}
 		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 			m := parseAddress(body)
-			if !m.prefix.IsValid() {
+			// Only we put our mark on an address: a claim or renewal of IPv6.
+			if !m.prefix.IsValid() || h.kind == unix.RTM_NEWADDR && m.protocol == Protocol {
 				continue
 			}
 			ch.changed(m.index)

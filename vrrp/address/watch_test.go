@@ -51,7 +51,8 @@ func TestWatch(t *testing.T) {
 		{"our own doing", func() error {
 			return errors.Join(c.Claim(vs, time.Minute), c.Renew(vs, time.Minute), c.Release(vs[1:2]), c.Claim(vs, 0))
 		}, Changes{}},
-		{"our own doing, IPv6", func() error { return errors.Join(c.Claim(v6, 0), c.Release(v6)) },
+		{"our own doing, IPv6", func() error { return errors.Join(c.Claim(v6, 0), c.Renew(v6, time.Minute)) }, Changes{}},
+		{"our own release, IPv6", func() error { return c.Release(v6) },
 			Changes{Links: []int{index}, Deleted: []Deleted{{Index: index, Prefix: v6[0].Prefix, Ours: true, Kernel: true}}}},
 		{"ours deleted by hand", func() error {
 			h.IP("address del 10.77.0.100/32 dev eth0")

@@ -115,8 +115,8 @@ func heard(t testing.TB, l *Listener) string {
 	}
 }
 
-// The purpose of it all: a third host, which knew the VIP at one director, sends
-// to the other after that one's announcement.
+// The purpose of it all: a third host, which knew the VIP at one director,
+// sends to the other after that one's announcement.
 func TestThirdHostFollows(t *testing.T) {
 	hosts := lan.New(t, 3)
 	a, b, client := hosts[0], hosts[1], hosts[2]
@@ -189,7 +189,8 @@ func TestListener(t *testing.T) {
 	send(theirs, vip, other, netip.MustParseAddr("2001:db8::100"))
 	expect("a request and a reply", both)
 
-	// The stranger is a real host: it answers for the address, and asks with it.
+	// The stranger is a real host: it answers for the address, and asks with
+	// it.
 	b.IP("address add 10.77.0.100/32 dev eth0")
 	resolve(t, hosts[2], hosts[2].Addr, vip)
 	expect("an answer to a third host is no broadcast", "")
@@ -327,8 +328,8 @@ func TestProgram(t *testing.T) {
 	})
 }
 
-// FuzzParse: no frame panics, and what is accepted has an IPv4 address and a MAC
-// of Ethernet.
+// FuzzParse: no frame panics, and what is accepted has an IPv4 address and a
+// MAC of Ethernet.
 func FuzzParse(f *testing.F) {
 	f.Add(frame(f, arp.OperationRequest, net.HardwareAddr{2, 0, 0, 0, 0, 1}, vip))
 	f.Add(frame(f, arp.OperationReply, net.HardwareAddr{2, 0, 0, 0, 0, 1}, vip)[:30])

@@ -26,8 +26,8 @@ type Conflict struct {
 	MAC net.HardwareAddr
 }
 
-// Listener hears ARP packets that claim our addresses from other MACs. It is for
-// one goroutine.
+// Listener hears ARP packets that claim our addresses from other MACs. It is
+// for one goroutine.
 type Listener struct {
 	conn *packet.Conn
 	raw  syscall.RawConn
@@ -152,9 +152,9 @@ func parse(frame []byte) (Conflict, error) {
 	return Conflict{IP: p.SenderIP, MAC: p.SenderHardwareAddr}, nil
 }
 
-// maxFiltered is how many addresses the kernel compares. Beyond, a program would
-// not fit into net.core.optmem_max of older kernels; every foreign ARP packet is
-// then let through, and Heard compares.
+// maxFiltered is how many addresses the kernel compares. Beyond, a program
+// would not fit into net.core.optmem_max of older kernels; every foreign ARP
+// packet is then let through, and Heard compares.
 const maxFiltered = 500
 
 // program lets through ARP packets whose sender IP is one of vips and whose

@@ -20,9 +20,9 @@ import (
 const (
 	// batch is how many packets one system call reads.
 	batch = 16
-	// maxPacket is more than the longest packet that can be sound: an IP header with
-	// all options, and version 2 with 255 addresses. A longer one is cut, and
-	// refused for its length.
+	// maxPacket is more than the longest packet that can be sound: an IP header
+	// with all options, and version 2 with 255 addresses. A longer one is cut,
+	// and refused for its length.
 	maxPacket = 60 + minLen2 + 255*4
 	// maxControl has room for an in_pktinfo, a timespec and a drop counter.
 	maxControl = 96
@@ -67,8 +67,8 @@ func (c *counter) advance(now uint32) uint32 {
 	return delta
 }
 
-// Open opens the socket of an interface in the network namespace of the
-// calling thread: filtered first, then joined to 224.0.0.18.
+// Open opens the socket of an interface in the network namespace of the calling
+// thread: filtered first, then joined to 224.0.0.18.
 func Open(cfg Config) (*Conn, error) {
 	c, err := open(cfg)
 	if err != nil {
@@ -156,11 +156,11 @@ func (c *Conn) buffers(from, n int) []ipv4.Message {
 func (c *Conn) Missed() uint64 { return c.missed.total }
 
 // Send sends a message from src, an address of this host, to dst: the group, or
-// a peer on unicast. A source must be given: the kernel's choice could be a VIP, and the checksum
-// covers it.
+// a peer on unicast. A source must be given: the kernel's choice could be a
+// VIP, and the checksum covers it.
 //
-// A nil error says that the packet is with the interface's queue. The kernel does
-// not tell a raw socket of a packet that the queue drops.
+// A nil error says that the packet is with the interface's queue. The kernel
+// does not tell a raw socket of a packet that the queue drops.
 func (c *Conn) Send(payload []byte, src, dst netip.Addr) error {
 	if !src.Is4() || !dst.Is4() {
 		return fmt.Errorf("send on %s: from %v to %v: %w", c.ifi.Name, src, dst, unix.EAFNOSUPPORT)
@@ -197,7 +197,8 @@ func (c *Conn) SetFilter(f Filter) error {
 	if err != nil {
 		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
 	}
-	// Wanted first: for a moment a packet may be in both sockets, never in none.
+	// Wanted first: for a moment a packet may be in both sockets, never in
+	// none.
 	if err := errors.Join(c.hot.SetBPF(wanted), c.audit.SetBPF(refused)); err != nil {
 		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
 	}
@@ -206,10 +207,10 @@ func (c *Conn) SetFilter(f Filter) error {
 }
 
 // Audit reads at most len(rs) of the packets that the filter refused, and
-// returns how many. It does not block; nothing is left when n < len(rs). lost is
-// how many more there have been since the last call for which the queue had no
-// room; recent kernels count wanted packets in it too while that queue is full.
-// Audit invalidates the payloads of the last Receive.
+// returns how many. It does not block; nothing is left when n < len(rs). lost
+// is how many more there have been since the last call for which the queue had
+// no room; recent kernels count wanted packets in it too while that queue is
+// full. Audit invalidates the payloads of the last Receive.
 func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
 	for n < len(rs) {
 		ms := c.buffers(0, min(batch, len(rs)-n))
@@ -251,7 +252,8 @@ func read(conn *ipv4.PacketConn, ms []ipv4.Message) (int, error) {
 }
 
 // parse reads the IP header, which a raw socket is given, and the control
-// messages of m into p. drops is the socket's drop counter, 0 if it was not sent.
+// messages of m into p. drops is the socket's drop counter, 0 if it was not
+// sent.
 func parse(p *Packet, m *ipv4.Message, now time.Time) (drops uint32, fragment bool) {
 	*p = Packet{}
 	b := m.Buffers[0][:m.N]

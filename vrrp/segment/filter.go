@@ -20,8 +20,8 @@ type Filter struct {
 	Unicast bool
 }
 
-// Lengths of the shortest messages: one address, and version 2's
-// authentication data.
+// Lengths of the shortest messages: one address, and version 2's authentication
+// data.
 const (
 	minLen3 = 8 + 4
 	minLen2 = minLen3 + 8
@@ -44,10 +44,10 @@ func (f *Filter) refused() []bpf.Instruction { return f.program(toss, keep) }
 // test is followed by its own exit: the offsets of conditional jumps are bytes,
 // too short to reach a common exit behind a long list of VRIDs.
 //
-// No load may reach beyond the packet: the kernel ends a program there with
-// the verdict 0, which in the inverse would be lost packets. It has checked the IP header
-// itself before any socket sees the packet; the message's length is tested
-// before its bytes are.
+// No load may reach beyond the packet: the kernel ends a program there with the
+// verdict 0, which in the inverse would be lost packets. It has checked the IP
+// header itself before any socket sees the packet; the message's length is
+// tested before its bytes are.
 func (f *Filter) program(yes, no uint32) []bpf.Instruction {
 	require := func(cond bpf.JumpTest, val uint32) []bpf.Instruction {
 		return []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: val, SkipTrue: 1}, bpf.RetConstant{Val: no}}

@@ -76,7 +76,8 @@ func TestKeepalived(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// until sends adverts until keepalived is in a state, for the n-th time.
+			// until sends adverts until keepalived is in a state, for the n-th
+			// time.
 			until := func(state string, n int) {
 				t.Helper()
 				deadline := time.Now().Add(20 * time.Second)
@@ -97,15 +98,16 @@ func TestKeepalived(t *testing.T) {
 				t.Fatalf("keepalived did not accept our adverts:\n%s", log)
 			}
 
-			// Spoilt, they keep nobody from becoming master, and the master says why
-			// it refuses them.
+			// Spoilt, they keep nobody from becoming master, and the master
+			// says why it refuses them.
 			tt.spoil(&a, &form)
 			until("MASTER", 1)
 			if !strings.Contains(strings.ToLower(log.String()), tt.reason) {
 				t.Errorf("no word of %q:\n%s", tt.reason, log)
 			}
 
-			// What it sends as master is accepted, in the form we send by default.
+			// What it sends as master is accepted, in the form we send by
+			// default.
 			p := receiveOne(t, us)
 			var got wire.Advert
 			gotForm, drop := wire.Decode(&got, p.Payload, p.Meta())
@@ -159,7 +161,8 @@ func start(t *testing.T, h *lan.Host, path, instance string) *output {
 		}
 	})
 	t.Cleanup(func() {
-		// It ends its child itself, if it is let; killed, it would leave it behind.
+		// It ends its child itself, if it is let; killed, it would leave it
+		// behind.
 		cmd.Process.Signal(syscall.SIGTERM)
 		hung := time.AfterFunc(5*time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 		cmd.Wait()

@@ -68,8 +68,8 @@ type Advert struct {
 	Version  uint8 // 2 or 3
 	VRID     uint8 // 1–255
 	Priority uint8 // 0: the sender resigns
-	// Interval is the sender's advertisement interval: whole seconds up to 255 s
-	// in version 2, whole centiseconds up to 40.95 s in version 3.
+	// Interval is the sender's advertisement interval: whole seconds up to 255
+	// s in version 2, whole centiseconds up to 40.95 s in version 3.
 	Interval time.Duration
 	// Addresses are the virtual addresses in the order of the message, 1 to 255
 	// of one family. Decode reuses the slice.
@@ -103,8 +103,8 @@ type Expect struct {
 	Peers   []netip.Addr
 }
 
-// Check returns why the virtual router does not want a, or Accepted. a must have
-// been accepted by Decode with the same m. A differing address list is no
+// Check returns why the virtual router does not want a, or Accepted. a must
+// have been accepted by Decode with the same m. A differing address list is no
 // reason: dropping such adverts makes two masters during every rolling change.
 func (e *Expect) Check(a *Advert, m Meta) Drop {
 	switch {

@@ -44,8 +44,8 @@ func (f *ChecksumForm) UnmarshalText(text []byte) error {
 }
 
 // sum adds the 16-bit big-endian words of b to s (RFC 1071). An odd last byte
-// counts as the high half of a word. s cannot overflow: a message has fewer than
-// 2^16 words.
+// counts as the high half of a word. s cannot overflow: a message has fewer
+// than 2^16 words.
 func sum(s uint32, b []byte) uint32 {
 	for len(b) >= 2 {
 		s += uint32(binary.BigEndian.Uint16(b))

@@ -24,8 +24,8 @@ const (
 var ErrUnencodable = errors.New("advert cannot be encoded")
 
 // Append appends the message for a to buf. src and dst are the addresses of the
-// packet that will carry it: they decide the family, and FormPseudo covers them.
-// form is obeyed for version 3 on IPv4, where there is a choice.
+// packet that will carry it: they decide the family, and FormPseudo covers
+// them. form is obeyed for version 3 on IPv4, where there is a choice.
 //
 // Append writes nothing that Decode would refuse: a field out of range is
 // ErrUnencodable, and an interval is never rounded.
@@ -104,8 +104,8 @@ func sound(src, dst netip.Addr) bool {
 
 // Decode reads the message in payload, which starts behind the IP header, into
 // a. On Accepted every field of a is set, and form is the checksum's; for a
-// message that fits both forms FormPseudo is reported. On any other Drop a holds
-// nothing of use. Decode keeps no reference to payload.
+// message that fits both forms FormPseudo is reported. On any other Drop a
+// holds nothing of use. Decode keeps no reference to payload.
 func Decode(a *Advert, payload []byte, m Meta) (form ChecksumForm, drop Drop) {
 	if !sound(m.Src, m.Dst) {
 		return 0, DropBadSource

@@ -17,8 +17,8 @@ const (
 	// DropBadSource: the source is missing, unspecified or multicast, or source
 	// and destination are not of one family.
 	DropBadSource Drop = "bad-source"
-	// DropBadTTL: TTL or hop limit of a multicast packet is not 255, so a router
-	// forwarded it (RFC 9568 §5.1.1.3).
+	// DropBadTTL: TTL or hop limit of a multicast packet is not 255, so a
+	// router forwarded it (RFC 9568 §5.1.1.3).
 	DropBadTTL Drop = "bad-ttl"
 	// DropShort: fewer bytes than the fixed header.
 	DropShort Drop = "short"

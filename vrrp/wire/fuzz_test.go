@@ -13,8 +13,8 @@ import (
 	"github.com/lbha/lbha/vrrp/wire"
 )
 
-// FuzzDecode: no bytes panic, and what is accepted is encoded again to a message
-// that is accepted and says the same.
+// FuzzDecode: no bytes panic, and what is accepted is encoded again to a
+// message that is accepted and says the same.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range golden {
 		b := unhex(f, tt.frame)

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package lan makes an Ethernet segment of network namespaces for tests: hosts
-// with one interface each, joined by a bridge in a namespace of its own. Nothing of it
-// exists outside, and it is gone when the test ends.
+// with one interface each, joined by a bridge in a namespace of its own.
+// Nothing of it exists outside, and it is gone when the test ends.
 package lan
 
 import (
@@ -32,8 +32,8 @@ type Host struct {
 	MAC  string
 }
 
-// New makes a segment of n hosts, which are up and can hear each other.
-// Without root it skips the test.
+// New makes a segment of n hosts, which are up and can hear each other. Without
+// root it skips the test.
 func New(t testing.TB, n int) []*Host {
 	t.Helper()
 	if os.Geteuid() != 0 {
