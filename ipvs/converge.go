@@ -169,7 +169,7 @@ func (l *loop) apply(ctx context.Context, ops []Op, have Table) (applied, left [
 	}
 	applied, left, err = l.write(ctx, ops[:i])
 	if isFatal(err) {
-		return applied, append(left, ops[i:]...), err
+		return nil, ops, err
 	}
 	rest, held := ops[i:], []Op(nil)
 	if len(left) > 0 {
@@ -179,9 +179,7 @@ func (l *loop) apply(ctx context.Context, ops []Op, have Table) (applied, left [
 		}
 	}
 	more, refused, err2 := l.write(ctx, rest)
-	applied = append(applied, more...)
-	left = append(append(left, held...), refused...)
-	return applied, left, joinRefusals(err, err2)
+	return slices.Concat(applied, more), slices.Concat(left, held, refused), joinRefusals(err, err2)
 }
 
 // write has the kernel carry out ops and sorts them by whether it did.

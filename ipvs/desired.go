@@ -66,8 +66,13 @@ const (
 var overrideModes = names[OverrideMode]{"override", []name[OverrideMode]{
 	{NoOverride, "none"}, {Drain, "drain"}, {Disable, "disable"}, {OverrideWeight, "weight"}}}
 
-func (m OverrideMode) String() string                { return overrideModes.text(m) }
-func (m OverrideMode) MarshalText() ([]byte, error)  { return overrideModes.marshal(m) }
+// String returns the name.
+func (m OverrideMode) String() string { return overrideModes.text(m) }
+
+// MarshalText returns the name.
+func (m OverrideMode) MarshalText() ([]byte, error) { return overrideModes.marshal(m) }
+
+// UnmarshalText reads a name.
 func (m *OverrideMode) UnmarshalText(b []byte) error { return overrideModes.unmarshal(m, b) }
 
 // Placement says where [Desired] put a real server, and why.

@@ -43,7 +43,10 @@ type OpError struct {
 	Err   error
 }
 
+// Error names the op, as an action and as a rule, and the errno.
 func (e *OpError) Error() string { return fmt.Sprintf("%s (%s): %v", e.Op.Action, e.Op, e.Err) }
+
+// Unwrap returns the errno.
 func (e *OpError) Unwrap() error { return e.Err }
 
 // ApplyError are the ops of one Apply that the kernel refused, in their order.
@@ -52,6 +55,7 @@ type ApplyError struct {
 	Refused []*OpError // never empty
 }
 
+// Error lists the first refusals and counts the rest.
 func (e *ApplyError) Error() string {
 	const shown = 3
 	var b strings.Builder

@@ -19,8 +19,13 @@ var actions = names[Action]{"action", []name[Action]{
 	{AddService, "add-service"}, {EditService, "edit-service"}, {DeleteService, "delete-service"},
 	{AddServer, "add-server"}, {EditServer, "edit-server"}, {DeleteServer, "delete-server"}}}
 
-func (a Action) String() string                { return actions.text(a) }
-func (a Action) MarshalText() ([]byte, error)  { return actions.marshal(a) }
+// String returns the name.
+func (a Action) String() string { return actions.text(a) }
+
+// MarshalText returns the name.
+func (a Action) MarshalText() ([]byte, error) { return actions.marshal(a) }
+
+// UnmarshalText reads a name.
 func (a *Action) UnmarshalText(b []byte) error { return actions.unmarshal(a, b) }
 
 // Op is one change to a table. Service.Key is always set; the rest of Service

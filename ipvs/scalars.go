@@ -21,8 +21,13 @@ const (
 
 var protocols = names[Protocol]{"protocol", []name[Protocol]{{TCP, "tcp"}, {UDP, "udp"}, {SCTP, "sctp"}}}
 
-func (p Protocol) String() string                { return protocols.text(p) }
-func (p Protocol) MarshalText() ([]byte, error)  { return protocols.marshal(p) }
+// String returns the name.
+func (p Protocol) String() string { return protocols.text(p) }
+
+// MarshalText returns the name.
+func (p Protocol) MarshalText() ([]byte, error) { return protocols.marshal(p) }
+
+// UnmarshalText reads a name.
 func (p *Protocol) UnmarshalText(b []byte) error { return protocols.unmarshal(p, b) }
 
 // Family is an address family. Only a firewall-mark service has to be told its
@@ -37,8 +42,13 @@ const (
 
 var families = names[Family]{"family", []name[Family]{{IPv4, "ipv4"}, {IPv6, "ipv6"}}}
 
-func (f Family) String() string                { return families.text(f) }
-func (f Family) MarshalText() ([]byte, error)  { return families.marshal(f) }
+// String returns the name.
+func (f Family) String() string { return families.text(f) }
+
+// MarshalText returns the name.
+func (f Family) MarshalText() ([]byte, error) { return families.marshal(f) }
+
+// UnmarshalText reads a name.
 func (f *Family) UnmarshalText(b []byte) error { return families.unmarshal(f, b) }
 
 // Bits returns the length of an address of the family in bits.
@@ -62,8 +72,13 @@ const (
 
 var forwards = names[Forward]{"forwarding method", []name[Forward]{{NAT, "nat"}, {DR, "dr"}, {TUN, "tun"}}}
 
-func (f Forward) String() string                { return forwards.text(f) }
-func (f Forward) MarshalText() ([]byte, error)  { return forwards.marshal(f) }
+// String returns the name.
+func (f Forward) String() string { return forwards.text(f) }
+
+// MarshalText returns the name.
+func (f Forward) MarshalText() ([]byte, error) { return forwards.marshal(f) }
+
+// UnmarshalText reads a name.
 func (f *Forward) UnmarshalText(b []byte) error { return forwards.unmarshal(f, b) }
 
 // TunnelType is the encapsulation that [TUN] uses.
@@ -78,8 +93,13 @@ const (
 
 var tunnelTypes = names[TunnelType]{"tunnel type", []name[TunnelType]{{IPIP, "ipip"}, {GUE, "gue"}, {GRE, "gre"}}}
 
-func (t TunnelType) String() string                { return tunnelTypes.text(t) }
-func (t TunnelType) MarshalText() ([]byte, error)  { return tunnelTypes.marshal(t) }
+// String returns the name.
+func (t TunnelType) String() string { return tunnelTypes.text(t) }
+
+// MarshalText returns the name.
+func (t TunnelType) MarshalText() ([]byte, error) { return tunnelTypes.marshal(t) }
+
+// UnmarshalText reads a name.
 func (t *TunnelType) UnmarshalText(b []byte) error { return tunnelTypes.unmarshal(t, b) }
 
 // TunnelChecksum says what checksum the outer header of a GUE or GRE tunnel
@@ -96,8 +116,13 @@ const (
 var tunnelChecksums = names[TunnelChecksum]{"tunnel checksum", []name[TunnelChecksum]{
 	{NoChecksum, "none"}, {Checksum, "full"}, {RemoteChecksum, "remote"}}}
 
-func (c TunnelChecksum) String() string                { return tunnelChecksums.text(c) }
-func (c TunnelChecksum) MarshalText() ([]byte, error)  { return tunnelChecksums.marshal(c) }
+// String returns the name.
+func (c TunnelChecksum) String() string { return tunnelChecksums.text(c) }
+
+// MarshalText returns the name.
+func (c TunnelChecksum) MarshalText() ([]byte, error) { return tunnelChecksums.marshal(c) }
+
+// UnmarshalText reads a name.
 func (c *TunnelChecksum) UnmarshalText(b []byte) error { return tunnelChecksums.unmarshal(c, b) }
 
 // Verdict is what the checks of a real server say of it. The zero Verdict is
@@ -113,8 +138,13 @@ const (
 
 var verdicts = names[Verdict]{"verdict", []name[Verdict]{{Unknown, "unknown"}, {Up, "up"}, {Down, "down"}}}
 
-func (v Verdict) String() string                { return verdicts.text(v) }
-func (v Verdict) MarshalText() ([]byte, error)  { return verdicts.marshal(v) }
+// String returns the name.
+func (v Verdict) String() string { return verdicts.text(v) }
+
+// MarshalText returns the name.
+func (v Verdict) MarshalText() ([]byte, error) { return verdicts.marshal(v) }
+
+// UnmarshalText reads a name.
 func (v *Verdict) UnmarshalText(b []byte) error { return verdicts.unmarshal(v, b) }
 
 // OnFail says what becomes of a real server that its checks call [Down].
@@ -130,8 +160,13 @@ const (
 
 var onFails = names[OnFail]{"on_fail", []name[OnFail]{{Remove, "remove"}, {Quiesce, "quiesce"}}}
 
-func (o OnFail) String() string                { return onFails.text(o) }
-func (o OnFail) MarshalText() ([]byte, error)  { return onFails.marshal(o) }
+// String returns the name.
+func (o OnFail) String() string { return onFails.text(o) }
+
+// MarshalText returns the name.
+func (o OnFail) MarshalText() ([]byte, error) { return onFails.marshal(o) }
+
+// UnmarshalText reads a name.
 func (o *OnFail) UnmarshalText(b []byte) error { return onFails.unmarshal(o, b) }
 
 // Weight is a real server's share of new connections, relative to the others
@@ -145,7 +180,10 @@ const (
 	MaxConfigWeight Weight = 65535     // what other tools, and 16-bit readers, can cope with
 )
 
-func (w Weight) String() string               { return strconv.FormatUint(uint64(w), 10) }
+// String returns the decimal number.
+func (w Weight) String() string { return strconv.FormatUint(uint64(w), 10) }
+
+// MarshalText returns the decimal number.
 func (w Weight) MarshalText() ([]byte, error) { return strconv.AppendUint(nil, uint64(w), 10), nil }
 
 // UnmarshalText reads a decimal number from 0 to [MaxConfigWeight].

@@ -40,7 +40,10 @@ func Schedulers() []Scheduler {
 	}
 }
 
-func (s Scheduler) String() string               { return string(s) }
+// String returns the name.
+func (s Scheduler) String() string { return string(s) }
+
+// MarshalText returns the name.
 func (s Scheduler) MarshalText() ([]byte, error) { return []byte(s), nil }
 
 // UnmarshalText accepts the names of [Schedulers] only.
@@ -76,7 +79,10 @@ var flagNames = []string{
 	string(Flag1), string(Flag2), string(Flag3),
 }
 
-func (f Flag) String() string               { return string(f) }
+// String returns the name.
+func (f Flag) String() string { return string(f) }
+
+// MarshalText returns the name.
 func (f Flag) MarshalText() ([]byte, error) { return []byte(f), nil }
 
 // UnmarshalText accepts the seven names. Whether a flag suits its scheduler is

@@ -36,8 +36,13 @@ const (
 
 var roles = names[Role]{"sync role", []name[Role]{{SyncMaster, "master"}, {SyncBackup, "backup"}}}
 
-func (r Role) String() string                { return roles.text(r) }
-func (r Role) MarshalText() ([]byte, error)  { return roles.marshal(r) }
+// String returns the name.
+func (r Role) String() string { return roles.text(r) }
+
+// MarshalText returns the name.
+func (r Role) MarshalText() ([]byte, error) { return roles.marshal(r) }
+
+// UnmarshalText reads a name.
 func (r *Role) UnmarshalText(b []byte) error { return roles.unmarshal(r, b) }
 
 // Daemon is a kernel thread that sends or receives the states of connections,

@@ -79,8 +79,8 @@ func (k *Kernel) Foreign(ops ...ipvs.Op) {
 	}
 }
 
-// SetStats sets the counters of a service and its servers. The number of active
-// and inactive connections of a server is lost when it is deleted.
+// SetStats sets the counters of a service and its servers. Those of a server, or
+// service, are lost when it is deleted.
 func (k *Kernel) SetStats(key ipvs.Key, s ipvs.PoolStats) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
