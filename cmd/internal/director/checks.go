@@ -83,8 +83,8 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 // port of its virtual service.
 func target(s *config.Service, server *config.Server, c *config.Check) netip.AddrPort {
 	t := server.Address
-	if t.Port() == 0 && len(s.Keys) > 0 && s.Keys[0].Addr().IsValid() {
-		t = netip.AddrPortFrom(t.Addr(), s.Keys[0].Addr().Port())
+	if t.Port() == 0 && len(s.Keys) > 0 {
+		t = s.Destination(s.Keys[0], server)
 	}
 	if c.Address.IsValid() {
 		t = netip.AddrPortFrom(c.Address, t.Port())

@@ -34,19 +34,11 @@ func carriedBy(t ipvs.Table) carried {
 // serving reports whether the table gave the server connections in any of the service's virtual services.
 func (c carried) serving(s *config.Service, server *config.Server) bool {
 	for _, key := range s.Keys {
-		if c[key][at(server, key)] > 0 {
+		if c[key][s.Destination(key, server)] > 0 {
 			return true
 		}
 	}
 	return false
-}
-
-// at is the server's address in one virtual service: port 0 stands for the service's own.
-func at(server *config.Server, key ipvs.Key) netip.AddrPort {
-	if server.Address.Port() == 0 && key.Addr().IsValid() {
-		return netip.AddrPortFrom(server.Address.Addr(), key.Addr().Port())
-	}
-	return server.Address
 }
 
 // intents says what each virtual service of the pool should be, given the verdicts.
@@ -56,7 +48,7 @@ func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carrie
 		in := ipvs.Intent{Service: virtualService(p.service, key), Policy: policy(p.service), QuorumLost: p.outcomes[key].QuorumLost}
 		for i := range p.service.Servers {
 			server := &p.service.Servers[i]
-			addr := at(server, key)
+			addr := p.service.Destination(key, server)
 			weight, was := found[key][addr]
 			in.Members = append(in.Members, ipvs.Member{
 				Server:        realServer(p.service, server, addr),

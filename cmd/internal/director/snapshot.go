@@ -158,7 +158,7 @@ func (d *director) serverStatus(p *poolView, n int, table *ipvs.State) observe.S
 		s.Placement = string(p.outcomes[0].Members[n].Placement)
 	}
 	for _, key := range p.service.Keys {
-		addr := at(c, key)
+		addr := p.service.Destination(key, c)
 		for _, have := range table.Table[key].Servers {
 			if have.Addr == addr {
 				s.InTable, s.Weight = true, int(have.Weight)
