@@ -209,14 +209,7 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 	}
 	for _, s := range state.Instances {
 		for _, f := range s.Findings {
-			message := string(f.Reason)
-			if f.Peer.IsValid() {
-				message += " with " + f.Peer.String()
-			}
-			if f.Ours != "" || f.Theirs != "" {
-				message += fmt.Sprintf(": ours %s, theirs %s", f.Ours, f.Theirs)
-			}
-			add(s.Name, string(f.Reason), message)
+			add(s.Name, string(f.Reason), link.Describe(f))
 		}
 	}
 	for _, s := range st.Services {

@@ -15,7 +15,7 @@ import (
 )
 
 // limitKey is what one line a second is allowed for.
-type limitKey struct{ instance, kind string }
+type limitKey struct{ instance, what string }
 
 type limit struct {
 	last     vrrp.Instant
@@ -42,9 +42,9 @@ func (e *elector) answer(m link.Message) {
 }
 
 // limited is happened for what others can cause at will: one message a second for each kind and instance, with the
-// number of those withheld.
-func (e *elector) limited(in *instance, kind, reason, message string) {
-	key := limitKey{in.cfg.Name, kind}
+// number of those withheld. what tells apart what may be told in the same second.
+func (e *elector) limited(in *instance, what, kind, reason, message string) {
+	key := limitKey{in.cfg.Name, what}
 	l := e.limits[key]
 	if l == nil {
 		l = &limit{last: -1 << 62}
@@ -62,7 +62,7 @@ func (e *elector) limited(in *instance, kind, reason, message string) {
 // dropped counts and reports a packet for an instance that was refused.
 func (e *elector) dropped(in *instance, src netip.Addr, reason wire.Drop) {
 	in.drop(reason.String())
-	e.limited(in, "drop", reason.String(), fmt.Sprintf("advert from %s refused: %s", src, reason))
+	e.limited(in, "drop", "drop", reason.String(), fmt.Sprintf("advert from %s refused: %s", src, reason))
 }
 
 func (e *elector) transition(in *instance, t *vrrp.Transition) {
@@ -79,22 +79,12 @@ func (e *elector) transition(in *instance, t *vrrp.Transition) {
 }
 
 func (e *elector) finding(in *instance, f *vrrp.Finding) {
-	var b strings.Builder
-	b.WriteString(string(f.Reason))
-	if f.Peer.IsValid() {
-		fmt.Fprintf(&b, " with %s", f.Peer)
-	}
-	switch {
-	case f.Ours != "" && f.Theirs != "":
-		fmt.Fprintf(&b, ": ours %s, theirs %s", f.Ours, f.Theirs)
-	case f.Ours != "" || f.Theirs != "":
-		fmt.Fprintf(&b, ": %s", f.Ours+f.Theirs)
-	}
+	text := link.Describe(*f)
 	if f.Cleared {
-		e.happened(in, "finding", string(f.Reason), b.String()+" is over", false)
+		e.happened(in, "finding", string(f.Reason), text+" is over", false)
 		return
 	}
-	e.limited(in, "finding-"+string(f.Reason), string(f.Reason), b.String())
+	e.limited(in, "finding-"+string(f.Reason), "finding", string(f.Reason), text)
 	e.dirty = true
 }
 

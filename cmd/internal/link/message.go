@@ -103,3 +103,18 @@ type Happened struct {
 	Warn     bool         `json:"warn,omitempty"`
 	Repeated uint64       `json:"repeated,omitempty"`
 }
+
+// Describe is a finding in a line, without its end.
+func Describe(f vrrp.Finding) string {
+	text := string(f.Reason)
+	if f.Peer.IsValid() {
+		text += " with " + f.Peer.String()
+	}
+	if f.Ours != "" || f.Theirs != "" {
+		text += ": ours " + f.Ours + ", theirs " + f.Theirs
+	}
+	if f.Detail != "" {
+		text += ": " + f.Detail
+	}
+	return text
+}
