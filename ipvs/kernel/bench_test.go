@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -79,5 +80,30 @@ func BenchmarkList(b *testing.B) {
 		if err != nil || len(snap.Table) != len(table) {
 			b.Fatal(len(snap.Table), err)
 		}
+	}
+}
+
+// BenchmarkReload changes the weight of one of 10,000 servers in 1,000 services,
+// and has the kernel confirm the whole table.
+func BenchmarkReload(b *testing.B) {
+	c := open(b, namespace(b))
+	r := ipvs.NewReconciler(c, ipvs.Options{})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	a, z := big(1000), big(1000)
+	z[z.Keys()[500]].Servers[5].Weight = 7
+	want := func(t ipvs.Table) {
+		r.Set(ipvs.Want{Table: t})
+		if _, err := r.Sync(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	want(a)
+	for b.Loop() {
+		a, z = z, a
+		want(a)
 	}
 }

@@ -135,6 +135,7 @@ type Info struct {
 	ConnectionTableSize uint32
 }
 
+// String returns the version: "1.2.1".
 func (i Info) String() string { return fmt.Sprintf("%d.%d.%d", i.Major, i.Minor, i.Patch) }
 
 // Info asks the kernel for its version of IPVS.
