@@ -5,6 +5,7 @@ package address
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -123,7 +124,33 @@ func (c *Conn) acknowledged(first uint32, n int, failed func(i int, err error)) 
 	return nil
 }
 
-// Held reads from the kernel which addresses carry our mark.
+// Missing reads from the kernel which of vips are not on their interface,
+// whoever put those there that are: marks do not count.
+func (c *Conn) Missing(vips []VIP) ([]VIP, error) {
+	type place struct {
+		index  int
+		prefix netip.Prefix
+	}
+	there := make(map[place]bool)
+	err := c.dump(unix.RTM_GETADDR, addressesOf(0), func(kind uint16, body []byte) {
+		if m := parseAddress(body); kind == unix.RTM_NEWADDR {
+			there[place{m.index, m.prefix}] = true
+		}
+	}, func() { clear(there) })
+	if err != nil {
+		return nil, fmt.Errorf("look for %d addresses: %w", len(vips), err)
+	}
+	var missing []VIP
+	for _, v := range vips {
+		if !there[place{v.Index, v.Prefix}] {
+			missing = append(missing, v)
+		}
+	}
+	return missing, nil
+}
+
+// Held reads from the kernel which addresses carry our mark. It may leave out
+// one that was adopted: see the package comment.
 func (c *Conn) Held() ([]Held, error) {
 	var held []Held
 	err := c.dump(unix.RTM_GETADDR, addressesOf(0), func(kind uint16, body []byte) {

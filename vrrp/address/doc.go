@@ -35,9 +35,11 @@
 // # The mark
 //
 // Every VIP carries IFA_PROTO = 112 (Linux 5.18 and later). A restarted process
-// finds its own addresses by it ([Conn.Held]) and a [Watch] tells the loss of
-// one from other news at once. Older kernels keep no mark: there Held finds
-// nothing, and Link still tells which addresses there are.
+// finds by it what it left behind ([Conn.Held]), and a [Watch] tells the loss of
+// a VIP from other news. The mark is help, not proof: older kernels keep none,
+// and Linux 6.1 leaves it off an IPv4 address that was there before it was
+// claimed (6.18 does not). [Conn.Missing] and [Conn.Release] therefore go by the
+// address alone.
 //
 // # Events are hints
 //
