@@ -154,8 +154,8 @@ func (c *Checker) Update(ctx context.Context, set []Check) error {
 // change: it is in its Status when Update returns.
 func (c *Checker) Changes() <-chan []Change { return c.changes }
 
-// Ready returns a channel that is closed when each check of the first update
-// has had its first result.
+// Ready returns a channel that is closed when, after the first update, each check
+// has had a result.
 func (c *Checker) Ready() <-chan struct{} { return c.ready }
 
 // String returns the name of the task.

@@ -16,7 +16,7 @@
 //
 // Ten thousand servers a few seconds apart are some thousand probes a second. A
 // connection (see conn.go) is a non-blocking socket on the runtime's poller: no
-// goroutine beside the caller's, nine system calls from socket to close, and no
+// goroutine beside the caller's, eight system calls from socket to close, and no
 // state left in the kernel: it is closed by a reset, so that no port waits in
 // TIME_WAIT for a minute.
 //

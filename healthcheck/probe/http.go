@@ -146,12 +146,18 @@ func (p *httpProber) unwanted(status int, start time.Time) string {
 // search reads a body up to maxBody or its end, and reports whether text is in
 // it. It holds one window of it at a time.
 func search(body io.Reader, text []byte) (found bool, err error) {
+	if len(text) == 0 {
+		_, err := io.CopyN(io.Discard, body, maxBody)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return true, err
+	}
 	var (
 		window = make([]byte, 4096+len(text))
 		kept   int // bytes at the start of window that may begin the text
 		total  int
 	)
-	found = len(text) == 0
 	for total < maxBody {
 		n, err := body.Read(window[kept:min(len(window), kept+maxBody-total)])
 		total += n
