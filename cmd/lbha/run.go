@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -53,7 +54,11 @@ func runCommand() *cobra.Command {
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 			signal.Ignore(syscall.SIGPIPE)
-			return supervisor.Run(path, signals, log.With("process", "supervisor"))
+			err = supervisor.Run(path, signals, log.With("process", "supervisor"))
+			if errors.Is(err, supervisor.ErrFatal) {
+				return exit(1) // the process that refused has said why
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "configuration file")

@@ -71,8 +71,8 @@ func (e *elector) transition(in *instance, t *vrrp.Transition) {
 	if t.Peer.IsValid() {
 		fmt.Fprintf(&b, " (%s)", t.Peer)
 	}
-	if t.Detail != "" {
-		fmt.Fprintf(&b, ": %s", t.Detail)
+	if detail := in.detail(t.Reason, t.Detail); detail != "" {
+		fmt.Fprintf(&b, ": %s", detail)
 	}
 	e.tell(in, link.Happened{At: now(), Kind: "transition", Reason: string(t.Reason), Message: b.String(), Warn: t.To == vrrp.Fault || t.Reason == vrrp.ReasonStalled})
 	e.dirty, e.unsaved = true, true
@@ -108,7 +108,7 @@ func (in *instance) state() link.InstanceState {
 	st := in.machine.Status()
 	s := link.InstanceState{
 		Name: in.cfg.Name, Interface: in.cfg.Interface, VRID: in.cfg.VRID,
-		State: st.State, Since: st.Since, Reason: st.Reason, Detail: st.Detail,
+		State: st.State, Since: st.Since, Reason: st.Reason, Detail: in.detail(st.Reason, st.Detail),
 		Priority: int(st.Priority), HandOver: st.HandOver,
 		Sent: st.Counters.Sent, Received: in.received, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
@@ -122,6 +122,20 @@ func (in *instance) state() link.InstanceState {
 		s.Held = append(s.Held, v.Prefix.String())
 	}
 	return s
+}
+
+// detail completes what the machine says of a transition by what only the interface knows.
+func (in *instance) detail(reason vrrp.Reason, detail string) string {
+	switch {
+	case detail != "":
+	case reason == vrrp.ReasonLinkDown && in.iface.index == 0:
+		return "interface " + in.iface.name + " does not exist; it is used as soon as it comes"
+	case reason == vrrp.ReasonLinkDown:
+		return "interface " + in.iface.name + " is down"
+	case reason == vrrp.ReasonNoSourceAddress:
+		return "interface " + in.iface.name + " has no IPv4 address of its own to send adverts from"
+	}
+	return detail
 }
 
 // isTransient reports whether a socket that cannot be opened now may be later: the instance is in Fault until then.
