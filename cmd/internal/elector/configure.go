@@ -137,7 +137,7 @@ func (e *elector) apply(p link.Prepare, resume map[string]remembered) {
 		e.releaseOrphans(held, p)
 	}
 	for _, in := range fresh {
-		e.begin(in, held, resume)
+		e.begin(in, resume)
 	}
 	e.arrange(p)
 	e.committed, e.active = p, true
@@ -166,14 +166,16 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 }
 
 // begin starts a new instance, or resumes the one that a former process left.
-func (e *elector) begin(in *instance, held []address.Held, resume map[string]remembered) {
+func (e *elector) begin(in *instance, resume map[string]remembered) {
 	c := &in.cfg
 	in.expect, _ = expectation(c)
 	e.useInterfaces(in)
 	in.iface = e.ifaces[c.Interface]
 	in.machine = vrrp.New(machineConfig(c, netip.Addr{}))
 
-	started := vrrp.Started{Held: e.holds(in, held)}
+	// One that resumes needs all of its addresses; one that starts afresh gives up whatever it finds.
+	have, want := e.found(in)
+	started := vrrp.Started{Held: have > 0}
 	if r, ok := resume[c.Name]; ok {
 		in.slot = r.Slot
 		saved := r.Saved
@@ -181,6 +183,7 @@ func (e *elector) begin(in *instance, held []address.Held, resume map[string]rem
 			saved.LastAdvert = at
 		}
 		started.Resume = &saved
+		started.Held = have == want
 	} else {
 		in.slot = e.freeSlot()
 		e.region.Clock(in.slot).Store(0)
@@ -235,18 +238,17 @@ func interfaces(c *config.Instance) []string {
 	return names
 }
 
-// holds reports whether the kernel has all addresses of the instance, with our mark.
-func (e *elector) holds(in *instance, held []address.Held) bool {
+// found reports how many of the addresses of the instance the kernel has, of how many.
+func (e *elector) found(in *instance) (have, want int) {
 	vips, err := e.vips(in)
 	if err != nil {
-		return false
+		return 0, 1
 	}
-	for _, v := range vips {
-		if !slices.ContainsFunc(held, func(h address.Held) bool { return h.Index == v.Index && h.Prefix == v.Prefix }) {
-			return false
-		}
+	missing, err := e.rtnl.Missing(vips)
+	if err != nil {
+		return 0, len(vips)
 	}
-	return true
+	return len(vips) - len(missing), len(vips)
 }
 
 // releaseOrphans takes off what carries our mark and belongs to nobody: the leavings of a daemon with another

@@ -346,21 +346,14 @@ func (e *elector) lostAddress(index int, p netip.Prefix) {
 }
 
 // verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
-// a notification is a hint, not a state.
+// a notification is a hint, not a state. The mark of an address is not asked for: old kernels keep none.
 func (e *elector) verify() {
-	if !slices.ContainsFunc(e.instances, func(in *instance) bool { return len(in.held) > 0 }) {
-		return
-	}
-	held, err := e.rtnl.Held()
-	if err != nil {
-		return
-	}
 	for _, in := range e.instances {
-		for _, v := range in.held {
-			if !slices.ContainsFunc(held, func(h address.Held) bool { return h.Index == v.Index && h.Prefix == v.Prefix }) {
-				e.step(in, vrrp.AddressLost{Address: v.Prefix.Addr()})
-				break
-			}
+		if len(in.held) == 0 {
+			continue
+		}
+		if missing, err := e.rtnl.Missing(in.held); err == nil && len(missing) > 0 {
+			e.step(in, vrrp.AddressLost{Address: missing[0].Prefix.Addr()})
 		}
 	}
 }
