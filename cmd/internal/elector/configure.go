@@ -173,7 +173,7 @@ func (e *elector) begin(in *instance, resume map[string]remembered) {
 	in.iface = e.ifaces[c.Interface]
 	in.machine = vrrp.New(machineConfig(c, netip.Addr{}))
 
-	// One that resumes needs all of its addresses; one that starts afresh gives up whatever it finds.
+	// A master resumes with all of its addresses or not at all; who starts afresh gives up whatever it finds.
 	have, want := e.found(in)
 	started := vrrp.Started{Held: have > 0}
 	if r, ok := resume[c.Name]; ok {
@@ -182,8 +182,9 @@ func (e *elector) begin(in *instance, resume map[string]remembered) {
 		if at := vrrp.Instant(e.region.Clock(r.Slot).Load()); at > saved.LastAdvert {
 			saved.LastAdvert = at
 		}
-		started.Resume = &saved
-		started.Held = have == want
+		if saved.State != vrrp.Master || have == want {
+			started.Resume = &saved
+		}
 	} else {
 		in.slot = e.freeSlot()
 		e.region.Clock(in.slot).Store(0)
