@@ -50,15 +50,14 @@ func drillCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	flags.StringSliceVar(&o.Only, "only", nil, "play only the scenarios of these `names`")
-	flags.StringVar((*string)(&o.Director), "director", string(drive.LBHA), "daemon of d1, the director that is broken: lbha or keepalived")
-	flags.StringVar((*string)(&o.Peer), "peer", "", "daemon of d2: lbha or keepalived (default: as d1)")
+	directorFlags(cmd, &o)
 	return cmd
 }
 
 // runDrill prepares a world for the drill and plays it there.
 func runDrill(ctx context.Context, o drill.Options) (*drill.Report, error) {
 	report := new(drill.Report)
-	kind, err := enter(ctx, "drill", drillDeadline, func(work string) (any, error) {
+	kind, err := visit{job: "drill", deadline: drillDeadline}.enter(ctx, func(work string) (any, error) {
 		return o, prepareDirectors(ctx, work, &o.Binary, o.Director, o.Peer)
 	}, report)
 	report.World = string(kind)

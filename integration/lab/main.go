@@ -44,7 +44,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(drillCommand(), inside(), helper())
+	cmd.AddCommand(drillCommand(), shellCommand(), inside(), helper())
 	return cmd
 }
 

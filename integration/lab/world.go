@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,22 +11,37 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/sandbox"
+	"golang.org/x/sys/unix"
 )
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
 	"drill": drillJob,
+	"shell": shellJob,
 }
 
-// enter makes a work directory, lets prepare fill it, runs a job in a world, and removes the directory.
-func enter(ctx context.Context, job string, deadline time.Duration, prepare func(work string) (arg any, err error), result any) (sandbox.Kind, error) {
+// visit is one job in a world of its own.
+type visit struct {
+	job      string
+	deadline time.Duration
+	stdin    *os.File // for an interactive job
+}
+
+// enter makes a work directory, lets prepare fill it, runs the job in a world, and removes the directory. Only one lab at a time is
+// at work on a machine: two would measure each other.
+func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, err error), result any) (sandbox.Kind, error) {
 	kind, err := sandbox.Choose(ctx, say)
 	if err != nil {
 		return "", err
 	}
+	unlock, err := lock(ctx)
+	if err != nil {
+		return kind, err
+	}
+	defer unlock()
 	work, err := os.MkdirTemp("", "lbha-lab-")
 	if err != nil {
-		return "", err
+		return kind, err
 	}
 	defer os.RemoveAll(work)
 	arg, err := prepare(work)
@@ -33,10 +49,37 @@ func enter(ctx context.Context, job string, deadline time.Duration, prepare func
 		return kind, err
 	}
 	w := &sandbox.World{
-		Kind: kind, Work: work, Deadline: deadline, Job: job, Arg: arg,
+		Kind: kind, Work: work, Deadline: v.deadline, Job: v.job, Arg: arg, Stdin: v.stdin,
 		Progress: func(line string) { say("%s", line) },
 	}
 	return kind, w.Run(ctx, result)
+}
+
+// lock waits until no other lab runs on this machine. The kernel drops the lock with the process.
+func lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "lbha-lab.lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for waits := 0; ; waits++ {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		if waits == 0 {
+			say("another lab is at work on this machine: waiting for it to end")
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // build compiles a command of this module, statically, for the inside of a world.

@@ -18,9 +18,8 @@ const HelperCommand = "helper"
 // Helper is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge RATE
 // DURATION MAC".
 func Helper(args []string) error {
-	// What these processes allocate, they allocate at their start.
+	// What these processes allocate, they allocate at their start. A collection would wait for ever for a thread in a raw call.
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
 	switch {
 	case len(args) == 5 && (args[0] == "tcp" || args[0] == "udp"):
 		return client(args[0], args[1:])

@@ -47,14 +47,7 @@ func (t *ticker) watch(fd int, events uint32) error {
 }
 
 // wait fills events with what is ready.
-func (t *ticker) wait(events []unix.EpollEvent) (int, error) {
-	for {
-		n, err := unix.EpollWait(t.epoll, events, -1)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
+func (t *ticker) wait(events []unix.EpollEvent) (int, error) { return epollWait(t.epoll, events) }
 
 // tick acknowledges the timer. However many periods have passed, it is one tick.
 func (t *ticker) tick(buf []byte) { _, _ = unix.Read(t.timer, buf[:8]) }

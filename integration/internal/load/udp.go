@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/mono"
@@ -99,15 +100,13 @@ func Echo(addr netip.AddrPort, server byte) error {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}); err != nil {
 		return fmt.Errorf("bind %v: %w", addr, err)
 	}
-	var buf [64]byte
+	runtime.LockOSThread()
+	buf := make([]byte, 64)
+	from := new(unix.RawSockaddrInet4)
 	for {
-		n, from, err := unix.Recvfrom(fd, buf[:], 0)
-		if err != nil {
-			continue
-		}
-		if n == datagram {
+		if n, err := receive(fd, buf, from); err == nil && n == datagram {
 			buf[8] = server
-			_ = unix.Sendto(fd, buf[:n], 0, from)
+			answerTo(fd, buf[:n], from)
 		}
 	}
 }
