@@ -16,9 +16,12 @@ type backup struct {
 	floor   Instant // no takeover before: start-up delay, or listening after a stall
 
 	heard    Instant       // when the last accepted advert was received
-	peer     netip.Addr    // its sender, the current master; invalid: none, or it resigned
-	interval time.Duration // the master's interval, version 3; 0: none learnt
+	interval time.Duration // its interval, version 3; 0: none learnt
 	resigned netip.Addr    // the master whose resignation started this silence
+
+	peer         netip.Addr // the current master; invalid: none, or it resigned
+	peerPriority Priority
+	peerHeard    Instant
 
 	challenged   netip.Addr // the master of lower priority that is to be preempted
 	challengedAt Instant    // when it was last heard
@@ -141,11 +144,17 @@ func (m *Machine) preempts(ad *AdvertReceived) bool {
 	return m.now >= max(m.backup.preemptAt, m.fault.preemptAt)
 }
 
-// follow accepts an advert: its sender is the master, and the silence counts
-// anew from the time at which the kernel received it.
+// follow accepts an advert: the silence counts anew from the time at which the
+// kernel received it. Its sender is the master; but of two that speak in the same
+// time the better one is: it will win, and its resignation must count.
 func (m *Machine) follow(ad *AdvertReceived) {
 	b := &m.backup
-	b.peer, b.heard = ad.Source, ad.ReceivedAt
+	recent := ad.ReceivedAt.Sub(b.peerHeard) < time.Duration(m.cfg.DownAdverts)*m.interval()
+	better := b.peerPriority > ad.Priority || b.peerPriority == ad.Priority && b.peer.Compare(ad.Source) > 0
+	if !b.peer.IsValid() || !better || !recent || b.peer == ad.Source {
+		b.peer, b.peerPriority, b.peerHeard = ad.Source, ad.Priority, ad.ReceivedAt
+	}
+	b.heard = ad.ReceivedAt
 	if m.cfg.Version == Version3 {
 		b.interval = ad.Interval
 	}

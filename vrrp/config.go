@@ -30,9 +30,9 @@ func DefaultAnnounceOffsets() []time.Duration { return slices.Clone(defaultOffse
 // not know) is fixed for the life of a machine; all else may change by
 // [Reconfigured]. Durations are nanoseconds in JSON.
 type Config struct {
-	Name    string  `json:"name"`    // for people; not on the wire
-	VRID    VRID    `json:"vrid"`    // 1–255
-	Version Version `json:"version"` // 0: version 3
+	Name    string  `json:"name"`             // for people; not on the wire
+	VRID    VRID    `json:"vrid"`             // 1–255
+	Version Version `json:"version,omitzero"` // 0: version 3
 
 	Priority Priority      `json:"priority,omitzero"` // 0: DefaultPriority; 255: address owner
 	Interval time.Duration `json:"interval"`          // between adverts; 0: DefaultInterval. Version 2: whole seconds to 255 s, version 3: centiseconds to 40.95 s
@@ -76,6 +76,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("version %d", d.Version)
 	case d.Interval < 0 || d.Version == Version3 && d.Interval > maxInterval3 || d.Version == Version2 && d.Interval > maxInterval2:
 		return fmt.Errorf("interval %v out of range", d.Interval)
+	case d.Version == Version2 && d.Interval%time.Second != 0:
+		return fmt.Errorf("interval %v is not a number of whole seconds, as version 2 needs", d.Interval)
+	case d.Interval%(10*time.Millisecond) != 0:
+		return fmt.Errorf("interval %v is not a number of centiseconds", d.Interval)
 	case d.DownAdverts < 1 || d.DownAdverts > 100:
 		return fmt.Errorf("down adverts %d out of range 1 to 100", d.DownAdverts)
 	case len(d.Addresses) == 0 || len(d.Addresses) > 255:
@@ -84,12 +88,15 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("lease %v is not a number of whole seconds", d.Lease)
 	case d.Lease != 0 && d.Lease <= d.Interval:
 		return fmt.Errorf("lease %v ends before the advert that renews it, after %v", d.Lease, d.Interval)
-	case !slices.IsSorted(d.Announce.Offsets):
+	case !slices.IsSorted(d.Announce.Offsets) || len(d.Announce.Offsets) > 0 && d.Announce.Offsets[0] < 0:
 		return fmt.Errorf("announcement offsets %v are not ascending", d.Announce.Offsets)
 	case d.PreemptDelay < 0 || d.StartupDelay < 0:
 		return errors.New("negative delay")
 	}
 	family := d.Addresses[0].Is4()
+	if d.Version == Version2 && !family {
+		return errors.New("version 2 is IPv4 only")
+	}
 	for _, a := range d.Addresses {
 		if !a.IsValid() || a.Is4In6() || a.Is4() != family {
 			return fmt.Errorf("address %v: not of one family", a)

@@ -34,6 +34,9 @@
 //     consequence of an outcome.
 //   - Each Step may move the deadline: read [Machine.Deadline] again after it.
 //     There is one timer to arm. A timer that fires early, or twice, is harmless.
+//   - Link, source and tracked state are reported before Started, or a resumed
+//     master would begin in Fault; [Machine.Saved] is read after each Step, and
+//     what it returned before a crash is read before the first.
 //   - Adverts that wait in a socket are delivered before TimerFired. A router
 //     that was asleep must hear what was said meanwhile before it judges a
 //     silence (this is what keeps a paused backup from a false takeover).
@@ -73,6 +76,11 @@
 //     renewed, and they are renewed only with an advert that was really sent. So
 //     holding an address and sending adverts are the same thing even for a
 //     process that was killed.
+//   - The loser of an election sends one last advert before it yields. After a
+//     partition the winner may never have heard it, and would not know that the
+//     clients have to be told again. Any master answers a losing advert.
+//   - Of two masters that are heard in the same time, the better is the current
+//     one. An advert that its sender's resignation overtook revives nobody.
 //   - A planned leave is make before break ([HandOver], [Stopped]): the master
 //     advertises priority 1 and goes on forwarding until a backup has taken
 //     over by the protocol's own rules.

@@ -1,5 +1,7 @@
 package vrrp
 
+import "net/netip"
+
 // hear handles an advert: first what makes it no advert for us in any state,
 // then by state. Whatever is ignored changes neither a timer nor the state.
 func (m *Machine) hear(ad *AdvertReceived) {
@@ -24,11 +26,16 @@ func (m *Machine) hear(ad *AdvertReceived) {
 		return
 	}
 	m.compare(ad)
+	if ad.Priority == PriorityResign {
+		m.resignation = resignation{by: ad.Source, at: ad.ReceivedAt}
+	}
 	switch {
 	case ad.Version != m.cfg.Version:
 		m.ignore(RejectVersion)
 	case ad.Version == Version2 && ad.Interval != m.cfg.Interval:
 		m.ignore(RejectInterval) // RFC 3768 §7.1
+	case m.resignation.overtook(ad):
+		m.ignore(RejectStale)
 	case m.state == Backup:
 		m.backupHears(ad)
 	default:
@@ -40,4 +47,17 @@ func (m *Machine) hear(ad *AdvertReceived) {
 func (m *Machine) ignore(r Reason) {
 	m.counters.Rejected++
 	m.reject(r)
+}
+
+// resignation is the last priority-0 advert, whoever sent it.
+type resignation struct {
+	by netip.Addr
+	at Instant
+}
+
+// overtook reports whether an advert is older than the resignation of its sender,
+// though it came later: it must not revive a master that has gone. A router is
+// not master again within an interval, unless it is the owner.
+func (r resignation) overtook(ad *AdvertReceived) bool {
+	return ad.Source == r.by && ad.Priority != PriorityResign && ad.Priority != PriorityOwner && ad.ReceivedAt.Sub(r.at) < ad.Interval
 }

@@ -59,10 +59,8 @@ func (m *Machine) renew() {
 		return
 	}
 	switch age := m.now.Sub(m.master.renewed); {
-	case age >= m.cfg.Lease:
-		// Nothing is left to renew, whether we have been told or not.
-		m.master.announceOnClaim = true
-		m.claim()
+	case m.leaseEnded():
+		m.reclaim() // nothing is left to renew
 	case age >= renewPeriod(m.cfg.Interval, m.cfg.Lease)-m.cfg.Interval/2:
 		m.emit(m.renewal)
 	}
@@ -81,13 +79,28 @@ func (m *Machine) renewed(err error) {
 	m.master.renewed = m.now
 }
 
-// addressLost puts back what somebody removed. It is no reason for a failover;
-// but an address whose lease ended because no advert leaves stays gone.
+// addressLost puts back what somebody removed. It is no reason for a failover.
 func (m *Machine) addressLost(a netip.Addr) {
-	s := &m.master
 	if m.state != Master {
 		return
 	}
+	m.reclaim()
+	if m.state == Master && m.now >= m.master.lossReportAt {
+		m.master.lossReportAt = m.now.Add(max(m.cfg.Interval, assertGap))
+		m.emit(Finding{Reason: FindingAddressLost, Detail: a.String()})
+	}
+}
+
+// leaseEnded reports whether the kernel may have removed the addresses, whether
+// it has told us or not.
+func (m *Machine) leaseEnded() bool {
+	return m.cfg.Lease > 0 && m.master.holds && m.now.Sub(m.master.renewed) >= m.cfg.Lease
+}
+
+// reclaim puts addresses back and announces them: at once, or as soon as it is
+// allowed. But addresses that are gone because no advert leaves stay gone.
+func (m *Machine) reclaim() {
+	s := &m.master
 	if s.failures > 0 {
 		m.fail(ReasonSendFailed, nil)
 		return
@@ -98,10 +111,6 @@ func (m *Machine) addressLost(a netip.Addr) {
 	if gap := s.claimedAt.Add(reclaimGap); m.now < gap {
 		s.reclaimAt = gap
 		return
-	}
-	if m.now >= s.lossReportAt {
-		s.lossReportAt = m.now.Add(max(m.cfg.Interval, assertGap))
-		m.emit(Finding{Reason: FindingAddressLost, Detail: a.String()})
 	}
 	m.claim()
 }
@@ -117,6 +126,10 @@ func (m *Machine) startAnnouncements() {
 
 // announce emits one announcement and schedules the next.
 func (m *Machine) announce() {
+	if m.leaseEnded() {
+		m.reclaim()
+		return
+	}
 	m.emit(Announce{Round: m.master.round})
 	m.counters.Announcements++
 	m.master.round++
@@ -176,8 +189,8 @@ func (m *Machine) assert() bool {
 func (m *Machine) contest(ad *AdvertReceived) {
 	s := &m.master
 	m.answer()
-	if m.now.Sub(m.since) < m.cfg.Interval {
-		return // whom we have just relieved may say so, or not have heard us yet
+	if m.now.Sub(m.since) < m.cfg.Interval && m.reason != ReasonResumed {
+		return // who was just relieved may say so, or not have heard us yet: we are announcing
 	}
 	if s.rival != ad.Source {
 		m.endContest()
@@ -188,7 +201,7 @@ func (m *Machine) contest(ad *AdvertReceived) {
 		m.emit(Finding{Reason: FindingTwoMasters, Peer: ad.Source, Ours: priorityText(m.Priority()), Theirs: priorityText(ad.Priority)})
 	}
 	// It has had the time to hear several of our adverts, and goes on.
-	if !s.rivalOneWay && m.now.Sub(s.rivalSince) > m.ownMasterDown() {
+	if m.state == Master && !s.rivalOneWay && m.now.Sub(s.rivalSince) > m.ownMasterDown() {
 		s.rivalOneWay = true
 		m.emit(Finding{Reason: FindingOneWay, Peer: ad.Source})
 	}

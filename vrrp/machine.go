@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 )
@@ -34,10 +33,11 @@ type Machine struct {
 	master master
 	fault  fault
 
-	lastAdvert Instant // the last that really left
-	releaseAt  Instant // a Release failed: try again
-	peers      []peer
-	counters   Counters
+	lastAdvert  Instant // the last that really left
+	releaseAt   Instant // a Release failed: try again
+	peers       []peer
+	resignation resignation
+	counters    Counters
 
 	// Effects that are the same again and again are boxed once.
 	advert         Effect // a Send of advertPriority
@@ -117,7 +117,8 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	case Stopped:
 		m.stop(ev.Wait)
 	default:
-		panic(fmt.Sprintf("vrrp: unknown event %T", ev))
+		// Its type is not named: to format an event would put every event on the heap.
+		panic("vrrp: an event that is none of this package")
 	}
 
 	if m.stopping && m.state != Master && m.lingerAt == never {
@@ -145,9 +146,6 @@ func (m *Machine) timer() {
 	if m.lingerAt <= m.now {
 		m.release()
 	}
-	if m.releaseAt <= m.now && m.state != Master {
-		m.release()
-	}
 	switch m.state {
 	case Backup:
 		m.backupTimer()
@@ -155,6 +153,9 @@ func (m *Machine) timer() {
 		m.masterTimer()
 	case Fault:
 		m.judge()
+	}
+	if m.releaseAt <= m.now {
+		m.release()
 	}
 }
 

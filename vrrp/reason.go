@@ -44,7 +44,7 @@ const (
 	RejectLowerPriority Reason = "lower-priority"
 	RejectLowerAddress  Reason = "lower-address"
 	RejectNotTheMaster  Reason = "not-the-master" // priority 0 from another than the current master
-	RejectStale         Reason = "stale"          // received before the advert that is in force
+	RejectStale         Reason = "stale"          // older than what its sender, or a later master, has said since
 	RejectCommand       Reason = "not-master"     // a hand-over was asked of a router that is not master
 )
 

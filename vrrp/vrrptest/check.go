@@ -2,7 +2,6 @@ package vrrptest
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/lbha/lbha/vrrp"
@@ -10,6 +9,9 @@ import (
 
 // This file is what must be true in every run. It knows the protocol, and not
 // how the machine implements it.
+
+// stranger is the source of forged adverts.
+var stranger = netip.AddrFrom4([4]byte{10, 9, 0, 250})
 
 // tolerance is for what happens within one instant in the order of the queue.
 const tolerance = time.Millisecond
@@ -20,11 +22,16 @@ type history struct {
 	sentAt     vrrp.Instant // the last that left
 	claimedAt  vrrp.Instant
 	lostAt     vrrp.Instant  // an address was removed behind its back
-	relievedAt vrrp.Instant  // it was master until then
-	refusedAt  vrrp.Instant  // a release failed
+	relievedAt vrrp.Instant  // it was master until then, and was handed over
+	failed     bool          // a claim or a send failed
+	refused    bool          // the last release failed,
+	refusedAt  vrrp.Instant  // at this time
+	awakeAt    vrrp.Instant  // a pause ended
 	silence    time.Duration // how long it may be silent as a master
 
-	heard []heard // adverts of the last time
+	heard      heard
+	resigned   netip.Addr   // who sent priority 0 last,
+	resignedAt vrrp.Instant // at this time
 
 	windowAt   vrrp.Instant // rates are counted from here
 	adverts    int
@@ -33,17 +40,16 @@ type history struct {
 	losses     int
 }
 
-// heard is an advert that a running node could hear.
+// heard is the latest advert of a master that the node must not replace.
 type heard struct {
 	at       vrrp.Instant
 	from     netip.Addr
 	priority vrrp.Priority
 	interval time.Duration
-	binding  bool // of a master that the node must not replace
 }
 
 func (h *history) reset(now vrrp.Instant) {
-	*h = history{spokeAt: now, sentAt: h.sentAt, claimedAt: h.claimedAt, lostAt: h.lostAt, windowAt: now, announceAt: now, relievedAt: now}
+	*h = history{failed: h.failed, spokeAt: now, sentAt: h.sentAt, claimedAt: h.claimedAt, lostAt: h.lostAt, windowAt: now, announceAt: now, relievedAt: now}
 }
 
 // snapshot is a router before a Step.
@@ -61,29 +67,24 @@ func (n *Node) snapshot() snapshot {
 	return snapshot{n.Router.State(), n.Router.Priority(), at}
 }
 
-// remember notes an advert that reaches the node, if it is one that counts.
+// remember notes an advert that reaches the node, if it is one that counts: the
+// latest of a master that the node must not replace.
 func (n *Node) remember(ad vrrp.AdvertReceived) {
-	if ad.Interval <= 0 || len(ad.Addresses) == 0 || ad.Source == n.source || ad.Version != n.version() ||
-		ad.Version == vrrp.Version2 && ad.Interval != n.interval() {
-		return
-	}
-	if ad.Priority == vrrp.PriorityResign {
-		last := slices.IndexFunc(n.heard, func(h heard) bool { return h.binding })
-		for i, h := range n.heard {
-			if h.binding {
-				last = i
-			}
+	switch {
+	case n.Router.State() == vrrp.Fault: // hears nothing
+	case ad.Interval <= 0, len(ad.Addresses) == 0, ad.Source == n.source, ad.Version != n.version(),
+		ad.Version == vrrp.Version2 && ad.Interval != n.interval():
+	case ad.Priority == vrrp.PriorityResign:
+		n.resigned, n.resignedAt = ad.Source, n.lan.now
+		if ad.Source != stranger { // of several masters, the machine may know a better one
+			n.heard = heard{}
 		}
-		if last >= 0 && n.heard[last].from == ad.Source {
-			n.heard = n.heard[:0]
-		}
-		return
-	}
-	h := heard{at: n.lan.now, from: ad.Source, priority: ad.Priority, interval: ad.Interval}
-	h.binding = ad.Priority >= n.Router.Priority() || !n.Config.Preempt
-	n.heard = append(n.heard, h)
-	if len(n.heard) > 1024 {
-		n.heard = slices.Delete(n.heard, 0, 512)
+	case ad.Source == n.resigned && ad.Priority != vrrp.PriorityOwner && n.lan.now.Sub(n.resignedAt) < ad.Interval:
+		// overtaken by its resignation
+	case ad.Priority >= n.Router.Priority() || !n.Config.Preempt:
+		n.heard = heard{at: n.lan.now, from: ad.Source, priority: ad.Priority, interval: ad.Interval}
+	case n.Config.PreemptDelay > 0 || n.failed:
+		n.heard = heard{} // it may follow this one for a while
 	}
 }
 
@@ -135,12 +136,15 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, release
 	if before.state != vrrp.Master && after != vrrp.Master {
 		l.violate(n, "sends an advert as %v", before.state)
 	}
-	limit := vrrp.QuickestTakeover(n.version(), n.interval(), n.downAdverts())
-	if silent := l.now.Sub(n.spokeAt); before.state == vrrp.Master && silent > max(limit, n.silence)+tolerance {
+	limit := vrrp.QuickestTakeover(n.version(), max(n.interval(), n.silence), n.downAdverts())
+	if silent := l.now.Sub(n.spokeAt); before.state == vrrp.Master && silent > limit+tolerance {
 		l.violate(n, "was silent for %v and sends before it has listened", silent)
 	}
 	n.spokeAt = l.now
 	n.silence = n.interval()
+	if before.state == vrrp.Master {
+		n.heard = heard{} // a master is bound by nobody
+	}
 	// Rates: one scheduled, one answer, and what commands and elections add.
 	if l.now.Sub(n.windowAt) >= n.interval() {
 		n.windowAt, n.adverts = l.now, 0
@@ -166,15 +170,22 @@ func (n *Node) checkAnnounce(before snapshot) {
 func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition, resigned bool) {
 	l := n.lan
 	ad, _ := ev.(vrrp.AdvertReceived)
+	if e.To == vrrp.Master {
+		n.losses++ // a promotion is announced as a loss is
+	}
 	switch {
 	case e.From == vrrp.Master && e.To == vrrp.Backup && e.Reason != vrrp.ReasonStalled:
-		n.relievedAt = l.now
+		if e.Reason == vrrp.ReasonHandedOver {
+			n.relievedAt = l.now
+		}
 		if ad.Priority < before.priority || ad.Priority == before.priority && ad.Source.Compare(n.source) < 0 {
 			l.violate(n, "yields to a loser: %v of %v", ad.Priority, ad.Source)
 		}
 	case e.From == vrrp.Master && !resigned &&
 		(e.To == vrrp.Initialize || e.Reason == vrrp.ReasonTrackFault || e.Reason == vrrp.ReasonClaimFailed):
 		l.violate(n, "leaves (%v) without priority 0", e.Reason)
+	case e.To == vrrp.Fault:
+		n.heard = heard{}
 	case e.From == vrrp.Backup && e.To == vrrp.Master:
 		n.checkTakeover(before)
 	}
@@ -183,18 +194,18 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 // checkTakeover judges a takeover by what the node could hear: no master that it
 // must not replace may have spoken within its master-down time.
 func (n *Node) checkTakeover(before snapshot) {
-	for _, h := range n.heard {
-		interval := h.interval
-		if n.version() == vrrp.Version2 {
-			interval = n.interval()
-		}
-		down := time.Duration(n.downAdverts()) * interval
-		binding := h.binding && (h.priority >= before.priority || !n.Config.Preempt)
-		if binding && n.lan.now.Sub(h.at) < down {
-			n.lan.violate(n, "takes over from a live master: %v of %v, heard %v ago", h.priority, h.from, n.lan.now.Sub(h.at))
-		}
+	h := n.heard
+	n.heard = heard{}
+	if !h.from.IsValid() || h.priority < before.priority && n.Config.Preempt {
+		return // it was bound by another priority or configuration
 	}
-	n.heard = n.heard[:0]
+	interval := h.interval
+	if n.version() == vrrp.Version2 {
+		interval = n.interval()
+	}
+	if since := n.lan.now.Sub(h.at); since < time.Duration(n.downAdverts())*interval {
+		n.lan.violate(n, "takes over from a live master: %v of %v, heard %v ago", h.priority, h.from, since)
+	}
 }
 
 // checkHolding judges a running node when it has done all it had to: it holds
@@ -203,15 +214,18 @@ func (n *Node) checkTakeover(before snapshot) {
 func (n *Node) checkHolding() {
 	l := n.lan
 	if n.Router.State() == vrrp.Master {
-		if !n.kernel.holdsAll(n.Config.Addresses) && l.now.Sub(n.lostAt) > 20*time.Millisecond+l.Slack+tolerance {
+		if !n.kernel.holdsAll(n.Config.Addresses) && l.now.Sub(max(n.lostAt, n.awakeAt)) > 20*time.Millisecond+l.Slack+tolerance {
 			l.violate(n, "is master and does not hold the addresses")
 		}
 		return
 	}
-	if l.now.Sub(n.refusedAt) <= time.Second+l.Slack+tolerance {
+	if n.refused && l.now.Sub(max(n.refusedAt, n.awakeAt)) <= time.Second+l.Slack+tolerance {
 		return // tried again each second
 	}
-	if n.Holds() && l.now.Sub(n.relievedAt) > vrrp.DefaultHandOverLinger+l.Slack+tolerance {
+	if l.now.Sub(n.relievedAt) <= vrrp.DefaultHandOverLinger+l.Slack+tolerance || n.awakeAt > n.relievedAt && l.now.Sub(n.awakeAt) <= l.Slack {
+		return // it waits for its successor's announcement, or was paused while it did
+	}
+	if n.Holds() {
 		l.violate(n, "is %v and holds addresses", n.Router.State())
 	}
 }
@@ -219,14 +233,14 @@ func (n *Node) checkHolding() {
 // checkTime judges what time alone can make wrong.
 func (n *Node) checkTime() {
 	l := n.lan
-	if lease := n.Config.Lease; lease > 0 && n.Holds() && !n.FailReleases && l.now.Sub(n.refusedAt) > 2*time.Second {
+	if lease := n.kernel.lease; lease > 0 && n.Holds() {
 		if since := l.now.Sub(max(n.sentAt, n.claimedAt)); since > lease+leaseTail+tolerance {
 			l.violate(n, "holds addresses %v after its last advert", since)
 		}
 	}
 	if n.Running() && n.Router.State() == vrrp.Master {
 		n.silence = max(n.silence, n.interval())
-		if since := l.now.Sub(n.spokeAt); since > n.silence+l.Slack+tolerance {
+		if since := l.now.Sub(n.spokeAt); since > n.silence+l.Slack+tolerance && l.now.Sub(n.awakeAt) > l.Slack {
 			l.violate(n, "is master and silent for %v", since)
 			n.spokeAt = l.now
 		}

@@ -13,7 +13,8 @@ const leaseTail = 400 * time.Millisecond
 
 // kernel holds the addresses of one node. It outlives the process.
 type kernel struct {
-	held []heldAddress
+	held  []heldAddress
+	lease time.Duration // what was asked for last; 0: for ever
 }
 
 type heldAddress struct {
@@ -51,6 +52,7 @@ func (n *Node) claim(addrs []netip.Addr, lease time.Duration) {
 func (n *Node) renew(lease time.Duration) {
 	n.lan.seq++
 	id := n.lan.seq
+	n.kernel.lease = lease
 	for i := range n.kernel.held {
 		h := &n.kernel.held[i]
 		h.lease, h.expires = id, never

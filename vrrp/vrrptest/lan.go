@@ -40,6 +40,7 @@ type LAN struct {
 	rng        *rand.Rand
 	queue      queue
 	seq        uint64
+	atOnce     int // events of this instant
 	nodes      []*Node
 	cut        map[[2]*Node]bool // from, to
 	clientsCut map[*Node]bool
@@ -128,7 +129,11 @@ func (l *LAN) step(end vrrp.Instant) bool {
 	if at > end {
 		return false
 	}
-	l.now = max(l.now, at)
+	if at > l.now {
+		l.now, l.atOnce = at, 0
+	} else if l.atOnce++; l.atOnce > 100_000 {
+		panic("vrrptest: time stands still: a timer that is due does nothing")
+	}
 	if node != nil {
 		node.run(vrrp.TimerFired{})
 	} else {

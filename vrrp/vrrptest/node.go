@@ -39,11 +39,13 @@ type Node struct {
 	track  vrrp.TrackChanged
 	saved  *vrrp.Saved // what the process left behind
 
-	timerAt     vrrp.Instant
+	armedFor    vrrp.Instant // the deadline of the timer,
+	timerAt     vrrp.Instant // which fires a little later; never: not armed
 	paused      bool
 	pausedUntil vrrp.Instant
 	deaf        bool         // paused as a virtual machine: packets are lost
 	inbox       []vrrp.Event // what waits for a paused process
+	draining    bool         // it is being read
 
 	history
 }
@@ -148,6 +150,12 @@ func (n *Node) Pause(d time.Duration, deaf bool) {
 	n.lan.after(d, n.wake)
 }
 
+// Wake ends a pause.
+func (n *Node) Wake() {
+	n.pausedUntil = n.lan.now
+	n.wake()
+}
+
 // wake goes on after a pause: first with what waits, then with the timer.
 func (n *Node) wake() {
 	if !n.paused || n.lan.now < n.pausedUntil {
@@ -155,13 +163,19 @@ func (n *Node) wake() {
 	}
 	n.lan.trace(n, "goes on")
 	n.paused, n.deaf = false, false
+	n.awakeAt = n.lan.now
 	inbox := n.inbox
 	n.inbox = nil
+	n.draining = true
 	for _, ev := range inbox {
-		n.run(ev)
+		n.deliver(ev)
 	}
+	n.draining = false
 	if n.timerAt <= n.lan.now {
 		n.run(vrrp.TimerFired{})
+	}
+	if n.Alive() {
+		n.checkHolding()
 	}
 }
 
@@ -244,13 +258,17 @@ func (n *Node) run(ev vrrp.Event) {
 	if !n.Alive() {
 		return
 	}
-	n.checkHolding()
-	at, ok := n.Router.Deadline()
-	if !ok {
-		n.timerAt = never
-		return
+	if !n.draining {
+		n.checkHolding()
 	}
-	n.timerAt = max(at, n.lan.now).Add(n.lan.upTo(n.lan.Slack))
+	if at, ok := n.Router.Deadline(); !ok {
+		n.timerAt = never
+	} else if at != n.armedFor {
+		n.armedFor = at
+		n.timerAt = at.Add(n.lan.upTo(n.lan.Slack))
+	} else if n.timerAt == never {
+		n.timerAt = at
+	}
 }
 
 func (n *Node) step(ev vrrp.Event) {
@@ -284,7 +302,9 @@ func (n *Node) step(ev vrrp.Event) {
 	saved := n.Router.Saved()
 	n.saved = &saved
 	for _, o := range outcomes {
-		n.step(o)
+		if n.Alive() {
+			n.step(o)
+		}
 	}
 	if finished {
 		n.gone()
@@ -293,6 +313,7 @@ func (n *Node) step(ev vrrp.Event) {
 }
 
 func (n *Node) send(e vrrp.Send) error {
+	n.failed = n.failed || n.FailSends || !n.linkUp
 	if n.FailSends {
 		return errRefused
 	}
@@ -308,6 +329,7 @@ func (n *Node) send(e vrrp.Send) error {
 }
 
 func (n *Node) carryOutClaim(e vrrp.Claim) error {
+	n.failed = n.failed || n.FailClaims
 	if n.FailClaims {
 		n.claim(n.Config.Addresses[:1], e.Lease) // some of them
 		return errRefused
@@ -317,8 +339,8 @@ func (n *Node) carryOutClaim(e vrrp.Claim) error {
 }
 
 func (n *Node) release() error {
-	if n.FailReleases {
-		n.refusedAt = n.lan.now
+	n.refused, n.refusedAt = n.FailReleases, n.lan.now
+	if n.refused {
 		return errRefused
 	}
 	n.kernel.held = nil

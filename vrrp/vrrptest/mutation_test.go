@@ -1,0 +1,213 @@
+package vrrptest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lbha/lbha/vrrp"
+)
+
+// TestMutations proves that the properties can fail: each mutation takes one
+// guard away, around the machine and not in it, and some seed must notice.
+func TestMutations(t *testing.T) {
+	for _, m := range []struct {
+		name  string
+		spoil func(Router) Router
+	}{
+		{"no skew", func(r Router) Router { return &noSkew{Router: r} }},
+		{"tie-break reversed", func(r Router) Router { return &reversedTie{Router: r} }},
+		{"a rejected advert re-arms the timer", func(r Router) Router { return &rearming{Router: r} }},
+		{"a stalled master does not listen", func(r Router) Router { return &unaware{Router: r} }},
+		{"priority 0 is ignored", func(r Router) Router { return without[vrrp.AdvertReceived]{r, resigns} }},
+		{"priority 0 counts from anybody", func(r Router) Router { return &credulous{Router: r} }},
+		{"interval 0 is believed", func(r Router) Router { return &hasty{Router: r} }},
+		{"a master that yields keeps the addresses", func(r Router) Router { return &holding{Router: r} }},
+		{"a lease is renewed whether adverts leave or not", func(r Router) Router { return &renewing{Router: r} }},
+		{"a lost address is not put back", func(r Router) Router { return without[vrrp.AddressLost]{r, any1} }},
+		{"the loser does not say that it was there", func(r Router) Router { return &taciturn{Router: r} }},
+		{"nopreempt is forgotten", func(r Router) Router { return &forgetful{Router: r} }},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(2000) {
+				if problems := play(seed+1, m.spoil, nil); len(problems) > 0 {
+					t.Logf("seed %d: %s", seed+1, problems[0])
+					return
+				}
+			}
+			t.Error("no seed noticed")
+		})
+	}
+}
+
+// without drops events.
+type without[E vrrp.Event] struct {
+	Router
+	drop func(E) bool
+}
+
+func resigns(ad vrrp.AdvertReceived) bool { return ad.Priority == vrrp.PriorityResign }
+func any1(vrrp.AddressLost) bool          { return true }
+
+func (w without[E]) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if e, ok := ev.(E); ok && w.drop(e) {
+		return nil
+	}
+	return w.Router.Step(now, ev)
+}
+
+// noSkew lets a backup's timer fire as early as that of the best priority.
+type noSkew struct{ Router }
+
+func (r *noSkew) early() time.Duration {
+	if r.State() != vrrp.Backup {
+		return 0
+	}
+	s := r.Status()
+	return vrrp.Skew(s.Version, s.Priority, s.Interval) - vrrp.Skew(s.Version, vrrp.PriorityOwner, s.Interval)
+}
+
+func (r *noSkew) Deadline() (vrrp.Instant, bool) {
+	at, ok := r.Router.Deadline()
+	return at.Add(-r.early()), ok
+}
+
+func (r *noSkew) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if _, ok := ev.(vrrp.TimerFired); ok {
+		now = now.Add(r.early())
+	}
+	return r.Router.Step(now, ev)
+}
+
+// reversedTie makes the lower address win.
+type reversedTie struct{ Router }
+
+func (r *reversedTie) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if ad, ok := ev.(vrrp.AdvertReceived); ok && r.State() == vrrp.Master && ad.Priority == r.Priority() &&
+		ad.Priority > 1 && ad.Priority < 255 {
+		if ad.Source.Compare(r.Status().Source) > 0 {
+			ad.Priority--
+		} else {
+			ad.Priority++
+		}
+		ev = ad
+	}
+	return r.Router.Step(now, ev)
+}
+
+// rearming lets whatever a backup ignores count as an advert of its master.
+type rearming struct{ Router }
+
+func (r *rearming) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	effects := r.Router.Step(now, ev)
+	ad, ok := ev.(vrrp.AdvertReceived)
+	if !ok || r.State() != vrrp.Backup || len(effects) == 0 {
+		return effects
+	}
+	if _, ok := effects[len(effects)-1].(vrrp.Reject); ok {
+		s := r.Status()
+		ad.Source, ad.Priority, ad.Version, ad.Interval = s.Master.Address, vrrp.PriorityOwner, s.Version, s.Interval
+		ad.Addresses = vips(1)
+		return r.Router.Step(now, ad)
+	}
+	return effects
+}
+
+// unaware does not notice a pause: it lives through it afterwards.
+type unaware struct{ Router }
+
+func (r *unaware) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	var all []vrrp.Effect
+	for r.State() == vrrp.Master {
+		at, ok := r.Router.Deadline()
+		if !ok || at >= now {
+			break
+		}
+		for _, e := range r.Router.Step(at, vrrp.TimerFired{}) {
+			if _, ok := e.(vrrp.Send); ok {
+				all = append(all, e)
+			}
+		}
+	}
+	return append(all, r.Router.Step(now, ev)...)
+}
+
+// credulous takes any resignation for the master's.
+type credulous struct{ Router }
+
+func (r *credulous) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if ad, ok := ev.(vrrp.AdvertReceived); ok && resigns(ad) && r.State() == vrrp.Backup {
+		if master := r.Status().Master.Address; master.IsValid() {
+			ad.Source = master
+			ev = ad
+		}
+	}
+	return r.Router.Step(now, ev)
+}
+
+// hasty believes an interval of 0, as near as a machine can.
+type hasty struct{ Router }
+
+func (r *hasty) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if ad, ok := ev.(vrrp.AdvertReceived); ok && ad.Interval == 0 {
+		ad.Interval = 1
+		ev = ad
+	}
+	return r.Router.Step(now, ev)
+}
+
+// holding forgets the release when it yields.
+type holding struct{ Router }
+
+func (r *holding) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	effects := r.Router.Step(now, ev)
+	if _, ok := ev.(vrrp.AdvertReceived); !ok {
+		return effects
+	}
+	var kept []vrrp.Effect
+	for _, e := range effects {
+		if _, ok := e.(vrrp.Release); !ok {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// renewing renews with every timer.
+type renewing struct{ Router }
+
+func (r *renewing) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	effects := r.Router.Step(now, ev)
+	if _, ok := ev.(vrrp.TimerFired); ok && r.State() == vrrp.Master {
+		effects = append(effects, vrrp.Renew{Lease: 2 * time.Second})
+	}
+	return effects
+}
+
+// taciturn yields in silence.
+type taciturn struct{ Router }
+
+func (r *taciturn) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	was := r.State()
+	effects := r.Router.Step(now, ev)
+	if _, ok := ev.(vrrp.AdvertReceived); !ok || was != vrrp.Master || r.State() != vrrp.Backup {
+		return effects
+	}
+	var kept []vrrp.Effect
+	for _, e := range effects {
+		if _, ok := e.(vrrp.Send); !ok {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// forgetful preempts although it was told not to.
+type forgetful struct{ Router }
+
+func (r *forgetful) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	if ad, ok := ev.(vrrp.AdvertReceived); ok && r.State() == vrrp.Backup && ad.Priority < r.Priority() && ad.Priority > 0 {
+		return nil
+	}
+	return r.Router.Step(now, ev)
+}

@@ -1,0 +1,409 @@
+package vrrptest
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lbha/lbha/vrrp"
+)
+
+// schedule is one random run: a LAN, faults, then healing and quiet, then the
+// end of the master. All of it follows from the seed.
+type schedule struct {
+	lan      *LAN
+	rng      *rand.Rand
+	base     vrrp.Config
+	longest  time.Duration // the longest interval that anybody used
+	broken   bool          // sends or claims failed: preemption is held back for minutes
+	split    bool          // there were two masters when all was healed
+	problems []string
+}
+
+// play runs the schedule of a seed and returns what was wrong.
+func play(seed uint64, spoil func(Router) Router, trace io.Writer) []string {
+	s := &schedule{lan: New(seed), rng: rand.New(rand.NewPCG(seed, 1))}
+	s.lan.Trace = trace
+	s.build(spoil)
+	s.chaos()
+	s.heal()
+	if s.quiet() {
+		s.end()
+	}
+	return append(s.lan.Violations(), s.problems...)
+}
+
+func (s *schedule) fail(format string, args ...any) {
+	text := fmt.Sprintf("%10.4f    %s", s.lan.Elapsed().Seconds(), fmt.Sprintf(format, args...))
+	s.problems = append(s.problems, text)
+	if s.lan.Trace != nil {
+		fmt.Fprintln(s.lan.Trace, text)
+		for _, n := range s.lan.Nodes() {
+			fmt.Fprintln(s.lan.Trace, "            ", n)
+		}
+	}
+}
+
+func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+// about returns a duration of up to n intervals.
+func (s *schedule) about(n float64) time.Duration {
+	return time.Duration(s.rng.Float64() * n * float64(s.base.Interval))
+}
+
+func (s *schedule) build(spoil func(Router) Router) {
+	r := s.rng
+	c := vrrp.Config{VRID: 51, Version: vrrp.Version3, Addresses: vips(1 + r.IntN(2))}
+	c.Interval = pick(r, 10*time.Millisecond, 100*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
+	if r.IntN(5) == 0 {
+		c.Version, c.Interval = vrrp.Version2, pick(r, time.Second, 2*time.Second)
+	}
+	if r.IntN(4) > 0 {
+		c.Lease = vrrp.AutoLease(c.Interval, vrrp.DefaultDownAdverts)
+	}
+	if r.IntN(4) == 0 {
+		c.PreemptDelay = s.aboutOf(c.Interval, 6)
+	}
+	c.Announce.Refresh = -1
+	if r.IntN(2) == 0 { // one that is reached within the quiet time
+		c.Announce.Refresh = 4 * max(c.Interval, time.Second)
+	}
+	s.base, s.longest = c, c.Interval
+
+	l := s.lan
+	l.Network = Network{Delay: time.Duration(r.Int64N(int64(c.Interval)/20) + 1)}
+	l.Network.Jitter = pick(r, 0, c.Interval/1000, c.Interval/20)
+	l.Network.Loss = pick(r, 0, 0, 0.01, 0.1, 0.4)
+	l.Network.Duplicate = pick(r, 0, 0, 0.05, 0.5)
+	l.Slack = pick(r, 0, c.Interval/100)
+
+	preempt := r.IntN(3)
+	for i := range 2 + r.IntN(3) {
+		c := s.base
+		c.Name = string(rune('a' + i))
+		c.Priority = pick[vrrp.Priority](r, 1, 50, 100, 100, 150, 200, 254)
+		if r.IntN(20) == 0 {
+			c.Priority = vrrp.PriorityOwner
+		}
+		c.Preempt = preempt == 0 || preempt == 1 && r.IntN(2) == 0
+		n := l.Add(c.Name, c)
+		n.Spoil = spoil
+		n.Start(false)
+	}
+}
+
+func (s *schedule) aboutOf(unit time.Duration, n float64) time.Duration {
+	return time.Duration(s.rng.Float64() * n * float64(unit))
+}
+
+// chaos lets faults happen. Each seed knows only some kinds of them, so that some
+// runs are calm and others extreme.
+func (s *schedule) chaos() {
+	kinds := slices.Clone(faults)
+	s.rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	kinds = kinds[:1+s.rng.IntN(len(kinds))]
+	for range s.rng.IntN(30) {
+		s.lan.Advance(s.about(pick(s.rng, 0.2, 2, 6)))
+		kinds[s.rng.IntN(len(kinds))](s, s.lan.nodes[s.rng.IntN(len(s.lan.nodes))])
+	}
+	s.lan.Advance(s.about(6))
+}
+
+// faults are the kinds of what may happen to a node.
+var faults = []func(*schedule, *Node){
+	func(s *schedule, n *Node) { n.Kill(); s.later(n) },
+	func(s *schedule, n *Node) { n.Start(s.rng.IntN(2) == 0) },
+	func(s *schedule, n *Node) { n.Stop(s.rng.IntN(2) == 0); s.later(n) },
+	func(s *schedule, n *Node) { n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
+	func(s *schedule, n *Node) { s.cut(n) },
+	func(s *schedule, _ *Node) { s.lan.Heal() },
+	func(s *schedule, n *Node) { n.SetLink(false) },
+	func(s *schedule, n *Node) { n.SetLink(true) },
+	func(s *schedule, n *Node) { s.flap(n) },
+	func(s *schedule, n *Node) { s.source(n) },
+	func(s *schedule, n *Node) { n.SetTrack(s.rng.IntN(300)-150, pick(s.rng, "", "", "uplink")) },
+	func(s *schedule, n *Node) { s.reconfigure(n) },
+	func(s *schedule, n *Node) { n.HandOver() },
+	func(s *schedule, n *Node) { n.Lift() },
+	func(s *schedule, n *Node) { n.losses++; n.RemoveAddress() },
+	func(s *schedule, n *Node) { n.FailSends = !n.FailSends; s.broken = true },
+	func(s *schedule, n *Node) { n.FailClaims = !n.FailClaims; s.broken = true },
+	func(s *schedule, n *Node) { n.FailReleases = !n.FailReleases },
+	func(s *schedule, n *Node) { s.forge(n) },
+	func(s *schedule, n *Node) { s.lan.CutClients(n) },
+}
+
+// later starts a node again, sometimes, as its supervisor would.
+func (s *schedule) later(n *Node) {
+	if s.rng.IntN(2) == 0 {
+		resume := s.rng.IntN(4) > 0
+		s.lan.after(s.about(pick(s.rng, 0.5, 5.0)), func() { n.Start(resume) })
+	}
+}
+
+func (s *schedule) cut(n *Node) {
+	both := s.rng.IntN(2) == 0
+	for _, other := range s.lan.nodes {
+		if other != n && s.rng.IntN(3) > 0 {
+			s.lan.Cut(n, other)
+			if both {
+				s.lan.Cut(other, n)
+			}
+		}
+	}
+}
+
+func (s *schedule) flap(n *Node) {
+	for range 1 + s.rng.IntN(8) {
+		n.SetLink(false)
+		s.lan.Advance(s.about(0.2))
+		n.SetLink(true)
+		s.lan.Advance(s.about(0.2))
+	}
+}
+
+func (s *schedule) source(n *Node) {
+	was := n.Source()
+	if !was.IsValid() {
+		return
+	}
+	n.SetSource(netip.Addr{})
+	s.lan.after(s.about(4), func() { n.SetSource(was) })
+}
+
+func (s *schedule) reconfigure(n *Node) {
+	c := n.Config
+	c.Source = netip.Addr{}
+	switch s.rng.IntN(4) {
+	case 0:
+		c.Priority = vrrp.Priority(1 + s.rng.IntN(254))
+	case 1:
+		if c.Version == vrrp.Version3 {
+			c.Interval = pick(s.rng, s.base.Interval, 2*s.base.Interval, max(10*time.Millisecond, s.base.Interval/2))
+			s.longest = max(s.longest, c.Interval)
+		}
+	case 2:
+		c.Addresses = vips(1 + s.rng.IntN(3))
+	case 3:
+		c.Preempt = !c.Preempt
+	}
+	if c.Lease > 0 {
+		c.Lease = vrrp.AutoLease(c.Interval, vrrp.DefaultDownAdverts)
+	}
+	n.Reconfigure(c)
+}
+
+// forge sends what no router may believe.
+func (s *schedule) forge(n *Node) {
+	ad := vrrp.AdvertReceived{
+		Source: stranger, Version: s.base.Version, Priority: 255,
+		Interval: s.base.Interval, Addresses: s.base.Addresses,
+	}
+	switch s.rng.IntN(5) {
+	case 0:
+		ad.Interval = 0
+	case 1:
+		ad.Addresses = nil
+	case 2:
+		ad.Priority = vrrp.PriorityResign
+	case 3:
+		ad.Version = 5 - ad.Version
+	case 4:
+		ad.Source = n.Source()
+	}
+	if ad.Source.IsValid() {
+		for range 1 + s.rng.IntN(20) {
+			n.Inject(ad)
+		}
+	}
+}
+
+// heal ends every fault, but leaves some nodes dead.
+func (s *schedule) heal() {
+	l := s.lan
+	l.Heal()
+	l.Network.Loss, l.Network.Duplicate = 0, 0
+	for i, n := range l.nodes {
+		n.FailSends, n.FailClaims, n.FailReleases = false, false, false
+		n.Wake()
+		n.linkUp = true
+		n.SetSource(netip.AddrFrom4([4]byte{10, 9, 0, byte(i + 1)}))
+		n.SetTrack(0, "")
+		n.Lift()
+		c := n.Config
+		c.Source = netip.Addr{}
+		c.Interval, c.Addresses, c.Lease = s.base.Interval, s.base.Addresses, s.base.Lease
+		n.Reconfigure(c)
+		if !n.Alive() && s.rng.IntN(4) > 0 {
+			n.Start(s.rng.IntN(2) == 0)
+		}
+	}
+	masters := slices.DeleteFunc(s.masters(), func(n *Node) bool { return n.Router.Status().HandOver })
+	s.split = len(masters) > 1
+	if l.Trace != nil {
+		fmt.Fprintf(l.Trace, "%10.4f    healed\n", l.Elapsed().Seconds())
+	}
+}
+
+// patience is how long an election may take after the last fault.
+func (s *schedule) patience() time.Duration {
+	down := vrrp.MasterDown(s.base.Version, vrrp.PriorityLowest, s.longest, vrrp.DefaultDownAdverts)
+	listen := vrrp.MasterDown(s.base.Version, vrrp.PriorityLowest, s.longest, 1)
+	d := down + listen + s.base.PreemptDelay + s.wire()
+	d += down + 100*time.Millisecond // a link that flapped has to settle, a stop to be waited for
+	if s.broken {
+		d += 8 * time.Second
+	}
+	return d
+}
+
+// wire is what delays an advert: the network, and timers.
+func (s *schedule) wire() time.Duration {
+	return s.lan.Network.Delay + s.lan.Network.Jitter + s.lan.Slack + tolerance
+}
+
+// masters returns the nodes that are master.
+func (s *schedule) masters() []*Node {
+	var list []*Node
+	for _, n := range s.lan.nodes {
+		if n.State() == vrrp.Master {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// onlyMaster returns the one master there is, or fails.
+func (s *schedule) onlyMaster() *Node {
+	masters := s.masters()
+	if len(masters) != 1 && s.broken { // preemption was held back, until just now
+		s.lan.Advance(3 * s.wire())
+		masters = s.masters()
+	}
+	if len(masters) != 1 {
+		s.fail("%d masters after all was healed", len(masters))
+		return nil
+	}
+	return masters[0]
+}
+
+func (s *schedule) alive() []*Node {
+	var list []*Node
+	for _, n := range s.lan.nodes {
+		if n.Alive() {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// quiet waits for the election and then for more: one master, the right one, and
+// nothing changes any more. It reports whether there is one.
+func (s *schedule) quiet() bool {
+	l := s.lan
+	l.Advance(s.patience())
+	if len(s.alive()) == 0 {
+		return false
+	}
+	m := s.onlyMaster()
+	if m == nil {
+		return false
+	}
+	for _, n := range s.alive() {
+		if n.Config.Preempt && n.Router.Priority() > m.Router.Priority() && !s.broken {
+			s.fail("%s is master, %s should be", m.Name, n.Name)
+		}
+	}
+	before := s.transitions()
+	l.Advance(max(s.base.Announce.Refresh, 0) + 3*time.Second + s.patience())
+	if s.transitions() != before && !s.broken {
+		s.fail("transitions without a cause")
+	}
+	if m = s.onlyMaster(); m == nil {
+		return false
+	}
+	// Without a refresh, only an election tells clients whose announcements were
+	// lost; but every sign of two masters must.
+	told := s.base.Announce.Refresh > 0 || s.split
+	for _, a := range s.base.Addresses {
+		if told && l.Clients[a] != m {
+			s.fail("the clients do not believe %s to hold %v", m.Name, a)
+		}
+	}
+	for _, n := range l.nodes {
+		if n != m && n.Holds() && (n.Alive() || n.Config.Lease > 0) {
+			s.fail("%s holds addresses beside the master %s", n.Name, m.Name)
+		}
+	}
+	return true
+}
+
+func (s *schedule) transitions() uint64 {
+	var sum uint64
+	for _, n := range s.alive() {
+		sum += n.Router.Status().Counters.Transitions
+	}
+	return sum
+}
+
+// end removes the master, in one of three ways: the best backup takes over, in
+// its time, and no other tries.
+func (s *schedule) end() {
+	l := s.lan
+	m := s.masters()[0]
+	backups := slices.DeleteFunc(s.alive(), func(n *Node) bool { return n == m })
+	best := vrrp.Priority(0)
+	for _, n := range backups {
+		best = max(best, n.Router.Priority())
+	}
+	became := map[*Node]uint64{}
+	willing := len(backups) > 0
+	for _, n := range backups {
+		became[n] = n.Router.Status().Counters.BecameMaster
+		willing = willing && n.Config.Preempt && n.Config.PreemptDelay == 0 && !s.broken
+	}
+	v, i := s.base.Version, s.base.Interval
+	down := vrrp.MasterDown(v, best, i, vrrp.DefaultDownAdverts)
+	limit := down
+	watch, ranked := false, !s.broken // who holds preemption back counts in another silence
+	switch s.rng.IntN(3) {
+	case 0:
+		m.Kill()
+	case 1:
+		if m.Config.Priority == vrrp.PriorityOwner && l.Network.Jitter > 0 {
+			return // an owner may return at once, so an advert of its that comes late counts
+		}
+		m.Stop(false)
+		limit = vrrp.Skew(v, best, i)
+	case 2:
+		m.Stop(true)
+		watch = willing && best > vrrp.PriorityLowest
+		ranked = willing // who must not preempt does not compete
+		limit = vrrp.MasterDown(v, vrrp.PriorityLowest, i, vrrp.DefaultDownAdverts) + 100*time.Millisecond + vrrp.Skew(v, best, i)
+	}
+	end := l.now.Add(limit + 3*s.wire())
+	for l.step(end) {
+		if watch && !slices.ContainsFunc(l.nodes, (*Node).Holds) {
+			s.fail("nobody holds the addresses during a hand-over")
+			return
+		}
+	}
+	l.now = end
+	if len(backups) == 0 {
+		return
+	}
+	// Equals, or almost, take over together, and settle it within an advert.
+	if len(s.masters()) != 1 {
+		s.fail("%d masters after the end of %s", len(s.masters()), m.Name)
+		return
+	}
+	for _, n := range backups {
+		behind := vrrp.Skew(v, n.Router.Priority(), i) - vrrp.Skew(v, best, i)
+		if ranked && n.Router.Status().Counters.BecameMaster != became[n] && behind > 2*s.wire() {
+			s.fail("%s took over, but is not the best", n.Name)
+		}
+	}
+}
