@@ -118,15 +118,16 @@ func (l *loop) run(ctx context.Context) error {
 		case answer = <-l.c.outcomes:
 		case <-timer.C:
 		}
-		if !l.turn(answer) {
+		now := time.Now()
+		if !l.turn(answer, now) {
 			continue
 		}
-		if next := l.next(); !next.Equal(l.planned) {
+		if next := l.next(now); !next.Equal(l.planned) {
 			l.planned = next
 			if next.IsZero() {
 				timer.Stop()
 			} else {
-				timer.Reset(time.Until(next))
+				timer.Reset(next.Sub(now))
 			}
 		}
 	}
@@ -135,8 +136,7 @@ func (l *loop) run(ctx context.Context) error {
 // turn takes in an answer, if there is one. If there are no more it does what is
 // due, deadlines, then starts, and returns true: no probe is given up whose answer
 // is here. The plan stands until then, for lateness to be measured by.
-func (l *loop) turn(o outcome) bool {
-	now := time.Now()
+func (l *loop) turn(o outcome, now time.Time) bool {
 	late := l.noteLateness(now)
 	if o.flight != nil {
 		l.land(o, now)
@@ -165,7 +165,7 @@ func (l *loop) turn(o outcome) bool {
 			l.startAt(j, j.schedule.Skip(now))
 		default:
 			l.starts.remove(j)
-			l.launch(j, late)
+			l.launch(j, now, late)
 		}
 	}
 	return true
@@ -190,10 +190,10 @@ func (l *loop) noteLateness(now time.Time) time.Duration {
 }
 
 // next returns when the loop must wake; zero if only an event can make it.
-func (l *loop) next() time.Time {
+func (l *loop) next(now time.Time) time.Time {
 	var next time.Time
 	if len(l.judging) > 0 {
-		if now := time.Now(); !l.beat.After(now) {
+		if !l.beat.After(now) {
 			l.beat = now.Add(max(l.tolerance/4, leastBeat))
 		}
 		next = l.judging[0].at
@@ -211,12 +211,11 @@ func (l *loop) next() time.Time {
 }
 
 // launch starts a probe.
-func (l *loop) launch(j *job, late time.Duration) {
-	start := time.Now()
-	f := &flight{job: j, start: start, deadline: start.Add(j.key.timeout), late: late}
+func (l *loop) launch(j *job, now time.Time, late time.Duration) {
+	f := &flight{job: j, start: now, deadline: now.Add(j.key.timeout), late: late}
 	ctx, cancel := context.WithDeadline(l.ctx, f.deadline)
 	f.cancel = cancel
-	j.flight, j.started, j.skipped = f, start, false
+	j.flight, j.started, j.skipped = f, now, false
 	j.at = f.deadline.Add(judgeGrace)
 	l.judging.add(j)
 	l.count(+1, 0)
