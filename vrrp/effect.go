@@ -59,7 +59,7 @@ type Transition struct {
 }
 
 // Reject reports that the event of this Step, an advert or a command, was valid
-// but changed nothing, and why. It needs no action.
+// but changed neither state nor deadline, and why. It needs no action.
 type Reject struct {
 	Reason Reason `json:"reason"`
 }

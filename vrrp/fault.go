@@ -101,14 +101,10 @@ func (m *Machine) enterFault(reason Reason, detail string) {
 
 // fail enters Fault because an effect failed. No event will say when it would
 // succeed: it is tried again after a pause.
-func (m *Machine) fail(reason Reason, err error) {
+func (m *Machine) fail(reason Reason, detail string) {
 	m.fault.failures++
 	m.fault.retryAt = m.now.Add(backOff(m.fault.failures, retryMin, retryMax))
 	m.fault.preemptAt = m.now.Add(backOff(m.fault.failures, preemptRetryMin, preemptRetryMax))
-	detail := ""
-	if err != nil {
-		detail = err.Error()
-	}
 	m.enterFault(reason, detail)
 }
 

@@ -26,19 +26,22 @@ func (m *Machine) hear(ad *AdvertReceived) {
 		return
 	}
 	m.compare(ad)
-	if ad.Priority == PriorityResign {
-		m.resignation = resignation{by: ad.Source, at: ad.ReceivedAt}
-	}
 	switch {
 	case ad.Version != m.cfg.Version:
 		m.ignore(RejectVersion)
+		return
 	case ad.Version == Version2 && ad.Interval != m.cfg.Interval:
 		m.ignore(RejectInterval) // RFC 3768 §7.1
+		return
 	case m.resignation.overtook(ad):
 		m.ignore(RejectStale)
-	case m.state == Backup:
+		return
+	case ad.Priority == PriorityResign:
+		m.resignation = resignation{by: ad.Source, at: ad.ReceivedAt}
+	}
+	if m.state == Backup {
 		m.backupHears(ad)
-	default:
+	} else {
 		m.masterHears(ad)
 	}
 }

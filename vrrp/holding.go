@@ -12,7 +12,8 @@ const (
 	// reclaimGap bounds how often an address that somebody keeps removing is
 	// claimed again.
 	reclaimGap = 20 * time.Millisecond
-	// assertGap bounds, with the interval, how often clients are told again.
+	// assertGap bounds, with the interval, how often clients are told again, for
+	// each of the causes to do so.
 	assertGap = time.Second
 	// announceRetry is how soon a failed announcement is made up for.
 	announceRetry = time.Second
@@ -33,7 +34,7 @@ func (m *Machine) claimed(err error) {
 		return
 	}
 	if err != nil {
-		m.fail(ReasonClaimFailed, err)
+		m.fail(ReasonClaimFailed, err.Error())
 		return
 	}
 	s := &m.master
@@ -102,7 +103,7 @@ func (m *Machine) leaseEnded() bool {
 func (m *Machine) reclaim() {
 	s := &m.master
 	if s.failures > 0 {
-		m.fail(ReasonSendFailed, nil)
+		m.fail(ReasonSendFailed, "the lease of the addresses ended")
 		return
 	}
 	s.holds = false
@@ -124,14 +125,23 @@ func (m *Machine) startAnnouncements() {
 	}
 }
 
-// announce emits one announcement and schedules the next.
-func (m *Machine) announce() {
+// announceNow emits one announcement. It reports whether there was something to
+// announce.
+func (m *Machine) announceNow() bool {
 	if m.leaseEnded() {
 		m.reclaim()
-		return
+		return false
 	}
 	m.emit(Announce{Round: m.master.round})
 	m.counters.Announcements++
+	return true
+}
+
+// announce emits the announcement that is due and schedules the next.
+func (m *Machine) announce() {
+	if !m.announceNow() {
+		return
+	}
 	m.master.round++
 	m.scheduleAnnouncement()
 	for m.master.announceAt <= m.now { // no catching up
@@ -168,7 +178,7 @@ func (m *Machine) announced(err error) {
 }
 
 // assert tells the clients again who holds the addresses, at a bounded rate: at
-// once, or as soon as it is allowed. It reports whether it was at once.
+// once, or as soon as it is allowed. It reports whether it was done.
 func (m *Machine) assert() bool {
 	s := &m.master
 	if !s.holds {
@@ -181,53 +191,67 @@ func (m *Machine) assert() bool {
 	}
 	s.assertAt = m.now.Add(max(m.cfg.Interval, assertGap))
 	m.startAnnouncements()
-	return true
+	return m.state == Master // or the lease turned out to have ended
 }
 
-// contest deals with another router that believes to be master and has lost: it
-// is told at once, and the clients are told again, since they may have heard it.
+// rival is another router that believes to be master and has lost.
+type rival struct {
+	address      netip.Addr // invalid: there is none
+	priority     Priority
+	since, heard Instant // heard first, heard last
+	reported     bool    // as one of two masters
+	oneWay       bool    // reported as one that does not hear us
+}
+
+// contest deals with a losing advert: its sender is told at once, and the clients
+// are told again, since they may have heard it.
 func (m *Machine) contest(ad *AdvertReceived) {
-	s := &m.master
 	m.answer()
 	if m.now.Sub(m.since) < m.cfg.Interval && m.reason != ReasonResumed {
 		return // who was just relieved may say so, or not have heard us yet: we are announcing
 	}
-	if s.rival != ad.Source {
+	r := &m.master.rival
+	if r.address != ad.Source && m.now.Sub(r.heard) > m.ownMasterDown() {
 		m.endContest()
-		s.rival, s.rivalSince = ad.Source, m.now
 	}
-	s.rivalAt = m.now
+	if !r.address.IsValid() {
+		*r = rival{address: ad.Source, since: m.now}
+	}
+	if r.address == ad.Source { // of several, one is followed
+		r.priority, r.heard = ad.Priority, m.now
+	}
 	if m.assert() {
-		m.emit(Finding{Reason: FindingTwoMasters, Peer: ad.Source, Ours: priorityText(m.Priority()), Theirs: priorityText(ad.Priority)})
+		r.reported = true
+		m.emit(Finding{Reason: FindingTwoMasters, Peer: r.address, Ours: priorityText(m.Priority()), Theirs: priorityText(r.priority)})
 	}
 	// It has had the time to hear several of our adverts, and goes on.
-	if m.state == Master && !s.rivalOneWay && m.now.Sub(s.rivalSince) > m.ownMasterDown() {
-		s.rivalOneWay = true
-		m.emit(Finding{Reason: FindingOneWay, Peer: ad.Source})
+	if r.reported && !r.oneWay && r.heard.Sub(r.since) > m.ownMasterDown() {
+		r.oneWay = true
+		m.emit(Finding{Reason: FindingOneWay, Peer: r.address})
 	}
 }
 
 // endContest forgets the rival and clears what was found about it.
 func (m *Machine) endContest() {
-	s := &m.master
-	if !s.rival.IsValid() {
-		return
+	r := &m.master.rival
+	if r.reported {
+		m.emit(Finding{Reason: FindingTwoMasters, Peer: r.address, Cleared: true})
 	}
-	m.emit(Finding{Reason: FindingTwoMasters, Peer: s.rival, Cleared: true})
-	if s.rivalOneWay {
-		m.emit(Finding{Reason: FindingOneWay, Peer: s.rival, Cleared: true})
+	if r.oneWay {
+		m.emit(Finding{Reason: FindingOneWay, Peer: r.address, Cleared: true})
 	}
-	s.rival, s.rivalOneWay = netip.Addr{}, false
+	*r = rival{}
 }
 
 // announcementHeard is another host announcing one of our addresses: to a master
 // a rival or a stranger, to one that was relieved the word it waits for.
 func (m *Machine) announcementHeard(a netip.Addr) {
 	switch {
-	case m.state == Master:
-		if m.assert() {
-			m.emit(Finding{Reason: FindingForeignAnnouncement, Detail: a.String()})
-		}
+	case m.state == Master && m.master.holds && m.now >= m.master.objectAt:
+		// Once: two that object to each other must not start a burst each time.
+		m.master.objectAt = m.now.Add(max(m.cfg.Interval, assertGap))
+		m.emit(Finding{Reason: FindingForeignAnnouncement, Detail: a.String()})
+		m.announceNow()
 	case m.lingerAt != never:
 		m.release()
 	}

@@ -15,6 +15,8 @@ func (m *Machine) start(ev Started) {
 	}
 	m.mayHold = m.mayHold || ev.Held
 	m.fault = fault{leftAt: never}
+	m.commanded = ev.Resume != nil && ev.Resume.HandOver
+	m.lowered = m.commanded
 	if reason, detail := m.cause(); reason != "" {
 		m.enterFault(reason, detail)
 		return
@@ -28,8 +30,6 @@ func (m *Machine) start(ev Started) {
 // resumeFrom takes a crashed process's role up again, if its last word is young
 // enough to be in force. It reports whether it is.
 func (m *Machine) resumeFrom(saved *Saved, held bool) bool {
-	m.commanded = saved.HandOver
-	m.lowered = saved.HandOver
 	switch saved.State {
 	case Master:
 		// Not the master-down interval of our own priority: a better router's
@@ -198,6 +198,9 @@ func (m *Machine) reconfigure(ev Reconfigured) {
 	}
 	if m.Priority() != priority {
 		m.answer()
+	}
+	if s.holds && (m.cfg.Announce.Refresh != old.Announce.Refresh || !slices.Equal(m.cfg.Announce.Offsets, old.Announce.Offsets)) {
+		m.scheduleAnnouncement()
 	}
 	if addresses || m.cfg.Lease != old.Lease {
 		s.announceOnClaim = s.announceOnClaim || addresses

@@ -24,12 +24,10 @@ type master struct {
 	round           int     // its next round
 
 	answerAt     Instant // no unscheduled advert before
-	assertAt     Instant // no unscheduled announcement before
+	assertAt     Instant // no burst of announcements against a rival before
+	objectAt     Instant // no announcement against a foreign one before
 	lossReportAt Instant // no finding about a lost address before
-	rival        netip.Addr
-	rivalSince   Instant // heard first
-	rivalAt      Instant // heard last
-	rivalOneWay  bool    // reported as one-way
+	rival        rival
 }
 
 func (s *master) reset() {
@@ -167,7 +165,7 @@ func (m *Machine) advertise() {
 	m.master.sent = m.now
 	m.master.advertAt = next(m.master.advertAt, m.cfg.Interval, m.now)
 	m.send(m.Priority())
-	if m.master.rival.IsValid() && m.now.Sub(m.master.rivalAt) > m.ownMasterDown() {
+	if r := &m.master.rival; r.address.IsValid() && m.now.Sub(r.heard) > m.ownMasterDown() {
 		m.endContest()
 	}
 	m.expireFindings()
@@ -175,13 +173,11 @@ func (m *Machine) advertise() {
 
 // answer sends an unscheduled advert, at most one an interval. The schedule does
 // not move: otherwise a stream of packets could starve it.
-func (m *Machine) answer() bool {
-	if m.now < m.master.answerAt {
-		return false
+func (m *Machine) answer() {
+	if m.now >= m.master.answerAt {
+		m.master.answerAt = m.now.Add(m.cfg.Interval)
+		m.send(m.Priority())
 	}
-	m.master.answerAt = m.now.Add(m.cfg.Interval)
-	m.send(m.Priority())
-	return true
 }
 
 // masterHears handles a valid advert.
@@ -236,7 +232,7 @@ func (m *Machine) advertSent(err error) {
 	if err != nil {
 		m.master.failures++
 		if m.master.failures >= m.cfg.DownAdverts {
-			m.fail(ReasonSendFailed, err)
+			m.fail(ReasonSendFailed, err.Error())
 		}
 		return
 	}

@@ -93,10 +93,10 @@ func (m *Machine) Status() Status {
 		}
 	}
 	slices.SortFunc(s.Peers, func(a, b Peer) int { return cmp.Compare(a.Heard, b.Heard) })
-	if rival := m.master.rival; rival.IsValid() {
-		s.Findings = append(s.Findings, Finding{Reason: FindingTwoMasters, Peer: rival})
-		if m.master.rivalOneWay {
-			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: rival})
+	if r := &m.master.rival; r.reported {
+		s.Findings = append(s.Findings, Finding{Reason: FindingTwoMasters, Peer: r.address, Ours: priorityText(s.Priority), Theirs: priorityText(r.priority)})
+		if r.oneWay {
+			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: r.address})
 		}
 	}
 	return s

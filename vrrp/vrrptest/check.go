@@ -22,6 +22,7 @@ type history struct {
 	sentAt     vrrp.Instant // the last that left
 	claimedAt  vrrp.Instant
 	lostAt     vrrp.Instant  // an address was removed behind its back
+	robbed     bool          // an address was removed, and the news waits for the end of a pause
 	relievedAt vrrp.Instant  // it was master until then, and was handed over
 	failed     bool          // a claim or a send failed
 	refused    bool          // the last release failed,
@@ -156,7 +157,7 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, release
 
 func (n *Node) checkAnnounce(before snapshot) {
 	l := n.lan
-	if before.state != vrrp.Master || !n.kernel.holdsAll(n.Config.Addresses) {
+	if before.state != vrrp.Master || !n.kernel.holdsAll(n.Config.Addresses) && !n.robbed {
 		l.violate(n, "announces as %v, holding all: %v", before.state, n.kernel.holdsAll(n.Config.Addresses))
 	}
 	if l.now.Sub(n.announceAt) >= time.Second {

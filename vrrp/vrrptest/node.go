@@ -170,7 +170,7 @@ func (n *Node) wake() {
 	for _, ev := range inbox {
 		n.deliver(ev)
 	}
-	n.draining = false
+	n.draining, n.robbed = false, false
 	if n.timerAt <= n.lan.now {
 		n.run(vrrp.TimerFired{})
 	}
@@ -218,6 +218,7 @@ func (n *Node) RemoveAddress() {
 	if n.Holds() {
 		a := n.kernel.held[0].addr
 		n.lan.trace(n, "loses %v", a)
+		n.robbed = n.paused
 		n.lose(a)
 	}
 }

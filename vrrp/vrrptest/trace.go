@@ -2,6 +2,7 @@ package vrrptest
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -46,11 +47,11 @@ func render(e vrrp.Effect) string {
 	case vrrp.SetSyncRole:
 		return "sync as " + map[bool]string{true: "master", false: "backup"}[e.Master]
 	case vrrp.Transition:
-		return fmt.Sprintf("%v -> %v: %s", e.From, e.To, join(string(e.Reason), peerText(e.Peer), e.Detail))
+		return fmt.Sprintf("%v -> %v: %s", e.From, e.To, cause(e.Reason, e.Peer, e.Detail))
 	case vrrp.Reject:
 		return fmt.Sprintf("ignored: %v", e.Reason)
 	case vrrp.Finding:
-		text := "finding: " + join(string(e.Reason), peerText(e.Peer), e.Detail)
+		text := "finding: " + cause(e.Reason, e.Peer, e.Detail)
 		if e.Ours != "" {
 			text += fmt.Sprintf(", ours %s, theirs %s", e.Ours, e.Theirs)
 		}
@@ -64,15 +65,16 @@ func render(e vrrp.Effect) string {
 	return ""
 }
 
-func peerText(a fmt.Stringer) string {
-	if s := a.String(); s != "invalid IP" {
-		return "by " + s
+// cause returns a reason with what explains it.
+func cause(reason vrrp.Reason, peer netip.Addr, detail string) string {
+	text := string(reason)
+	if peer.IsValid() {
+		text += " by " + peer.String()
 	}
-	return ""
-}
-
-func join(words ...string) string {
-	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
+	if detail != "" {
+		text += " (" + detail + ")"
+	}
+	return text
 }
 
 // String is the node in one line.
@@ -83,7 +85,7 @@ func (n *Node) String() string {
 		b.WriteString(" not running")
 	} else {
 		s := n.Router.Status()
-		fmt.Fprintf(&b, " %v (%s), priority %d", s.State, join(string(s.Reason), s.Detail), s.Priority)
+		fmt.Fprintf(&b, " %v: %s, priority %d", s.State, cause(s.Reason, netip.Addr{}, s.Detail), s.Priority)
 		if s.Master.Address.IsValid() {
 			fmt.Fprintf(&b, ", master %v with %d each %v", s.Master.Address, s.Master.Priority, s.Interval)
 		}
