@@ -12,8 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/lbha/lbha/integration/internal/stage"
 	"github.com/spf13/cobra"
 )
 
@@ -63,10 +63,10 @@ func inside() *cobra.Command {
 // helper is a client or server of the lab.
 func helper() *cobra.Command {
 	return &cobra.Command{
-		Use:                drill.HelperCommand,
+		Use:                stage.HelperCommand,
 		Hidden:             true,
 		DisableFlagParsing: true,
-		RunE:               func(_ *cobra.Command, args []string) error { return drill.Helper(args) },
+		RunE:               func(_ *cobra.Command, args []string) error { return stage.Helper(args) },
 	}
 }
 

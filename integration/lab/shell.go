@@ -13,6 +13,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/lbha/lbha/integration/internal/stage"
 	"github.com/spf13/cobra"
 )
 
@@ -70,14 +71,17 @@ func shellJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 	if o.Command == "" {
 		report = say // the console is the user's
 	}
-	s, err := drill.Set(drill.Pair{Director: o.Director, Peer: o.Peer, Binary: o.Binary, Interval: time.Second}, filepath.Join(in.Work, "bin", "lab"), report)
+	s, err := stage.Set(filepath.Join(in.Work, "bin", "lab"), report)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Use(stage.Pair{Director: o.Director, Peer: o.Peer, Binary: o.Binary, Interval: time.Second}); err != nil {
 		return nil, err
 	}
 	if err := s.Start(); err != nil {
 		return nil, err
 	}
-	if err := s.Rest(ctx, 20*time.Second); err != nil {
+	if err := s.Rest(ctx, stage.RestLimit); err != nil {
 		report("%v", err)
 	}
 	rc := "/run/lab/bashrc"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/mono"
+	"github.com/lbha/lbha/integration/internal/stage"
 )
 
 // Tolerances. The lab's own noise comes on top where a figure depends on it: from the quiet run.
@@ -21,6 +22,14 @@ const (
 var noRequestLost = Expectation{"no request lost", func(c *Case) (bool, string) {
 	return c.Run.TCP.Lost+c.Run.UDP.Lost == 0,
 		fmt.Sprintf("%d of %d requests, %d of %d datagrams", c.Run.TCP.Lost, c.Run.TCP.Attempts, c.Run.UDP.Lost, c.Run.UDP.Attempts)
+}}
+
+// noConnectionLost demands that every connection was made and every datagram answered. It is what a change of master can keep: a connection
+// that is open when the master changes is unknown to the new one, unless connections are synchronised.
+var noConnectionLost = Expectation{"no connection fails", func(c *Case) (bool, string) {
+	run := c.Run
+	return run.TCP.Unconnected+run.UDP.Lost == 0, fmt.Sprintf("%d of %d connections, %d of %d datagrams; %d requests on a connection that was open meanwhile",
+		run.TCP.Unconnected, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts, run.TCP.Lost-run.TCP.Unconnected)
 }}
 
 // gapAsQuiet demands that no time without an answer is longer than in the quiet run, by more than the tolerance.
@@ -117,11 +126,11 @@ var leaseEnds = Expectation{"the dead director's VIP is gone before d2 has it", 
 	case gone == 0:
 		return false, "d1 kept the VIP"
 	}
-	return gone < taken, fmt.Sprintf("gone at %s s, taken at %s s", c.Run.at(gone), c.Run.at(taken))
+	return gone < taken, fmt.Sprintf("gone at %s s, taken at %s s", c.Run.Clock(gone), c.Run.Clock(taken))
 }}
 
 // neverTwice demands that no ARP request for the VIP got answers from two machines, from the time that since finds.
-func neverTwice(name string, since func(e *Evidence) mono.Time) Expectation {
+func neverTwice(name string, since func(e *stage.Evidence) mono.Time) Expectation {
 	return Expectation{name, func(c *Case) (bool, string) {
 		from := since(c.Run)
 		if from == 0 {
@@ -133,10 +142,10 @@ func neverTwice(name string, since func(e *Evidence) mono.Time) Expectation {
 }
 
 // always is the beginning of the window, for neverTwice.
-func always(e *Evidence) mono.Time { return e.From }
+func always(e *stage.Evidence) mono.Time { return e.From }
 
 // takenOver is when d2 had advertised first, for neverTwice.
-func takenOver(e *Evidence) mono.Time { return e.FirstAdvert("d2", e.From) }
+func takenOver(e *stage.Evidence) mono.Time { return e.FirstAdvert("d2", e.From) }
 
 // announcedBy demands a gratuitous ARP of a director soon after its first advert that follows the mark.
 func announcedBy(host, mark string) Expectation {
@@ -148,7 +157,7 @@ func announcedBy(host, mark string) Expectation {
 		}
 		garp := e.Announced(host, advert)
 		if garp == 0 {
-			return false, fmt.Sprintf("advert at %s s, never announced", e.at(advert))
+			return false, fmt.Sprintf("advert at %s s, never announced", e.Clock(advert))
 		}
 		return garp.Sub(advert) <= 100*time.Millisecond, fmt.Sprintf("%s after its first advert", ms(garp.Sub(advert)))
 	}}
@@ -178,13 +187,13 @@ var cachesRight = Expectation{"the client's ARP entry is right at the end", func
 		return false, fmt.Sprintf("held by %v", holders)
 	}
 	got := c.Run.Neighbour["client"]
-	return got == macOf(holders[0]), fmt.Sprintf("%s, held by %s", got, holders[0])
+	return got == stage.MACOf(holders[0]), fmt.Sprintf("%s, held by %s", got, holders[0])
 }}
 
 // ended demands that d1's daemon ended within its bound after it was asked to.
 func ended(mark string, bound time.Duration) Expectation {
 	return Expectation{fmt.Sprintf("ends within %v", bound), func(c *Case) (bool, string) {
-		asked, done := c.Run.Time(mark), c.Run.Time("ended")
+		asked, done := c.Run.Time(mark), c.Run.Done("ended")
 		m, _ := c.Run.Mark("ended")
 		if asked == 0 || done == 0 || m.Err != "" {
 			return false, "it did not end: " + m.Err

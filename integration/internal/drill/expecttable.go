@@ -10,36 +10,37 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/mono"
+	"github.com/lbha/lbha/integration/internal/stage"
 )
 
 var directors = []string{"d1", "d2"}
 
 // serverGoes demands that both tables lose a server's rules in time after a mark.
 func serverGoes(server, mark string, bound time.Duration) Expectation {
-	return Expectation{fmt.Sprintf("out of both tables within %v", bound), func(c *Case) (bool, string) {
+	return Expectation{fmt.Sprintf("out of both tables within %v of the %s", bound, mark), func(c *Case) (bool, string) {
 		return ruleMoves(c.Run, "- ", server, mark, bound)
 	}}
 }
 
 // serverComes demands that the given directors' tables get a server's rules in time after a mark.
 func serverComes(server, mark string, bound time.Duration, hosts ...string) Expectation {
-	return Expectation{fmt.Sprintf("in the table within %v", bound), func(c *Case) (bool, string) {
+	return Expectation{fmt.Sprintf("in the table within %v of the %s", bound, mark), func(c *Case) (bool, string) {
 		return ruleMoves(c.Run, "+ ", server, mark, bound, hosts...)
 	}}
 }
 
 // ruleMoves finds when all of a server's rules came to ("+ ") or left ("- ") each director's table after a mark.
-func ruleMoves(e *Evidence, sign, server, mark string, bound time.Duration, hosts ...string) (bool, string) {
+func ruleMoves(e *stage.Evidence, sign, server, mark string, bound time.Duration, hosts ...string) (bool, string) {
 	if len(hosts) == 0 {
 		hosts = directors
 	}
-	since := e.Time(mark)
+	since := e.Done(mark)
 	ok := since != 0
 	var parts []string
 	for _, host := range hosts {
 		last, n := mono.Time(0), 0
 		for _, change := range e.Changes(host) {
-			if change.At >= since && strings.HasPrefix(change.Rule, sign) && strings.Contains(change.Rule, "-r "+server+":") {
+			if change.At >= e.Time(mark) && strings.HasPrefix(change.Rule, sign) && strings.Contains(change.Rule, "-r "+server+":") {
 				last, n = change.At, n+1
 			}
 		}
@@ -96,7 +97,7 @@ var neverSmaller = Expectation{"the tables never smaller than before", func(c *C
 	for _, host := range directors {
 		for _, change := range c.Run.Changes(host) {
 			if strings.HasPrefix(change.Rule, "- ") {
-				lost = append(lost, fmt.Sprintf("%s %s s: %s", host, c.Run.at(change.At), change.Rule))
+				lost = append(lost, fmt.Sprintf("%s %s s: %s", host, c.Run.Clock(change.At), change.Rule))
 			}
 		}
 	}
@@ -161,32 +162,38 @@ var statusTellsOfRefusal = Expectation{"status and journal say it", func(c *Case
 		fmt.Sprintf("status: ok=%v, %q; journal names a reload: %v", reload.OK, firstLine(reload.Error), journal)
 }}
 
-// droppedByReason demands that both daemons counted each kind of forged packet.
-var droppedByReason = Expectation{"counted by reason", func(c *Case) (bool, string) {
-	ok := true
-	var parts []string
-	for _, host := range directors {
-		before, after := c.Run.Before[host].Status, c.Run.After[host].Status
-		if after == nil {
-			return false, host + " gives no status"
-		}
-		counts := after.Dropped()
-		if before != nil {
-			for reason, n := range before.Dropped() {
-				counts[reason] -= n
+// droppedByReason demands that both daemons counted each kind of forged packet, at least so often.
+func droppedByReason(mark string, least uint64) Expectation {
+	return Expectation{"counted by reason", func(c *Case) (bool, string) {
+		ok := true
+		var parts []string
+		for _, host := range directors {
+			before, after := c.Run.Before[host].Status, c.Run.After[host].Status
+			if after == nil {
+				return false, host + " gives no status"
 			}
+			counts := after.Dropped()
+			if before != nil {
+				for reason, n := range before.Dropped() {
+					counts[reason] -= n
+				}
+			}
+			for _, reason := range load.Forgeries() {
+				ok = ok && counts[reason] >= least
+			}
+			parts = append(parts, host+" "+renderCounts(counts))
 		}
-		for _, reason := range load.Forgeries() {
-			ok = ok && counts[reason] > 0
-		}
-		parts = append(parts, host+" "+renderCounts(counts))
-	}
-	return ok, strings.Join(parts, "; ")
-}}
+		m, _ := c.Run.Mark(mark)
+		return ok && m.Err == "", firstLine(m.Said+m.Err) + "; counted: " + strings.Join(parts, "; ")
+	}}
+}
 
 func renderCounts(counts map[string]uint64) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if counts[reason] == 0 {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s %d", reason, counts[reason]))
 	}
 	return strings.Join(parts, " ")

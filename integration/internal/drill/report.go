@@ -2,11 +2,12 @@ package drill
 
 import (
 	"fmt"
-	"github.com/lbha/lbha/integration/internal/load"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lbha/lbha/integration/internal/load"
 )
 
 // OK reports whether every scenario showed what it must.
@@ -47,15 +48,15 @@ func (r *Result) line() string {
 func (r *Report) Print(out io.Writer) {
 	fmt.Fprintf(out, "d1 %s, d2 %s, interval 1 s, priorities 150/100, direct routing; kernel %s (%s); %.0f s\n\n", r.Director, r.Peer, r.Kernel, r.World, r.Took.Seconds())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "scenario\tverdict\tlost tcp\tlost udp\tgap tcp ms\t(quiet)\tgap udp ms\t(quiet)\tVIP held by, s\ttable")
+	fmt.Fprintln(w, "scenario\tverdict\tlost connections\trequests\tdatagrams\tgap tcp ms\t(quiet)\tgap udp ms\t(quiet)\tVIP held by, s\ttable")
 	for _, result := range r.Results {
 		if result.Run == nil {
-			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\t%s\t\n", result.Name, verdict(result.OK), result.Error)
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\t\t%s\t\n", result.Name, verdict(result.OK), result.Error)
 			continue
 		}
 		run, quiet := result.Run, result.Quiet
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%s\t(%s)\t%s\t(%s)\t%s\t%s\n", result.Name, verdict(result.OK),
-			run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d/%d\t%s\t(%s)\t%s\t(%s)\t%s\t%s\n", result.Name, verdict(result.OK),
+			run.TCP.Unconnected, run.TCP.Attempts, run.TCP.Lost-run.TCP.Unconnected, run.UDP.Lost, run.UDP.Attempts,
 			bare(run.TCP), bare(quiet.TCP), bare(run.UDP), bare(quiet.UDP), result.Masters, result.changes())
 	}
 	w.Flush()

@@ -3,11 +3,11 @@ package drill
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/stage"
 )
 
 // Options is what the caller of a drill may choose. It crosses into the world as JSON.
@@ -20,16 +20,16 @@ type Options struct {
 
 // Result is the outcome of one scenario.
 type Result struct {
-	Name     string    `json:"name"`
-	Title    string    `json:"title"`
-	OK       bool      `json:"ok"`
-	Error    string    `json:"error,omitempty"` // the scenario could not be played
-	Findings []Finding `json:"findings"`
-	Masters  string    `json:"masters"`            // who was master when, in seconds of the window
-	Table    []string  `json:"table"`              // how the tables changed
-	Replayed int       `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
-	Run      *Evidence `json:"run,omitempty"`
-	Quiet    *Evidence `json:"quiet,omitempty"`
+	Name     string          `json:"name"`
+	Title    string          `json:"title"`
+	OK       bool            `json:"ok"`
+	Error    string          `json:"error,omitempty"` // the scenario could not be played
+	Findings []Finding       `json:"findings"`
+	Masters  string          `json:"masters"`            // who was master when, in seconds of the window
+	Table    []string        `json:"table"`              // how the tables changed
+	Replayed int             `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
+	Run      *stage.Evidence `json:"run,omitempty"`
+	Quiet    *stage.Evidence `json:"quiet,omitempty"`
 }
 
 // Report is the outcome of a drill.
@@ -42,9 +42,6 @@ type Report struct {
 	Results  []Result      `json:"results"`
 }
 
-// restLimit is how long the pair may take to come to rest: a start, a master-down interval, checks.
-const restLimit = 20 * time.Second
-
 // Run plays the scenarios.
 func Run(ctx context.Context, o Options, self string, say func(string, ...any)) (*Report, error) {
 	begin := time.Now()
@@ -52,11 +49,13 @@ func Run(ctx context.Context, o Options, self string, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
-	s, err := Set(Pair{Director: o.Director, Peer: o.Peer, Binary: o.Binary, Interval: time.Second}, self, say)
+	s, err := stage.Set(self, say)
 	if err != nil {
 		return nil, err
 	}
-	runtime.GOMAXPROCS(16) // observers block in system calls and must not wait for a processor of Go's when they return
+	if err := s.Use(stage.Pair{Director: o.Director, Peer: o.Peer, Binary: o.Binary, Interval: time.Second}); err != nil {
+		return nil, err
+	}
 	say("directors: d1 %s, d2 %s", o.Director, o.Peer)
 	if err := s.Start(); err != nil {
 		return nil, err
@@ -64,7 +63,7 @@ func Run(ctx context.Context, o Options, self string, say func(string, ...any)) 
 	r := &Report{Director: o.Director, Peer: o.Peer}
 	for i, sc := range chosen {
 		say("[%d/%d] %s (%v, and a quiet run of the same length)", i+1, len(chosen), sc.Title, sc.Length)
-		result := s.play(ctx, sc)
+		result := play(ctx, s, sc, say)
 		r.Results = append(r.Results, result)
 		say("      %s", result.line())
 	}
@@ -93,48 +92,48 @@ func choose(only []string) ([]Scenario, error) {
 	return chosen, nil
 }
 
-// play plays a scenario, and plays it again when the lab's own machine stood still meanwhile: what is measured then is that machine.
-func (s *Stage) play(ctx context.Context, sc Scenario) (result Result) {
+// play plays a scenario, and plays a failed one again when the lab's own machine stood still meanwhile: what was measured then is that
+// machine. A director cannot bring that about: the clients run in real time.
+func play(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...any)) (result Result) {
 	for replayed := range maxReplays + 1 {
-		result = s.once(ctx, sc)
+		result = once(ctx, s, sc, say)
 		result.Replayed = replayed
-		if result.OK || result.Run == nil || result.Run.Stall() <= stallLimit {
+		if result.OK || result.Run == nil || result.Run.Stall() <= min(stallLimit, result.Quiet.Stall()+gapTolerance) {
 			break
 		}
-		s.say("      the lab's machine stood still for %s: once more", ms(result.Run.Stall()))
+		say("      failed, but the lab's machine stood still for %s: once more", ms(result.Run.Stall()))
 	}
 	return result
 }
 
-// A client runs in real time: it stands still only when the whole lab does. One that did for longer than stallLimit has
-// measured the machine below.
 const (
+	// stallLimit is how long a client may stand still in a quiet run that is to be a measure.
 	stallLimit = 60 * time.Millisecond
 	maxReplays = 2
 )
 
 // quiet watches a quiet run; one in which the machine stood still is no measure and is watched again.
-func (s *Stage) quiet(ctx context.Context, length time.Duration) (e *Evidence) {
+func quiet(ctx context.Context, s *stage.Stage, length time.Duration, say func(string, ...any)) (e *stage.Evidence) {
 	for range maxReplays + 1 {
 		if e = s.Watch(ctx, length, nil); e.Stall() <= stallLimit {
 			break
 		}
-		s.say("      the lab's machine stood still for %s in the quiet run: once more", ms(e.Stall()))
+		say("      the lab's machine stood still for %s in the quiet run: once more", ms(e.Stall()))
 	}
 	return e
 }
 
 // once waits for rest, watches a quiet run, plays the scenario, judges it, and restores the pair.
-func (s *Stage) once(ctx context.Context, sc Scenario) Result {
+func once(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...any)) Result {
 	result := Result{Name: sc.Name, Title: sc.Title}
-	if err := s.Rest(ctx, restLimit); err != nil {
-		s.say("      %v; both directors are started afresh", err)
+	if err := s.Rest(ctx, stage.RestLimit); err != nil {
+		say("      %v; both directors are started afresh", err)
 		if err := s.Afresh(ctx); err != nil {
 			result.Error = err.Error()
 			return result
 		}
 	}
-	result.Quiet = s.quiet(ctx, sc.Length)
+	result.Quiet = quiet(ctx, s, sc.Length, say)
 	result.Run = s.Watch(ctx, sc.Length, sc.Steps)
 	// The counters of the quiet run's end are those of the scenario's beginning.
 	for name, side := range result.Run.Before {
@@ -151,7 +150,7 @@ func (s *Stage) once(ctx context.Context, sc Scenario) Result {
 	result.Masters = result.Run.Masters()
 	for _, host := range directors {
 		for _, change := range result.Run.Changes(host) {
-			result.Table = append(result.Table, fmt.Sprintf("%s %s s: %s", host, result.Run.at(change.At), change.Rule))
+			result.Table = append(result.Table, fmt.Sprintf("%s %s s: %s", host, result.Run.Clock(change.At), change.Rule))
 		}
 	}
 	result.OK = result.Error == ""
@@ -159,30 +158,4 @@ func (s *Stage) once(ctx context.Context, sc Scenario) Result {
 		result.OK = result.OK && f.OK
 	}
 	return result
-}
-
-// Afresh starts both directors anew with their own configuration, whatever state they are in.
-func (s *Stage) Afresh(ctx context.Context) error {
-	for i := range s.Net.Real {
-		if s.web[i] == nil {
-			if err := s.StartWeb(i); err != nil {
-				return err
-			}
-		}
-	}
-	for _, d := range s.Directors() {
-		d.Kill()
-		if err := d.Configure(settings(s.Net, d.Host.Name, d.Settings.Priority, d.Settings.Interval)); err != nil {
-			return err
-		}
-		// What a killed daemon leaves behind is not this scenario's matter.
-		_ = d.Host.DeleteAddress(vip)
-	}
-	if err := s.Net.Port(s.Net.D1, true); err != nil {
-		return err
-	}
-	if err := s.Start(); err != nil {
-		return err
-	}
-	return s.Rest(ctx, restLimit)
 }

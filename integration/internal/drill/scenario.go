@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/stage"
 )
 
 // Scenario is one thing that is done to a pair at rest, and what must be seen.
@@ -11,17 +12,10 @@ type Scenario struct {
 	Name   string        // for --only
 	Title  string        // for the table
 	Length time.Duration // of the window, and of the quiet run beside it
-	Steps  []Step
+	Steps  []stage.Step
 	Expect []Expectation
 	// Restore brings the pair back, as far as it does not come back by itself.
-	Restore func(s *Stage) error
-}
-
-// Step is something done at a time of the window. What it returns goes into the evidence.
-type Step struct {
-	At   time.Duration
-	Name string
-	Do   func(s *Stage) (said string, err error)
+	Restore func(s *stage.Stage) error
 }
 
 // Expectation is one named demand on a scenario.
@@ -32,7 +26,7 @@ type Expectation struct {
 
 // Case is what an expectation judges: the window of the scenario, and the quiet one beside it.
 type Case struct {
-	Run, Quiet *Evidence
+	Run, Quiet *stage.Evidence
 	D1, D2     drive.Settings
 	WritesSeen bool
 }

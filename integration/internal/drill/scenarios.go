@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/netlab"
+	"github.com/lbha/lbha/integration/internal/stage"
 )
 
 // begin is when a scenario acts: some quiet comes first.
@@ -16,120 +18,127 @@ const begin = time.Second
 
 // Scenarios are the drill, in the order in which they run. d1 is master when each begins.
 func Scenarios() []Scenario {
-	out := time.Duration(Check.Fall)*Check.Interval + Check.Timeout + tableTolerance
-	back := time.Duration(Check.Rise)*Check.Interval + tableTolerance
+	out := time.Duration(stage.Check.Fall)*stage.Check.Interval + stage.Check.Timeout + tableTolerance
+	back := time.Duration(stage.Check.Rise)*stage.Check.Interval + tableTolerance
 	rs1, rs3 := "10.9.0.3", "10.9.0.5"
 	return []Scenario{
 		{
 			Name: "kill-all", Title: "all of the master's processes killed", Length: 7 * time.Second,
-			Steps:   []Step{{begin, "kill", signalAll(syscall.SIGKILL)}},
+			Steps:   []stage.Step{stage.At(begin, "kill", signalAll(syscall.SIGKILL))},
 			Expect:  []Expectation{servesInTime, leaseEnds, neverTwice("ARP never answered twice once d2 has advertised", takenOver), announcedBy("d2", "kill"), cachesRight},
 			Restore: startD1,
 		},
 		{
 			Name: "kill-elector", Title: "only its elector killed", Length: 5 * time.Second,
-			Steps:  []Step{{begin, "kill", signal(drive.Elector, syscall.SIGKILL)}},
+			Steps:  []stage.Step{stage.At(begin, "kill", signal(drive.Elector, syscall.SIGKILL))},
 			Expect: []Expectation{noTransition, noRequestLost, gapAsQuiet, tableUntouched, partsBack(drive.Elector)},
 		},
 		{
 			Name: "kill-director", Title: "only its director killed", Length: 5 * time.Second,
-			Steps:  []Step{{begin, "kill", signal(drive.Services, syscall.SIGKILL)}},
+			Steps:  []stage.Step{stage.At(begin, "kill", signal(drive.Services, syscall.SIGKILL))},
 			Expect: []Expectation{noTransition, noRequestLost, gapAsQuiet, tableUntouched, partsBack(drive.Services), advertsOnTime},
 		},
 		{
 			Name: "stop", Title: "master stopped (SIGTERM)", Length: 7 * time.Second,
-			Steps:   []Step{{begin, "stop", stop}, {begin, "ended", waitEnd}},
-			Expect:  []Expectation{noRequestLost, gapAsQuiet, ended("stop", 5*time.Second), neverTwice("ARP never answered twice", always), announcedBy("d2", "stop"), cachesRight},
+			Steps:   []stage.Step{stage.At(begin, "stop", stop), stage.At(begin, "ended", waitEnd)},
+			Expect:  []Expectation{noConnectionLost, gapAsQuiet, ended("stop", 5*time.Second), neverTwice("ARP never answered twice", always), announcedBy("d2", "stop"), cachesRight},
 			Restore: startD1,
 		},
 		{
-			Name: "bad-packets", Title: "bad adverts, 2/s for 20 s, then 20,000/s", Length: 25 * time.Second,
-			Steps:  []Step{{500 * time.Millisecond, "trickle", forge(2, 20*time.Second)}, {21 * time.Second, "flood", forge(20000, 3*time.Second)}},
-			Expect: []Expectation{noTransition, advertsOnTime, noRequestLost, droppedByReason, logBounded},
+			Name: "bad-adverts", Title: "bad adverts, 2 a second for 20 s", Length: 21 * time.Second,
+			Steps: []stage.Step{stage.At(500*time.Millisecond, "trickle", forge(2, 20*time.Second))},
+			Expect: []Expectation{noTransition, advertsOnTime, noRequestLost,
+				droppedByReason("trickle", 40/uint64(len(load.Forgeries()))), logBounded},
+		},
+		{
+			// Carrying the flood takes a slow lab's whole processor: what clients lose then is not the directors' doing.
+			Name: "flood", Title: "bad adverts, 20,000 a second for 3 s", Length: 5 * time.Second,
+			Steps:  []stage.Step{stage.At(begin, "flood", forge(20000, 3*time.Second))},
+			Expect: []Expectation{noTransition, advertsOnTime, droppedByReason("flood", 1), logBounded},
 		},
 		{
 			Name: "link", Title: "master's link down, then up", Length: 12 * time.Second,
-			Steps: []Step{{begin, "down", port(false)}, {6 * time.Second, "up", port(true)}},
+			Steps: []stage.Step{stage.At(begin, "down", port(false)), stage.At(6*time.Second, "up", port(true))},
 			Expect: []Expectation{servesInTime, neverTwice("one master at every moment that a third host's ARP can see", always),
 				announcedBy("d2", "down"), announcedBy("d1", "up"), oneHolderFrom("up", time.Second), cachesRight},
 		},
 		{
 			Name: "pause", Title: "master paused (SIGSTOP) for 6 s", Length: 13 * time.Second,
-			Steps: []Step{{begin, "pause", signalAll(syscall.SIGSTOP)}, {7 * time.Second, "continue", signalAll(syscall.SIGCONT)}},
+			Steps: []stage.Step{stage.At(begin, "pause", signalAll(syscall.SIGSTOP)), stage.At(7*time.Second, "continue", signalAll(syscall.SIGCONT))},
 			Expect: []Expectation{servesInTime, leaseEnds, neverTwice("ARP never answered twice once d2 has advertised", takenOver),
 				oneHolderFrom("continue", time.Second), cachesRight},
 		},
 		{
 			Name: "real-server", Title: "a real server stopped, then started", Length: 9 * time.Second,
-			Steps: []Step{{begin, "stop", stopWeb}, {5 * time.Second, "start", startWeb}},
+			Steps: []stage.Step{stage.At(begin, "stop", stopWeb), stage.At(5*time.Second, "start", startWeb)},
 			Expect: []Expectation{serverGoes(rs1, "stop", out), noRequestTo(rs1, "start"), serverComes(rs1, "start", back),
 				nothingElseTouched(rs1), noTransition},
 		},
 		{
 			Name: "reload-add", Title: "reload that adds a server", Length: 6 * time.Second,
-			Steps: []Step{{begin, "reload", reloadAdd}},
-			Expect: []Expectation{succeeded("reload"), serverComes(rs3, "reload", back+time.Second, "d1"), advertsOnTime, noTransition,
+			Steps: []stage.Step{stage.At(begin, "reload", reloadAdd)},
+			Expect: []Expectation{succeeded("reload"), serverComes(rs3, "reload", back, "d1"), advertsOnTime, noTransition,
 				neverSmaller, nothingElseTouched(rs3), noRequestLost},
 			Restore: reloadGood,
 		},
 		{
 			Name: "reload-same", Title: "reload that changes nothing", Length: 4 * time.Second,
-			Steps:  []Step{{begin, "reload", func(s *Stage) (string, error) { return s.D1.Reload() }}},
+			Steps:  []stage.Step{stage.At(begin, "reload", func(s *stage.Stage) (string, error) { return s.D1.Reload() })},
 			Expect: []Expectation{succeeded("reload"), tableUntouched, noTransition, advertsOnTime, noRequestLost},
 		},
 		{
 			Name: "reload-broken", Title: "reload of a broken file", Length: 4 * time.Second,
-			Steps:   []Step{{begin, "reload", reloadBroken}},
+			Steps:   []stage.Step{stage.At(begin, "reload", reloadBroken)},
 			Expect:  []Expectation{refusedWithPosition("reload"), statusTellsOfRefusal, tableUntouched, noTransition, advertsOnTime, noRequestLost, gapAsQuiet},
 			Restore: reloadGood,
 		},
 		{
 			Name: "cleared", Title: "ipvsadm -C behind its back", Length: 12 * time.Second,
-			Steps:  []Step{{begin, "clear", clearTable}},
-			Expect: []Expectation{repaired("clear", Drift+tableTolerance), noTransition, advertsOnTime},
+			Steps:  []stage.Step{stage.At(begin, "clear", clearTable)},
+			Expect: []Expectation{repaired("clear", stage.Drift+tableTolerance), noTransition, advertsOnTime},
 		},
 		{
 			Name: "vip-removed", Title: "the VIP removed by hand", Length: 4 * time.Second,
-			Steps:  []Step{{begin, "remove", func(s *Stage) (string, error) { return "", s.Net.D1.DeleteAddress(netlab.VIP) }}},
+			Steps:  []stage.Step{stage.At(begin, "remove", func(s *stage.Stage) (string, error) { return "", s.Net.D1.DeleteAddress(netlab.VIP) })},
 			Expect: []Expectation{backWithin("remove", 100*time.Millisecond), d2Silent, advertsOnTime, cachesRight},
 		},
 		{
 			Name: "restart", Title: "daemon restarted while master", Length: 11 * time.Second,
-			Steps:  []Step{{begin, "stop", stop}, {begin, "ended", waitEnd}, {begin, "start", func(s *Stage) (string, error) { return "", s.D1.Start() }}},
-			Expect: []Expectation{neverSmaller, noRequestLost, gapAsQuiet, neverTwice("ARP never answered twice", always), cachesRight},
+			Steps:  []stage.Step{stage.At(begin, "stop", stop), stage.At(begin, "ended", waitEnd), stage.At(begin, "start", func(s *stage.Stage) (string, error) { return "", s.D1.Start() })},
+			Expect: []Expectation{neverSmaller, noConnectionLost, neverTwice("ARP never answered twice", always), cachesRight},
 		},
 	}
 }
 
-func startD1(s *Stage) error { return s.D1.Start() }
+func startD1(s *stage.Stage) error { return s.D1.Start() }
 
-func signalAll(sig syscall.Signal) func(*Stage) (string, error) {
-	return func(s *Stage) (string, error) { return "", s.D1.SignalAll(sig) }
+func signalAll(sig syscall.Signal) func(*stage.Stage) (string, error) {
+	return func(s *stage.Stage) (string, error) { return "", s.D1.SignalAll(sig) }
 }
 
-func signal(part drive.Part, sig syscall.Signal) func(*Stage) (string, error) {
-	return func(s *Stage) (string, error) { return "", s.D1.Signal(part, sig) }
+func signal(part drive.Part, sig syscall.Signal) func(*stage.Stage) (string, error) {
+	return func(s *stage.Stage) (string, error) { return "", s.D1.Signal(part, sig) }
 }
 
-func stop(s *Stage) (string, error) { return "", s.D1.Stop() }
+func stop(s *stage.Stage) (string, error) { return "", s.D1.Stop() }
 
-func waitEnd(s *Stage) (string, error) { return "", s.D1.Wait(10 * time.Second) }
+func waitEnd(s *stage.Stage) (string, error) { return "", s.D1.Wait(10 * time.Second) }
 
-func port(up bool) func(*Stage) (string, error) {
-	return func(s *Stage) (string, error) { return "", s.Net.Port(s.Net.D1, up) }
+func port(up bool) func(*stage.Stage) (string, error) {
+	return func(s *stage.Stage) (string, error) { return "", s.Net.Port(s.Net.D1, up) }
 }
 
-func stopWeb(s *Stage) (string, error)  { return "", s.StopWeb(0) }
-func startWeb(s *Stage) (string, error) { return "", s.StartWeb(0) }
+func stopWeb(s *stage.Stage) (string, error)  { return "", s.StopWeb(0) }
+func startWeb(s *stage.Stage) (string, error) { return "", s.StartWeb(0) }
 
 // forge sends bad adverts from the observer's host, in a process of its own, and returns when all are sent.
-func forge(rate int, duration time.Duration) func(*Stage) (string, error) {
-	return func(s *Stage) (string, error) {
-		return s.Net.Observer.Output(s.Self, HelperCommand, "forge", strconv.Itoa(rate), duration.String(), s.Net.Observer.MAC.String())
+func forge(rate int, duration time.Duration) func(*stage.Stage) (string, error) {
+	return func(s *stage.Stage) (string, error) {
+		return s.Net.Observer.Output(s.Self, stage.HelperCommand, "forge", strconv.Itoa(rate), duration.String(), s.Net.Observer.MAC.String())
 	}
 }
 
-func reloadAdd(s *Stage) (string, error) {
+func reloadAdd(s *stage.Stage) (string, error) {
 	more := s.D1.Settings
 	more.Servers = append(append(more.Servers[:0:0], more.Servers...), s.Net.Real[2].Addr)
 	if err := s.D1.Configure(more); err != nil {
@@ -139,8 +148,8 @@ func reloadAdd(s *Stage) (string, error) {
 }
 
 // reloadGood applies the pair's own configuration again.
-func reloadGood(s *Stage) error {
-	if err := s.D1.Configure(settings(s.Net, "d1", s.D1.Settings.Priority, s.D1.Settings.Interval)); err != nil {
+func reloadGood(s *stage.Stage) error {
+	if err := s.D1.Configure(stage.SettingsOf(s.Net, "d1", s.D1.Settings.Priority, s.D1.Settings.Interval)); err != nil {
 		return err
 	}
 	if _, err := s.D1.Reload(); err != nil {
@@ -150,14 +159,14 @@ func reloadGood(s *Stage) error {
 }
 
 // reloadBroken appends what no configuration language takes.
-func reloadBroken(s *Stage) (string, error) {
+func reloadBroken(s *stage.Stage) (string, error) {
 	if err := s.D1.ConfigureText(s.D1.Text(s.D1.Settings) + "\n[[vrrp]\nname = = \"broken\n"); err != nil {
 		return "", err
 	}
 	return s.D1.Reload()
 }
 
-func clearTable(s *Stage) (string, error) {
+func clearTable(s *stage.Stage) (string, error) {
 	cmd := exec.Command("ipvsadm", "-C")
 	if err := s.Net.D1.Start(cmd); err != nil {
 		return "", err

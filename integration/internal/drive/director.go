@@ -221,6 +221,22 @@ func (d *Director) Kill() {
 	<-d.exited
 }
 
+// Forget removes what the daemon keeps for its next start. Its log stays.
+func (d *Director) Forget() error {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if path := filepath.Join(d.dir, entry.Name()); path != d.LogPath() && path != d.ConfigPath() {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Reload applies the configuration file and returns what the daemon said.
 func (d *Director) Reload() (string, error) { return d.daemon.reload(d) }
 

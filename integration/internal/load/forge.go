@@ -43,7 +43,11 @@ func (f Forger) Run(rate int, duration time.Duration) (sent int, err error) {
 	begin := mono.Now()
 	for elapsed := time.Duration(0); elapsed < duration; elapsed = mono.Now().Sub(begin) {
 		for due := int(elapsed.Seconds()*float64(rate)) + 1; sent < due; sent++ {
-			if err := unix.Sendto(fd, frames[sent%len(frames)], 0, to); err != nil {
+			err := unix.Sendto(fd, frames[sent%len(frames)], 0, to)
+			if err == unix.ENOBUFS {
+				break // the kernel takes no more just now
+			}
+			if err != nil {
 				return sent, fmt.Errorf("send: %w", err)
 			}
 		}

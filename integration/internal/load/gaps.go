@@ -15,13 +15,14 @@ type Gap struct {
 
 // Summary is what a client saw in a window.
 type Summary struct {
-	Attempts   int             `json:"attempts"`
-	Lost       int             `json:"lost"`
-	Failures   map[Failure]int `json:"failures,omitempty"`
-	Gap        Gap             `json:"gap"`         // the longest between answers
-	ConnectGap Gap             `json:"connect_gap"` // TCP: the longest between completed connections
-	Stall      Gap             `json:"stall"`       // the longest between starts: how late the client itself was
-	Servers    map[uint32]int  `json:"servers,omitempty"`
+	Attempts    int             `json:"attempts"`
+	Lost        int             `json:"lost"`        // not answered
+	Unconnected int             `json:"unconnected"` // TCP: of these, the ones that never became a connection
+	Failures    map[Failure]int `json:"failures,omitempty"`
+	Gap         Gap             `json:"gap"`         // the longest between answers
+	ConnectGap  Gap             `json:"connect_gap"` // TCP: the longest between completed connections
+	Stall       Gap             `json:"stall"`       // the longest between starts: how late the client itself was
+	Servers     map[uint32]int  `json:"servers,omitempty"`
 }
 
 // Summarise judges the attempts that began in [from, to). A window without any answer is one gap as long as the window.
@@ -45,6 +46,9 @@ func Summarise(attempts []Attempt, from, to mono.Time) Summary {
 		}
 		if a.Failure != None {
 			s.Lost++
+			if a.Connected == 0 {
+				s.Unconnected++
+			}
 			s.Failures[a.Failure]++
 		}
 	}

@@ -43,7 +43,7 @@ func TestSummarise(t *testing.T) {
 		{
 			name: "three lost in a row", attempts: attempts(10, 4, 5, 6), from: 0, to: 100 * ms,
 			want: Summary{
-				Attempts: 10, Lost: 3, Failures: map[Failure]int{Timeout: 3}, Servers: map[uint32]int{1: 3, 2: 4},
+				Attempts: 10, Lost: 3, Unconnected: 3, Failures: map[Failure]int{Timeout: 3}, Servers: map[uint32]int{1: 3, 2: 4},
 				Gap:        Gap{From: 31*ms + 1, Long: 40 * time.Millisecond},
 				ConnectGap: Gap{From: 30*ms + ms/2 + 1, Long: 40 * time.Millisecond},
 				Stall:      Gap{From: 1, Long: 10 * time.Millisecond},
@@ -52,7 +52,7 @@ func TestSummarise(t *testing.T) {
 		{
 			name: "never an answer", attempts: attempts(3, 0, 1, 2), from: 0, to: 30 * ms,
 			want: Summary{
-				Attempts: 3, Lost: 3, Failures: map[Failure]int{Timeout: 3},
+				Attempts: 3, Lost: 3, Unconnected: 3, Failures: map[Failure]int{Timeout: 3},
 				Gap:   Gap{From: 0, Long: 30 * time.Millisecond},
 				Stall: Gap{From: 1, Long: 10 * time.Millisecond},
 			},
@@ -60,7 +60,7 @@ func TestSummarise(t *testing.T) {
 		{
 			name: "the end is an outage", attempts: attempts(10, 7, 8, 9), from: 0, to: 100 * ms,
 			want: Summary{
-				Attempts: 10, Lost: 3, Failures: map[Failure]int{Timeout: 3}, Servers: map[uint32]int{1: 4, 2: 3},
+				Attempts: 10, Lost: 3, Unconnected: 3, Failures: map[Failure]int{Timeout: 3}, Servers: map[uint32]int{1: 4, 2: 3},
 				Gap:        Gap{From: 61*ms + 1, Long: 39*time.Millisecond - 1},
 				ConnectGap: Gap{From: 60*ms + ms/2 + 1, Long: 39*time.Millisecond + time.Millisecond/2 - 1},
 				Stall:      Gap{From: 1, Long: 10 * time.Millisecond},

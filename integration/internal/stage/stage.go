@@ -1,4 +1,4 @@
-package drill
+package stage
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,17 +66,19 @@ var Check = drive.Check{Interval: 500 * time.Millisecond, Timeout: 500 * time.Mi
 // Drift is the time within which a daemon repairs a foreign edit of its table.
 const Drift = 10 * time.Second
 
-// settings are those of one director of the pair.
-func settings(n *netlab.Network, name string, priority int, interval time.Duration) drive.Settings {
+// SettingsOf are those of one director of the pair.
+func SettingsOf(n *netlab.Network, name string, priority int, interval time.Duration) drive.Settings {
 	return drive.Settings{
 		Name: name, Priority: priority, Interval: interval, Check: Check,
 		Servers: []netip.Addr{n.Real[0].Addr, n.Real[1].Addr},
 	}
 }
 
-// Set builds the network, starts real servers, observers and clients, and prepares the directors without starting them.
-func Set(p Pair, self string, say func(string, ...any)) (*Stage, error) {
-	s := &Stage{Self: self, say: say, stop: make(chan struct{})}
+// Set builds the network and starts real servers, observers and clients. There are no directors yet: see [Stage.Use].
+func Set(self string, say func(string, ...any)) (*Stage, error) {
+	// Observers block in system calls, and must not wait for one of Go's processors when they return.
+	runtime.GOMAXPROCS(16)
+	s := &Stage{Self: self, stop: make(chan struct{}), say: say}
 	if err := os.MkdirAll(runDir, 0o755); err != nil {
 		return nil, err
 	}
@@ -85,26 +87,87 @@ func Set(p Pair, self string, say func(string, ...any)) (*Stage, error) {
 	if s.Net, err = netlab.Build(); err != nil {
 		return nil, err
 	}
-	if s.D1, err = drive.New(p.Director, s.Net.D1, p.Binary, settings(s.Net, "d1", 150, p.Interval)); err != nil {
-		return nil, err
-	}
-	if s.D2, err = drive.New(p.Peer, s.Net.D2, p.Binary, settings(s.Net, "d2", 100, p.Interval)); err != nil {
-		return nil, err
-	}
 	say("real servers: nginx and an UDP echo each")
-	for i := range s.Net.Real {
+	for i, h := range s.Net.Real {
 		if err := s.StartWeb(i); err != nil {
 			return nil, err
 		}
-		if err := s.helper(s.Net.Real[i], "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
+		if err := s.helper(h, "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
 			return nil, err
 		}
 	}
-	return s, errors.Join(s.observe(), s.clients())
+	if err := s.observe(); err != nil {
+		return nil, err
+	}
+	return s, s.clients()
 }
 
-// Directors lists both.
-func (s *Stage) Directors() []*drive.Director { return []*drive.Director{s.D1, s.D2} }
+// Use makes a pair of daemons the directors. Nothing of a pair before it is left, and nothing is started yet.
+func (s *Stage) Use(p Pair) error {
+	if err := s.Clear(); err != nil {
+		return err
+	}
+	var err error
+	if s.D1, err = drive.New(p.Director, s.Net.D1, p.Binary, SettingsOf(s.Net, "d1", 150, p.Interval)); err != nil {
+		return err
+	}
+	s.D2, err = drive.New(p.Peer, s.Net.D2, p.Binary, SettingsOf(s.Net, "d2", 100, p.Interval))
+	return err
+}
+
+// Clear kills both daemons and removes what a killed daemon leaves behind: the VIP, the table, its state. The real servers
+// and the cables are whole again.
+func (s *Stage) Clear() error {
+	for i := range s.Net.Real {
+		if s.web[i] == nil {
+			if err := s.StartWeb(i); err != nil {
+				return err
+			}
+		}
+	}
+	for _, h := range []*netlab.Host{s.Net.D1, s.Net.D2} {
+		if err := s.Net.Port(h, true); err != nil {
+			return err
+		}
+	}
+	for _, d := range s.Directors() {
+		d.Kill()
+		if err := d.Host.DeleteAddress(vip); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return err
+		}
+		if _, err := d.Host.Output("ipvsadm", "-C"); err != nil {
+			return err
+		}
+		if err := d.Forget(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Afresh starts both directors anew with their own configuration, whatever state they are in.
+func (s *Stage) Afresh(ctx context.Context) error {
+	if err := s.Clear(); err != nil {
+		return err
+	}
+	for _, d := range s.Directors() {
+		if err := d.Configure(SettingsOf(s.Net, d.Host.Name, d.Settings.Priority, d.Settings.Interval)); err != nil {
+			return err
+		}
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	return s.Rest(ctx, RestLimit)
+}
+
+// Directors lists both, or none before [Stage.Use].
+func (s *Stage) Directors() []*drive.Director {
+	if s.D1 == nil {
+		return nil
+	}
+	return []*drive.Director{s.D1, s.D2}
+}
 
 // observe starts everything that watches.
 func (s *Stage) observe() (err error) {
@@ -128,92 +191,6 @@ func (s *Stage) observe() (err error) {
 	return nil
 }
 
-// clients starts the two judges.
-func (s *Stage) clients() (err error) {
-	if s.tcp, err = s.client("tcp", drive.PortHTTP, tcpPeriod); err != nil {
-		return err
-	}
-	s.udp, err = s.client("udp", drive.PortEcho, udpPeriod)
-	return err
-}
-
-func (s *Stage) client(kind string, port uint16, period time.Duration) (*load.Record, error) {
-	path := filepath.Join(runDir, kind+".record")
-	r, err := load.CreateRecord(path)
-	if err != nil {
-		return nil, err
-	}
-	return r, s.helper(s.Net.Client, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
-}
-
-// helper starts a process of this program on a host. It lives as long as the world.
-func (s *Stage) helper(h *netlab.Host, args ...string) error {
-	cmd := exec.Command(s.Self, append([]string{HelperCommand}, args...)...)
-	cmd.Stderr = os.Stdout
-	if err := h.Start(cmd); err != nil {
-		return fmt.Errorf("start %s on %s: %w", args[0], h.Name, err)
-	}
-	return nil
-}
-
-// StartWeb starts the web server of a real server.
-func (s *Stage) StartWeb(i int) error {
-	h := s.Net.Real[i]
-	dir := filepath.Join(runDir, h.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, []byte(nginxConfig(dir, h.Name)), 0o644); err != nil {
-		return err
-	}
-	cmd := exec.Command("nginx", "-p", dir, "-c", config)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
-	if err := h.Start(cmd); err != nil {
-		return fmt.Errorf("start nginx on %s: %w", h.Name, err)
-	}
-	s.web[i] = cmd
-	return nil
-}
-
-// StopWeb kills the web server of a real server: its port refuses from now on.
-func (s *Stage) StopWeb(i int) error {
-	cmd := s.web[i]
-	if cmd == nil {
-		return nil
-	}
-	s.web[i] = nil
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	_ = cmd.Wait() // killed: there is nothing to learn from how it ended
-	return nil
-}
-
-// nginxConfig answers with the server's name, in one process.
-func nginxConfig(dir, name string) string {
-	var temp strings.Builder
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&temp, "    %s_temp_path %s/%s;\n", kind, dir, kind)
-	}
-	return fmt.Sprintf(`daemon off;
-master_process off;
-pid %[1]s/nginx.pid;
-error_log %[1]s/nginx.log crit;
-events { worker_connections 4096; }
-http {
-    access_log off;
-    server_tokens off;
-    default_type text/plain;
-%[3]s    server {
-        listen 80 backlog=4096;
-        location / { return 200 "%[2]s"; }
-        location = /healthz { return 200 "well"; }
-    }
-}
-`, dir, name, temp.String())
-}
-
 // Start starts both directors.
 func (s *Stage) Start() error { return errors.Join(s.D1.Start(), s.D2.Start()) }
 
@@ -233,6 +210,9 @@ func whole(settings drive.Settings) observe.Table {
 	slices.Sort(table)
 	return table
 }
+
+// RestLimit is how long a pair may take to come to rest: a start, a master-down interval, checks.
+const RestLimit = 20 * time.Second
 
 // Rest waits until the pair is as it should be: d1 alone advertises and holds the VIP, both tables are whole, and every request of
 // the last moments was answered.

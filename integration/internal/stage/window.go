@@ -1,4 +1,4 @@
-package drill
+package stage
 
 import (
 	"context"
@@ -9,6 +9,18 @@ import (
 	"github.com/lbha/lbha/integration/internal/observe"
 )
 
+// Step is something done at a time of the window. What it returns goes into the evidence.
+type Step struct {
+	At   time.Duration
+	Name string
+	Do   func(s *Stage) (said string, err error)
+}
+
+// At makes a step.
+func At(at time.Duration, name string, do func(s *Stage) (said string, err error)) Step {
+	return Step{At: at, Name: name, Do: do}
+}
+
 // settleTime is how long after a window the last of its requests may still be open.
 const settleTime = time.Second
 
@@ -18,18 +30,18 @@ func (s *Stage) Watch(ctx context.Context, length time.Duration, steps []Step) *
 	e.From = mono.Now()
 	e.To = e.From.Add(length)
 	for _, step := range steps {
-		if !sleepUntil(ctx, e.From.Add(step.At)) {
+		if !SleepUntil(ctx, e.From.Add(step.At)) {
 			break
 		}
 		m := Mark{At: mono.Now(), Name: step.Name}
 		said, err := step.Do(s)
-		m.Said = said
+		m.Done, m.Said = mono.Now(), said
 		if err != nil {
 			m.Err = err.Error()
 		}
 		e.Marks = append(e.Marks, m)
 	}
-	sleepUntil(ctx, e.To)
+	SleepUntil(ctx, e.To)
 	for _, h := range []string{"client", "observer"} {
 		e.Neighbour[h] = s.neighbour(h)
 	}
@@ -96,8 +108,8 @@ func (s *Stage) neighbour(host string) string {
 	return hexMAC(mac)
 }
 
-// sleepUntil sleeps until t and reports whether the context still lives.
-func sleepUntil(ctx context.Context, t mono.Time) bool {
+// SleepUntil sleeps until t and reports whether the context still lives.
+func SleepUntil(ctx context.Context, t mono.Time) bool {
 	timer := time.NewTimer(t.Until())
 	defer timer.Stop()
 	select {

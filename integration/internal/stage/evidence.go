@@ -1,4 +1,4 @@
-package drill
+package stage
 
 import (
 	"encoding/hex"
@@ -16,6 +16,7 @@ import (
 // Mark is something that the drill did, or saw a command do.
 type Mark struct {
 	At   mono.Time `json:"at"`
+	Done mono.Time `json:"done"` // when the command had ended
 	Name string    `json:"name"`
 	Said string    `json:"said,omitempty"` // what a command printed
 	Err  string    `json:"error,omitempty"`
@@ -62,12 +63,14 @@ func (e *Evidence) Stall() time.Duration { return max(e.TCP.Stall.Long, e.UDP.St
 
 // Time of a mark; zero if there is none of that name.
 func (e *Evidence) Time(mark string) mono.Time {
-	for _, m := range e.Marks {
-		if m.Name == mark {
-			return m.At
-		}
-	}
-	return 0
+	m, _ := e.Mark(mark)
+	return m.At
+}
+
+// Done is when the command of a mark had ended; zero if there is no such mark.
+func (e *Evidence) Done(mark string) mono.Time {
+	m, _ := e.Mark(mark)
+	return m.Done
 }
 
 // Mark returns the mark of that name.
@@ -80,8 +83,8 @@ func (e *Evidence) Mark(name string) (Mark, bool) {
 	return Mark{}, false
 }
 
-// at renders a time as seconds since the window began.
-func (e *Evidence) at(t mono.Time) string { return fmt.Sprintf("%.2f", t.Sub(e.From).Seconds()) }
+// Clock renders a time as seconds since the window began.
+func (e *Evidence) Clock(t mono.Time) string { return fmt.Sprintf("%.2f", t.Sub(e.From).Seconds()) }
 
 // AdvertsOf returns the adverts of one director, in order.
 func (e *Evidence) AdvertsOf(host string) (adverts []observe.Advert) {
@@ -96,8 +99,8 @@ func (e *Evidence) AdvertsOf(host string) (adverts []observe.Advert) {
 // hostOf names a director by the last byte of its address, which is also that of its MAC.
 func hostOf(last byte) string { return fmt.Sprintf("d%d", last) }
 
-// macOf is the reverse: the MAC address of a director as observers write it.
-func macOf(host string) string {
+// MACOf is the reverse: the MAC address of a director as observers write it.
+func MACOf(host string) string {
 	return hex.EncodeToString([]byte{2, 0, 0, 0, 0, host[1] - '0'})
 }
 
@@ -204,11 +207,11 @@ func (e *Evidence) Unheld(from, to mono.Time) (nobody, both time.Duration) {
 func (e *Evidence) Masters() string {
 	var parts []string
 	for _, h := range e.Holds() {
-		until := e.at(h.To)
+		until := e.Clock(h.To)
 		if h.To >= e.To {
 			until = ""
 		}
-		parts = append(parts, fmt.Sprintf("%s %s–%s", h.Host, e.at(h.From), until))
+		parts = append(parts, fmt.Sprintf("%s %s–%s", h.Host, e.Clock(h.From), until))
 	}
 	if len(parts) == 0 {
 		return "nobody"
@@ -255,7 +258,7 @@ func (e *Evidence) DoubleAnswers(from, to mono.Time) (asked, silent, double int)
 // Announced returns when a director's first gratuitous ARP at or after t was seen; zero: none.
 func (e *Evidence) Announced(host string, t mono.Time) mono.Time {
 	for _, a := range e.Announcements {
-		if a.MAC == macOf(host) && a.At >= t {
+		if a.MAC == MACOf(host) && a.At >= t {
 			return a.At
 		}
 	}

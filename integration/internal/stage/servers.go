@@ -1,0 +1,103 @@
+package stage
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/netlab"
+)
+
+// clients starts the two judges.
+func (s *Stage) clients() (err error) {
+	if s.tcp, err = s.client("tcp", drive.PortHTTP, tcpPeriod); err != nil {
+		return err
+	}
+	s.udp, err = s.client("udp", drive.PortEcho, udpPeriod)
+	return err
+}
+
+// client starts one judge, which works for as long as the world lasts.
+func (s *Stage) client(kind string, port uint16, period time.Duration) (*load.Record, error) {
+	path := filepath.Join(runDir, kind+".record")
+	r, err := load.CreateRecord(path)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.helper(s.Net.Client, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
+}
+
+// helper starts a process of this program on a host. It lives as long as the world.
+func (s *Stage) helper(h *netlab.Host, args ...string) error {
+	cmd := exec.Command(s.Self, append([]string{HelperCommand}, args...)...)
+	cmd.Stderr = os.Stdout
+	if err := h.Start(cmd); err != nil {
+		return fmt.Errorf("start %s on %s: %w", args[0], h.Name, err)
+	}
+	return nil
+}
+
+// StartWeb starts the web server of a real server.
+func (s *Stage) StartWeb(i int) error {
+	h := s.Net.Real[i]
+	dir := filepath.Join(runDir, h.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	config := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(config, []byte(nginxConfig(dir, h.Name)), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command("nginx", "-p", dir, "-c", config)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+	if err := h.Start(cmd); err != nil {
+		return fmt.Errorf("start nginx on %s: %w", h.Name, err)
+	}
+	s.web[i] = cmd
+	return nil
+}
+
+// StopWeb kills the web server of a real server: its port refuses from now on.
+func (s *Stage) StopWeb(i int) error {
+	cmd := s.web[i]
+	if cmd == nil {
+		return nil
+	}
+	s.web[i] = nil
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	_ = cmd.Wait() // killed: there is nothing to learn from how it ended
+	return nil
+}
+
+// nginxConfig answers with the server's name, in one process.
+func nginxConfig(dir, name string) string {
+	var temp strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&temp, "    %s_temp_path %s/%s;\n", kind, dir, kind)
+	}
+	return fmt.Sprintf(`daemon off;
+master_process off;
+pid %[1]s/nginx.pid;
+error_log %[1]s/nginx.log crit;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    server_tokens off;
+    default_type text/plain;
+%[3]s    server {
+        listen 80 backlog=4096;
+        location / { return 200 "%[2]s"; }
+        location = /healthz { return 200 "well"; }
+    }
+}
+`, dir, name, temp.String())
+}
