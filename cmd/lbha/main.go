@@ -72,6 +72,7 @@ func root() *cobra.Command {
 		statusCommand(client),
 		explainCommand(client),
 		failoverCommand(client),
+		ipvsCommand(),
 		versionCommand(),
 	)
 	return cmd
