@@ -69,7 +69,7 @@ func reloadCommand(client func() *admin.Client) *cobra.Command {
 		Use:   "reload",
 		Short: "Read the configuration again: plan, apply, verify",
 		Long: "reload makes the running daemon read its configuration file again, exactly as SIGHUP does, and waits for the result.\n" +
-			"A file with any error changes nothing; the daemon runs on with what it has.\n\nExit status: 0 applied and verified against the kernel, 1 not applied.",
+			"A file with any error changes nothing; the daemon runs on with what it has.\n\nExit status: 0 applied and verified against the kernel, 1 not applied, or not verified; the message says which.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
@@ -86,7 +86,11 @@ func reloadCommand(client func() *admin.Client) *cobra.Command {
 				printLines(cmd.ErrOrStderr(), result.Diagnostics, result.Warnings)
 				printChanges(cmd.OutOrStdout(), result.Changes)
 			}
-			if !result.OK {
+			switch {
+			case result.Applied && !result.OK:
+				fmt.Fprintf(cmd.ErrOrStderr(), "lbha: reload: configuration %.12s is in force, but %s\n", result.Hash, result.Error)
+				return exit(1)
+			case !result.OK:
 				fmt.Fprintln(cmd.ErrOrStderr(), "lbha: reload refused:", result.Error)
 				return exit(1)
 			}

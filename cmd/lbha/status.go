@@ -106,7 +106,10 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	}
 	if r := st.Config.Reload; r != nil {
 		outcome := "applied"
-		if !r.OK {
+		switch {
+		case r.Applied && !r.OK:
+			outcome = "applied, but " + r.Error
+		case !r.OK:
 			outcome = "refused: " + r.Error
 		}
 		fmt.Fprintf(w, "\nLast reload %s ago: %s\n", age(st.Time, r.Time), outcome)
@@ -139,7 +142,11 @@ func age(now, t time.Time) string {
 	case d < time.Minute:
 		return d.Truncate(100 * time.Millisecond).String()
 	case d < 24*time.Hour:
-		return strings.TrimSuffix(d.Truncate(time.Second).String(), "0s")
+		text := d.Truncate(time.Second).String()
+		if cut, ok := strings.CutSuffix(text, "m0s"); ok {
+			return cut + "m"
+		}
+		return text
 	}
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
 }

@@ -28,9 +28,11 @@ type ReloadRequest struct {
 	Expect string `json:"expect,omitempty"`
 }
 
-// ReloadResult says what a reload did. Nothing was changed when OK is false, unless Error says otherwise.
+// ReloadResult says what a reload did. Nothing was changed when Applied is false. Applied and not OK is a configuration
+// that is in force, and to which the kernel's table could not be brought, or not yet.
 type ReloadResult struct {
 	OK          bool     `json:"ok"`
+	Applied     bool     `json:"applied"`
 	Error       string   `json:"error,omitempty"`
 	Hash        string   `json:"hash"` // in force now
 	Diagnostics []string `json:"diagnostics,omitempty"`

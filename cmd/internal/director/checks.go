@@ -16,7 +16,7 @@ const separator = "/"
 
 // newPools lays out the pools of a configuration and the checks of their servers. What is known of a server already
 // goes into its checks: the saved verdict, or that the kernel's table gives it connections.
-func newPools(cfg *config.Config, saved map[string]healthcheck.Saved, found carried) ([]*pool, []healthcheck.Check, error) {
+func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healthcheck.Check, error) {
 	var pools []*pool
 	var all []healthcheck.Check
 	for i := range cfg.Services {
@@ -29,10 +29,11 @@ func newPools(cfg *config.Config, saved map[string]healthcheck.Saved, found carr
 				if err != nil {
 					return nil, nil, err
 				}
-				if v, ok := saved[check.ID]; ok {
+				check.Adopted = found.serving(s, server)
+				// A verdict that nobody has watched over is good enough to keep a server in, not to put one in.
+				if v, ok := before.Verdicts[check.ID]; ok && (!before.old || v.Verdict != healthcheck.Up || check.Adopted) {
 					check.Saved = &v
 				}
-				check.Adopted = found.serving(s, server)
 				p.checks[j] = append(p.checks[j], check.ID)
 				all = append(all, check)
 			}

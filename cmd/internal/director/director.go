@@ -2,10 +2,11 @@ package director
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -21,47 +22,51 @@ import (
 )
 
 const (
-	tickPeriod = time.Second
-	// saveAfter bounds how far the saved state is behind, and how often a large one is written.
-	saveAfter    = time.Second
+	tickPeriod   = time.Second
 	journalSize  = 4096
 	tableBacklog = 256
 )
 
 // director is the process. Below the line its fields belong to the loop: other goroutines ask by do.
 type director struct {
-	path    string
-	version string
-	log     *slog.Logger
-	flush   func() // of the log
-	level   *slog.LevelVar
-	region  *keep.Region
-	notify  *observe.Notifier
-	journal *observe.Journal
-	elector *elector
-	checker *healthcheck.Checker
-	table   *ipvs.Reconciler
-	board   board
-	calls   chan func()
-	changes chan ipvs.Event // of the table
-	reloads chan struct{}   // holds a token while no reload is under way
-	started time.Time
-	files   *writer // writes the state file beside the loop
+	path      string
+	version   string
+	log       *slog.Logger
+	flush     func() // of the log
+	level     *slog.LevelVar
+	region    *keep.Region
+	notify    *observe.Notifier
+	journal   *observe.Journal
+	elector   *elector
+	checker   *healthcheck.Checker
+	table     *ipvs.Reconciler
+	tableless bool // there is no IPVS in this kernel, and no service needed one
+	board     board
+	calls     chan func()
+	ended     chan struct{}   // closed when the loop has ended
+	changes   chan ipvs.Event // of the table
+	signals   chan os.Signal  // HUP and USR1
+	reloads   chan struct{}   // holds a token while the configuration in force is not about to change
+	started   time.Time
+	files     *writer // writes the state file beside the loop
 
 	// ---
 	cfg        *config.Config
 	loaded     time.Time
 	lastReload *observe.Reload
 	pools      []*pool
-	found      carried    // what the kernel's table held when this process began
-	owned      []ipvs.Key // that a former process saved as ours
-	vrrp       link.State // as last heard
+	frozen     json.RawMessage     // cfg once it is in force, for a successor; it holds secrets
+	checks     []healthcheck.Check // of the pools
+	found      carried             // what the kernel's table held when the pools were made
+	owned      []ipvs.Key          // that a former process saved as ours; nil once the reconciler knows
+	vrrp       link.State          // as last heard
 	vrrpPID    int
+	vrrpHeard  time.Time
 	restarts   int
 	wantHash   string // of the instances that the elector should have committed; empty: not decided yet
 	repairing  bool   // a configuration is on its way to an elector that lost it
 	unsaved    bool
-	savedAt    time.Time
+	summed     string // as last told to systemd
 }
 
 func newDirector(path, version string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, conn *link.Conn, region *keep.Region, notify *observe.Notifier) *director {
@@ -70,22 +75,27 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		journal: observe.NewJournal(journalSize),
 		elector: newElector(conn),
 		calls:   make(chan func()),
+		ended:   make(chan struct{}),
 		changes: make(chan ipvs.Event, tableBacklog),
 		reloads: make(chan struct{}, 1),
 		started: time.Now(),
 		files:   newWriter(),
 		cfg:     cfg, loaded: time.Now(),
 	}
-	d.reloads <- struct{}{}
 	d.checker = healthcheck.NewChecker(healthcheck.Options{})
 	return d
 }
+
+// errStopping is the outcome of what the loop was asked when it had ended.
+var errStopping = errors.New("lbha is stopping")
 
 // do runs f on the loop and waits for it.
 func (d *director) do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	select {
 	case d.calls <- func() { f(); close(done) }:
+	case <-d.ended:
+		return errStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -110,15 +120,20 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	if err != nil {
 		return &startError{err}
 	}
+	_, d.tableless = kernel.(noKernel)
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
-	return together(ctx,
+	err = together(ctx,
 		d.elector, d.checker, d.table, d.files,
 		runs(d.loop),
 		runs(d.start),
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
-		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.board.status) }),
+		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.Status) }),
 	)
+	if writeErr := d.files.finish(); writeErr != nil {
+		d.log.Warn("the state was not written; what the next lbha does not find in the kernel waits for its health check", "error", writeErr)
+	}
+	return err
 }
 
 // observeTable takes the reconciler's events to the loop. Under a flood the journal loses some; the table does not.
@@ -131,11 +146,9 @@ func (d *director) observeTable(ev ipvs.Event) {
 
 // loop owns the state.
 func (d *director) loop(ctx context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
 	tick := time.NewTicker(tickPeriod)
 	defer tick.Stop()
+	defer close(d.ended)
 	defer d.save()
 	verdicts := d.checker.Changes()
 	for {
@@ -154,13 +167,14 @@ func (d *director) loop(ctx context.Context) error {
 			d.onElector(ctx, m)
 		case ev := <-d.changes:
 			d.onTable(ev)
-		case sig := <-signals:
+		case sig := <-d.signals:
 			d.onSignal(ctx, sig)
 		case <-tick.C:
 			d.notify.Pet()
 			if d.unsaved {
 				d.save()
 			}
+			d.tellSummary()
 		}
 		d.publish()
 	}
@@ -198,7 +212,7 @@ func (d *director) apply() {
 	if d.pools == nil {
 		return // not started yet: nothing is wanted, so nothing is touched
 	}
-	table, outcomes := ipvs.Desired(d.intents(d.pools))
+	table, outcomes := ipvs.Desired(d.intents(d.pools, d.found))
 	for _, p := range d.pools {
 		p.settle(outcomes[:len(p.service.Keys)], d.record)
 		outcomes = outcomes[len(p.service.Keys):]
@@ -208,10 +222,10 @@ func (d *director) apply() {
 }
 
 // intents says what the virtual services of the pools should be, in their order.
-func (d *director) intents(pools []*pool) []ipvs.Intent {
+func (d *director) intents(pools []*pool, found carried) []ipvs.Intent {
 	var intents []ipvs.Intent
 	for _, p := range pools {
-		intents = append(intents, p.intents(d.checker.Verdict, d.found)...)
+		intents = append(intents, p.intents(d.checker.Verdict, found)...)
 	}
 	return intents
 }
@@ -242,25 +256,32 @@ func (d *director) onElector(ctx context.Context, m link.Message) {
 			d.restarts++
 			d.record(observe.Event{Kind: "process", Object: "vrrp", Reason: "restarted", Message: fmt.Sprintf("the VRRP process returned as %d", m.State.PID), Warn: true})
 		}
-		d.vrrpPID, d.vrrp = m.State.PID, *m.State
+		d.vrrpPID, d.vrrpHeard, d.vrrp = m.State.PID, time.Now(), *m.State
 		if d.wantHash != "" && m.State.Hash != d.wantHash && !d.repairing {
 			d.repair(ctx)
 		}
 	}
 }
 
-// repair gives its configuration to an elector that has another one, or none.
+// repair gives its configuration to an elector that has another one, or none. What was heard of it may be older than
+// the reload that is just ending: it counts only when that is over.
 func (d *director) repair(ctx context.Context) {
 	d.repairing = true
-	instances := d.cfg.Instances
 	go func() {
-		var err error
 		select {
-		case <-d.reloads: // not in the middle of a reload
-			err = d.configure(ctx, instances)
-			d.reloads <- struct{}{}
+		case <-d.reloads:
 		case <-ctx.Done():
 			return
+		}
+		defer func() { d.reloads <- struct{}{} }()
+		var instances []config.Instance
+		needed := false
+		if d.do(ctx, func() { instances, needed = d.cfg.Instances, d.vrrp.Hash != d.wantHash }) != nil {
+			return
+		}
+		var err error
+		if needed {
+			err = d.configure(ctx, instances)
 		}
 		_ = d.do(ctx, func() {
 			d.repairing = false
@@ -271,23 +292,25 @@ func (d *director) repair(ctx context.Context) {
 	}()
 }
 
-// configure makes the elector prepare and commit.
-func (d *director) configure(ctx context.Context, instances []config.Instance) error {
-	generation, err := d.elector.prepare(ctx, instances)
-	if err != nil {
-		return err
+// configure makes the elector prepare and commit. One that died between the two is asked again.
+func (d *director) configure(ctx context.Context, instances []config.Instance) (err error) {
+	for range 2 {
+		var generation uint64
+		if generation, err = d.elector.prepare(ctx, instances); err != nil {
+			return err
+		}
+		if err = d.elector.commit(ctx, generation); err == nil {
+			return nil
+		}
 	}
-	return d.elector.commit(ctx, generation)
+	return err
 }
 
 // save writes what a successor needs.
 func (d *director) save() {
-	if time.Since(d.savedAt) < saveAfter/2 {
-		return
-	}
-	d.unsaved, d.savedAt = false, time.Now()
+	d.unsaved = false
 	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved()}
-	if err := d.region.Save(s); err != nil {
+	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 	}
 	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), s)

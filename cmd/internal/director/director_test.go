@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type host struct {
 	links  [2]*os.File
 	refuse chan string // what the elector answers to the next Prepare, if anything
 	asked  chan string // what the elector was asked
+	slow   atomic.Bool // the elector takes 100 ms to answer a commit, and speaks of it before
 	client *admin.Client
 }
 
@@ -82,6 +84,10 @@ func (h *host) elect(ctx context.Context) {
 			_ = conn.Send(link.Message{Prepared: &o})
 		case m.Commit != nil:
 			h.asked <- "commit"
+			if h.slow.Load() {
+				_ = conn.Send(link.Message{State: &link.State{PID: 1, Hash: prepared.Hash}})
+				time.Sleep(100 * time.Millisecond)
+			}
 			_ = conn.Send(link.Message{Committed: &link.Outcome{Generation: m.Commit.Generation}})
 			_ = conn.Send(link.Message{State: &link.State{PID: 1, Hash: prepared.Hash, Instances: []link.InstanceState{{Name: "web", VRID: 51, State: vrrp.Master, Reason: vrrp.ReasonNoMaster}}}})
 		}
@@ -162,15 +168,15 @@ func (h *host) path() string { return filepath.Join(h.dir, "lbha.toml") }
 // start runs a director until stop, or the end of the test.
 func (h *host) start() (stop func() error) {
 	h.t.Helper()
-	cfg, err := load(h.path())
-	if err != nil {
-		h.t.Fatal(err)
-	}
 	conn, err := link.Open(int(h.links[1].Fd()))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	region, err := keep.Open(h.memory)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cfg, err := configuration(region, h.path())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -239,7 +245,7 @@ func TestServersComeAndGoWithTheirHealth(t *testing.T) {
 	a, b := h.server(), h.server()
 	h.write(a, b)
 	h.start()
-	if got, want := strings.Join(h.wasAsked(), ", "), "prepare 1, commit"; got != want {
+	if got, want := strings.Join(h.wasAsked(), ", "), "prepare 1, prepare 1, commit"; got != want {
 		t.Errorf("the elector was asked %q, want %q", got, want)
 	}
 	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })

@@ -21,6 +21,9 @@ import (
 // Main is the process. It returns the exit status.
 func Main(path, version string) int {
 	signal.Ignore(syscall.SIGPIPE)
+	// Before anything else: a reload that is asked for during the start must not kill this process.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
@@ -29,6 +32,7 @@ func Main(path, version string) int {
 		fmt.Fprintln(os.Stderr, "lbha: director:", err)
 		return supervisor.ExitFatal
 	}
+	d.signals = signals
 	defer d.flush()
 	switch err := d.run(ctx, openKernel); {
 	case err == nil:
@@ -72,9 +76,13 @@ type runs func(context.Context) error
 
 func (f runs) Run(ctx context.Context) error { return f(ctx) }
 
-// open makes a director of the descriptors that the supervisor gave and of the configuration file.
+// open makes a director of the descriptors that the supervisor gave, and of the configuration.
 func open(path, version string) (*director, error) {
-	cfg, err := load(path)
+	region, err := keep.Open(os.NewFile(supervisor.FDMemory, "memory"))
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := configuration(region, path)
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +96,18 @@ func open(path, version string) (*director, error) {
 	if err != nil {
 		return nil, err
 	}
-	region, err := keep.Open(os.NewFile(supervisor.FDMemory, "memory"))
-	if err != nil {
-		return nil, err
-	}
 	d := newDirector(path, version, cfg, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify))
 	d.flush = flush
 	return d, nil
+}
+
+// configuration is the one in force, if a former process died, else that of the file: once lbha runs, only a reload reads
+// a file that somebody may be editing.
+func configuration(region *keep.Region, path string) (*config.Config, error) {
+	if cfg := inForce(region); cfg != nil {
+		return cfg, nil
+	}
+	return load(path)
 }
 
 // load reads a configuration that this version can run.

@@ -28,7 +28,7 @@ var errNoElector = errors.New("the VRRP process does not answer")
 type elector struct {
 	conn       *link.Conn
 	messages   chan link.Message
-	outcomes   chan link.Outcome
+	answers    chan link.Message // Prepared and Committed
 	generation uint64
 }
 
@@ -36,7 +36,7 @@ func newElector(conn *link.Conn) *elector {
 	return &elector{
 		conn:     conn,
 		messages: make(chan link.Message, 64),
-		outcomes: make(chan link.Outcome, 8),
+		answers:  make(chan link.Message, 8),
 		// Two incarnations of the director must not mistake each other's answers.
 		generation: uint64(time.Now().UnixNano()),
 	}
@@ -52,28 +52,36 @@ func (e *elector) Run(ctx context.Context) error {
 			}
 			continue
 		}
+		if errors.Is(err, link.ErrGarbled) {
+			continue // a State follows within a second
+		}
 		if err != nil {
 			return err
 		}
-		switch {
-		case m.Prepared != nil:
-			e.outcome(*m.Prepared)
-		case m.Committed != nil:
-			e.outcome(*m.Committed)
-		default:
-			select {
-			case e.messages <- m:
-			case <-ctx.Done():
-			}
+		if m.Prepared != nil || m.Committed != nil {
+			e.answer(m)
+			continue
+		}
+		select {
+		case e.messages <- m:
+		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-func (e *elector) outcome(o link.Outcome) {
-	select {
-	case e.outcomes <- o:
-	default: // nobody waits any more
+// answer hands an answer to whoever waits for it. What nobody took is old: it makes room.
+func (e *elector) answer(m link.Message) {
+	for {
+		select {
+		case e.answers <- m:
+			return
+		default:
+		}
+		select {
+		case <-e.answers:
+		default:
+		}
 	}
 }
 
@@ -89,32 +97,42 @@ func (e *elector) commit(ctx context.Context, generation uint64) error {
 	return e.ask(ctx, link.Message{Commit: &link.Commit{Generation: generation}}, generation)
 }
 
-// ask sends m until it is answered. Each step is idempotent for a prepare; a commit that was lost with a dying elector
-// is refused by its successor, which knows nothing of the generation.
+// ask sends m until it is answered: the elector may die at any point of it. Both steps are idempotent. A commit whose
+// generation was prepared by an elector that is gone, and not committed, is refused by its successor.
 func (e *elector) ask(ctx context.Context, m link.Message, generation uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoElector)
 	defer cancel()
+	resend := time.NewTicker(resendAfter)
+	defer resend.Stop()
 	for {
 		if err := e.conn.Send(m); err != nil && !errors.Is(err, link.ErrFull) {
 			return err
 		}
-		select {
-		case o := <-e.outcomes:
-			if o.Generation != generation {
-				continue
+		for waiting := true; waiting; {
+			select {
+			case a := <-e.answers:
+				// A question that was asked twice has two answers: those to the former step are not for this one.
+				if o := outcomeOf(a, m.Commit != nil); o != nil && o.Generation == generation {
+					if o.Error != "" {
+						return errors.New(o.Error)
+					}
+					return nil
+				}
+			case <-resend.C:
+				waiting = false
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
-			if o.Error != "" {
-				return errors.New(o.Error)
-			}
-			return nil
-		case <-time.After(resendAfter):
-			if m.Commit != nil {
-				continue
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
+}
+
+// outcomeOf is what an answer says of a commit, or of a prepare; nil: nothing.
+func outcomeOf(a link.Message, commit bool) *link.Outcome {
+	if commit {
+		return a.Committed
+	}
+	return a.Prepared
 }
 
 // hashOf identifies what the elector has to know of a configuration.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,10 +14,15 @@ import (
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
 )
 
-// verifyTimeout bounds the comparison with the kernel after a reload.
-const verifyTimeout = 30 * time.Second
+const (
+	// verifyTimeout bounds the comparison with the kernel after a reload.
+	verifyTimeout = 30 * time.Second
+	// reloadTimeout bounds a whole reload. Its steps have their own, tighter bounds.
+	reloadTimeout = 90 * time.Second
+)
 
 // candidate is a configuration that has been read and compared, and not yet applied.
 type candidate struct {
@@ -25,6 +31,7 @@ type candidate struct {
 	plan   config.Plan
 	pools  []*pool
 	checks []healthcheck.Check
+	found  carried // what the kernel's table holds now: the start of what is new
 }
 
 // refusal is why a configuration cannot be applied.
@@ -56,17 +63,20 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 		}
 		return nil, &refusal{reason: err.Error()}
 	}
-	var found carried
-	if err := d.do(ctx, func() { c.old, found = d.cfg, d.found }); err != nil {
+	if err := d.do(ctx, func() { c.old = d.cfg }); err != nil {
 		return nil, err
 	}
 	c.plan = config.Compare(c.old, c.cfg)
 	for _, f := range c.plan.Global {
-		if f.Restart {
+		if f.Restart || f.Name == "log.format" {
 			return nil, &refusal{reason: fmt.Sprintf("global.%s cannot be changed by a reload (%s → %s); restart lbha", f.Name, f.Old, f.New)}
 		}
 	}
-	if c.pools, c.checks, err = newPools(c.cfg, nil, found); err != nil {
+	if d.tableless && len(c.cfg.Services) > 0 {
+		return nil, &refusal{reason: "this kernel had no IPVS when lbha started without services; load it with `modprobe ip_vs` and restart lbha"}
+	}
+	c.found = carriedBy(d.table.State().Table)
+	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found); err != nil {
 		return nil, &refusal{reason: err.Error()}
 	}
 	return c, nil
@@ -97,7 +107,10 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 	var wanted ipvs.Table
 	if err := d.do(ctx, func() {
 		// New servers wait for their first success; the others are as they are now.
-		wanted, _ = ipvs.Desired(d.intents(c.pools))
+		for _, p := range c.pools {
+			p.inherit(d.pools)
+		}
+		wanted, _ = ipvs.Desired(d.intents(c.pools, c.found))
 	}); err != nil {
 		return nil, err
 	}
@@ -130,12 +143,15 @@ func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.
 	case <-d.reloads:
 		defer func() { d.reloads <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, errors.New("another reload is under way")
+		return nil, errors.New("another reload, or the start, is under way")
 	}
+	// Whoever asked may go away in the middle: that is no reason to stop there.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
+	defer cancel()
 	d.notify.Reloading()
 	result := d.reload(ctx, req)
 	_ = d.do(context.WithoutCancel(ctx), func() {
-		d.lastReload = &observe.Reload{Time: time.Now(), OK: result.OK, Error: result.Error}
+		d.lastReload = &observe.Reload{Time: time.Now(), OK: result.OK, Applied: result.Applied, Error: result.Error}
 		result.Hash = d.cfg.Hash
 		d.record(reloadEvent(result))
 		d.notify.Ready(d.summary())
@@ -145,7 +161,11 @@ func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.
 
 func reloadEvent(r *admin.ReloadResult) observe.Event {
 	e := observe.Event{Kind: "reload", Object: "reload", Reason: "reloaded", Message: fmt.Sprintf("configuration %.12s is in force, %d changes", r.Hash, len(r.Changes))}
-	if !r.OK {
+	switch {
+	case r.Applied && !r.OK:
+		e.Reason, e.Warn = "not-verified", true
+		e.Message = fmt.Sprintf("configuration %.12s is in force, but %s", r.Hash, r.Error)
+	case !r.OK:
 		e.Reason, e.Warn = "refused", true
 		e.Message = "configuration unchanged: " + r.Error
 		for n, line := range r.Diagnostics {
@@ -184,26 +204,29 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 			return refuse(fmt.Errorf("VRRP: %w", err))
 		}
 	}
+	before := d.checker.Saved()
 	if err := d.checker.Update(ctx, c.checks); err != nil {
 		return refuse(fmt.Errorf("health checks: %w", err))
 	}
 	if moved {
 		if err := d.elector.commit(ctx, generation); err != nil {
-			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, c.old)))
+			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
 		}
 	}
 	err = d.do(ctx, func() {
 		for _, p := range c.pools {
 			p.inherit(d.pools)
 		}
-		d.cfg, d.pools, d.loaded = c.cfg, c.pools, time.Now()
+		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
 		d.wantHash = hashOf(c.cfg.Instances)
 		d.level.Set(c.cfg.Global.Log.Level)
 		d.apply()
+		d.freeze()
 	})
 	if err != nil {
 		return refuse(err) // we are stopping
 	}
+	result.Applied = true
 
 	verify, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
@@ -213,18 +236,24 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	}
 	if err != nil {
 		result.OK = false
-		result.Error = "the configuration is in force, but the kernel's table is not as it says: " + err.Error()
+		result.Error = "the kernel's table is not as it says: " + err.Error()
 	}
 	return result
 }
 
-// restoreChecks goes back to the checks of the configuration that stays in force.
-func (d *director) restoreChecks(ctx context.Context, old *config.Config) error {
-	_, checks, err := newPools(old, nil, nil)
-	if err == nil {
-		err = d.checker.Update(ctx, checks)
+// restoreChecks goes back to the checks of the configuration that stays in force, with the verdicts that they had.
+func (d *director) restoreChecks(ctx context.Context, before map[string]healthcheck.Saved) error {
+	var checks []healthcheck.Check
+	if err := d.do(ctx, func() { checks = slices.Clone(d.checks) }); err != nil {
+		return err
 	}
-	if err != nil {
+	for i := range checks {
+		checks[i].Saved, checks[i].Adopted = nil, false
+		if v, ok := before[checks[i].ID]; ok {
+			checks[i].Saved = &v
+		}
+	}
+	if err := d.checker.Update(ctx, checks); err != nil {
 		return fmt.Errorf("and the former health checks could not be restored: %w", err)
 	}
 	return nil
@@ -243,12 +272,7 @@ func (p *pool) inherit(from []*pool) {
 func (d *director) Failover(ctx context.Context, req admin.FailoverRequest) error {
 	var err error
 	doErr := d.do(ctx, func() {
-		known := req.Instance == ""
-		for _, in := range d.cfg.Instances {
-			known = known || in.Name == req.Instance
-		}
-		if !known {
-			err = fmt.Errorf("no instance %q in the configuration", req.Instance)
+		if err = d.canHandOver(req); err != nil {
 			return
 		}
 		err = d.elector.conn.Send(link.Message{HandOver: &link.HandOver{Instance: req.Instance, Lift: req.Lift}})
@@ -257,6 +281,28 @@ func (d *director) Failover(ctx context.Context, req admin.FailoverRequest) erro
 		}
 	})
 	return errors.Join(doErr, err)
+}
+
+// canHandOver says why a hand-over, as far as is known here, would do nothing.
+func (d *director) canHandOver(req admin.FailoverRequest) error {
+	known, master, state := req.Instance == "", false, vrrp.Initialize
+	for _, in := range d.cfg.Instances {
+		known = known || in.Name == req.Instance
+	}
+	for _, in := range d.vrrp.Instances {
+		if req.Instance == "" || in.Name == req.Instance {
+			state, master = in.State, master || in.State == vrrp.Master
+		}
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("no instance %q in the configuration", req.Instance)
+	case req.Lift || master:
+		return nil
+	case req.Instance == "":
+		return errors.New("no instance is master here: there is nothing to hand over")
+	}
+	return fmt.Errorf("instance %s is %s here: there is nothing to hand over", req.Instance, state)
 }
 
 func texts(found config.Diagnostics) []string {

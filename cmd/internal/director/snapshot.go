@@ -15,10 +15,7 @@ import (
 
 // board is where observers read. What the loop knows is published by the loop; what changes by itself (results of
 // checks, counters of the kernel) is read when somebody looks, from snapshots that their owners publish.
-type board struct {
-	view  atomic.Pointer[view]
-	build func(*view) *observe.Status
-}
+type board struct{ view atomic.Pointer[view] }
 
 // view is what the loop publishes: an immutable copy of its state.
 type view struct {
@@ -27,9 +24,12 @@ type view struct {
 	lastReload *observe.Reload
 	pools      []poolView
 	vrrp       link.State
-	heard      bool
+	heard      time.Time // when the elector spoke last
 	restarts   int
 }
+
+// silence is how long the elector, which speaks once a second, may say nothing before it counts as gone.
+const silence = 4 * time.Second
 
 type poolView struct {
 	service  *config.Service
@@ -37,16 +37,9 @@ type poolView struct {
 	outcomes []ipvs.Outcome // one a key
 }
 
-func (b *board) status() *observe.Status {
-	if v := b.view.Load(); v != nil {
-		return b.build(v)
-	}
-	return nil
-}
-
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpPID != 0, restarts: d.restarts}
+	v := &view{cfg: d.cfg, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -54,12 +47,16 @@ func (d *director) publish() {
 		}
 		v.pools = append(v.pools, pv)
 	}
-	d.board.build = d.render
 	d.board.view.Store(v)
 }
 
 // Status implements admin.Backend.
-func (d *director) Status() *observe.Status { return d.board.status() }
+func (d *director) Status() *observe.Status {
+	if v := d.board.view.Load(); v != nil {
+		return d.render(v)
+	}
+	return nil
+}
 
 // Events implements admin.Backend.
 func (d *director) Events(since uint64, limit int) []observe.Event {
@@ -72,7 +69,7 @@ func (d *director) render(v *view) *observe.Status {
 	st := &observe.Status{
 		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started,
 		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload},
-		Elector:   observe.Elector{Connected: v.heard, PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
+		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
 		Instances: []observe.Instance{},
 		Services:  []observe.Service{},
 		Table:     tableStatus(table),
@@ -197,7 +194,7 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 		found = append(found, observe.Finding{Object: object, Reason: reason, Message: message})
 	}
 	if !st.Elector.Connected {
-		add("vrrp", "no-elector", "the VRRP process has not answered yet")
+		add("vrrp", "no-elector", "the VRRP process does not speak; the instances are shown as last heard of")
 	}
 	if st.Table.Error != "" {
 		add("table", "table-error", st.Table.Error)
@@ -226,7 +223,11 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 			add(s.Name, "quorum-lost", fmt.Sprintf("weight %d is alive, quorum %d", s.Alive, s.Quorum))
 		}
 	}
-	if r := st.Config.Reload; r != nil && !r.OK {
+	switch r := st.Config.Reload; {
+	case r == nil || r.OK:
+	case r.Applied:
+		add("reload", "not-verified", "the configuration was applied, but "+r.Error)
+	default:
 		add("reload", "refused", "the last reload was refused: "+r.Error)
 	}
 	for _, key := range st.Table.Foreign {
@@ -247,6 +248,17 @@ func (d *director) summary() string {
 		servers += len(d.cfg.Services[i].Servers)
 	}
 	return fmt.Sprintf("master of %d of %d instances; %d services, %d servers", masters, len(d.cfg.Instances), len(d.cfg.Services), servers)
+}
+
+// tellSummary keeps what `systemctl status` shows true.
+func (d *director) tellSummary() {
+	if d.wantHash == "" {
+		return // still starting
+	}
+	if text := d.summary(); text != d.summed {
+		d.summed = text
+		d.notify.Status(text)
+	}
 }
 
 // onTable takes an event of the reconciler into the journal.

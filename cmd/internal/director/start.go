@@ -38,7 +38,7 @@ func (d *director) start(ctx context.Context) error {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-lost", Message: err.Error(), Warn: true})
 	}
 	found := carriedBy(d.table.State().Table)
-	pools, checks, err := newPools(d.cfg, before.Verdicts, found)
+	pools, checks, err := newPools(d.cfg, before, found)
 	if err != nil {
 		return &startError{err}
 	}
@@ -46,15 +46,15 @@ func (d *director) start(ctx context.Context) error {
 		return startOrStop(ctx, err)
 	}
 	if err := d.do(ctx, func() {
-		d.pools, d.found, d.owned = pools, found, before.Owned
+		d.pools, d.checks, d.found, d.owned = pools, checks, found, before.Owned
 		d.apply()
 	}); err != nil {
 		return nil
 	}
 
+	// What is impossible is said at once, not after the first health checks.
 	instances := d.cfg.Instances
-	generation, err := d.elector.prepare(ctx, instances)
-	if err != nil {
+	if _, err := d.elector.prepare(ctx, instances); err != nil {
 		return startOrStop(ctx, err)
 	}
 	d.notify.Status("waiting for the first health checks")
@@ -62,14 +62,17 @@ func (d *director) start(ctx context.Context) error {
 	if _, err := d.table.Sync(ctx); err != nil && ctx.Err() == nil {
 		d.record(observe.Event{Kind: "table", Object: "table", Reason: "not-in-sync", Message: err.Error(), Warn: true})
 	}
-	if err := d.elector.commit(ctx, generation); err != nil {
+	if err := d.configure(ctx, instances); err != nil {
 		return startOrStop(ctx, err)
 	}
 	_ = d.do(ctx, func() {
+		d.owned = nil // the reconciler knows; a key that it has given up may be somebody else's some day
 		d.wantHash = hashOf(instances)
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "started", Message: fmt.Sprintf("configuration %.12s of %s is in force", d.cfg.Hash, d.path)})
+		d.freeze()
 		d.notify.Ready(d.summary())
 	})
+	d.reloads <- struct{}{} // from now on
 	return nil
 }
 
@@ -181,19 +184,24 @@ func (w *writer) put(path string, v any) {
 	}
 }
 
-// Run writes until ctx ends, and then what is left.
+// Run writes until ctx ends.
 func (w *writer) Run(ctx context.Context) error {
 	for {
 		select {
 		case j := <-w.next:
 			_ = writeFile(j.path, j.v) // the memory file has it too; the next one may succeed
 		case <-ctx.Done():
-			select {
-			case j := <-w.next:
-				_ = writeFile(j.path, j.v)
-			default:
-			}
 			return nil
 		}
+	}
+}
+
+// finish writes what is left when Run has returned.
+func (w *writer) finish() error {
+	select {
+	case j := <-w.next:
+		return writeFile(j.path, j.v)
+	default:
+		return nil
 	}
 }

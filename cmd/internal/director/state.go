@@ -9,6 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
 )
@@ -19,6 +23,44 @@ type saved struct {
 	Boot     string                       `json:"boot"` // of the kernel; a table does not survive it
 	Owned    []ipvs.Key                   `json:"owned"`
 	Verdicts map[string]healthcheck.Saved `json:"verdicts"`
+
+	old bool // from the file: of a daemon that ended, who knows when
+}
+
+// record is the memory file: what the next process of this daemon finds.
+type record struct {
+	saved
+	Config json.RawMessage `json:"config,omitempty"` // in force, its secrets included: it goes into no file
+}
+
+// freeze makes the configuration in force the one with which a successor of this process begins.
+func (d *director) freeze() {
+	d.frozen = d.freezeText()
+	d.save()
+}
+
+func (d *director) freezeText() json.RawMessage {
+	cfg := *d.cfg
+	cfg.Warnings = nil // were told
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		panic(fmt.Sprintf("director: a configuration is not JSON: %v", err)) // its types are ours
+	}
+	return text
+}
+
+// inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
+// read, which recall will tell.
+func inForce(region *keep.Region) *config.Config {
+	var r record
+	if ok, err := region.Load(&r); err != nil || !ok || r.Config == nil {
+		return nil
+	}
+	cfg := new(config.Config)
+	if json.Unmarshal(r.Config, cfg) != nil {
+		return nil
+	}
+	return cfg
 }
 
 const (
@@ -42,6 +84,7 @@ func (d *director) recall() (saved, error) {
 	if err == nil && ok {
 		return s, nil
 	}
+	s = saved{}
 	path := filepath.Join(d.cfg.Global.StateDir, stateFile)
 	fi, statErr := os.Lstat(path)
 	switch {
@@ -62,6 +105,7 @@ func (d *director) recall() (saved, error) {
 	if s.Boot != bootID() {
 		return saved{}, err
 	}
+	s.old = true
 	return s, err
 }
 
@@ -71,7 +115,8 @@ func writeFile(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	// Always the same name: a process that is killed in the middle leaves no litter.
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

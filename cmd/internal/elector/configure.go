@@ -2,6 +2,7 @@ package elector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -98,6 +99,12 @@ func tryInterface(name string) error {
 
 // commit puts the prepared configuration in force: what did not change is not touched.
 func (e *elector) commit(generation uint64) error {
+	if e.active && e.committed.Generation == generation {
+		return nil // asked again: the answer was lost, with a former process perhaps
+	}
+	if e.stops > 0 {
+		return errors.New("the VRRP process is stopping")
+	}
 	if e.prepared == nil || e.prepared.Generation != generation {
 		return fmt.Errorf("generation %d was not prepared", generation)
 	}

@@ -17,6 +17,8 @@ var (
 	ErrFull = errors.New("the other process does not read its messages")
 	// ErrEmpty is returned by Receive when no message is waiting.
 	ErrEmpty = errors.New("no message")
+	// ErrGarbled is returned by Receive for a message that cannot be understood. The next one may be.
+	ErrGarbled = errors.New("a message cannot be understood")
 )
 
 // Pair makes the two ends of a link. The supervisor keeps both open.
@@ -76,8 +78,7 @@ func (c *Conn) Send(m Message) error {
 	}
 }
 
-// Receive returns the next waiting message, or ErrEmpty. A message of another version is an error that concerns this
-// message only.
+// Receive returns the next waiting message, ErrEmpty, or ErrGarbled, which concerns this message only.
 func (c *Conn) Receive() (Message, error) {
 	n, err := c.peek()
 	if err != nil {
@@ -90,15 +91,16 @@ func (c *Conn) Receive() (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("link: receive: %w", err)
 	}
-	var m Message
-	if err := json.Unmarshal(c.buf[:n], &m); err != nil {
-		return Message{}, fmt.Errorf("link: %w", err)
-	}
-	if m.Version != Version {
-		return Message{}, fmt.Errorf("link: message of version %d, want %d", m.Version, Version)
-	}
+	data := c.buf[:n]
 	if len(c.buf) > 1<<20 {
 		c.buf = make([]byte, 64<<10) // one large configuration is no reason to keep its buffer
+	}
+	var m Message
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Message{}, fmt.Errorf("link: %w: %w", ErrGarbled, err)
+	}
+	if m.Version != Version {
+		return Message{}, fmt.Errorf("link: %w: it is of version %d, not %d", ErrGarbled, m.Version, Version)
 	}
 	return m, nil
 }

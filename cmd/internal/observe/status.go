@@ -26,14 +26,15 @@ type Config struct {
 
 // Reload is the outcome of one reload.
 type Reload struct {
-	Time  time.Time `json:"time"`
-	OK    bool      `json:"ok"`
-	Error string    `json:"error,omitempty"`
+	Time    time.Time `json:"time"`
+	OK      bool      `json:"ok"`
+	Applied bool      `json:"applied"` // in force; without OK: the kernel's table could not be brought to it
+	Error   string    `json:"error,omitempty"`
 }
 
 // Elector is the state of the VRRP process as the director knows it.
 type Elector struct {
-	Connected bool   `json:"connected"` // it has answered since the director started
+	Connected bool   `json:"connected"` // it speaks: what is said of the instances is of now
 	PID       int    `json:"pid,omitempty"`
 	RealTime  bool   `json:"real_time"` // runs in a real-time class
 	Restarts  int    `json:"restarts"`  // incarnations seen after the first

@@ -1,0 +1,254 @@
+package director
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/link"
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// otherRouter changes the VRID in the configuration, which concerns the elector.
+func (h *host) otherRouter() {
+	h.t.Helper()
+	data, err := os.ReadFile(h.path())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.writeText(strings.Replace(string(data), "id = 51", "id = 52", 1))
+}
+
+func (h *host) hash() string {
+	h.t.Helper()
+	st, err := h.client.Status(context.Background())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return st.Config.Hash
+}
+
+func TestAReloadIsNotUndoneByTheElectorsOwnNewsOfIt(t *testing.T) {
+	h := newHost(t)
+	h.write(h.server())
+	h.start()
+	h.wasAsked()
+	h.slow.Store(true)
+	h.otherRouter()
+	if r := h.reload(); !r.OK {
+		t.Fatalf("reload: %+v", r)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if got, want := strings.Join(h.wasAsked(), ", "), "prepare 1, commit"; got != want {
+		t.Errorf("the elector was asked %q, want %q", got, want)
+	}
+}
+
+func TestAReloadWhoseCallerLeavesGoesOnToItsEnd(t *testing.T) {
+	h := newHost(t)
+	h.write(h.server())
+	h.start()
+	before := h.hash()
+	h.slow.Store(true)
+	h.otherRouter()
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Millisecond)
+	defer cancel()
+	if _, err := h.client.Reload(ctx, admin.ReloadRequest{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the caller got %v before it left", err)
+	}
+	h.until("applied", func() bool { return h.hash() != before })
+	st, err := h.client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.until("reported", func() bool {
+		st, _ = h.client.Status(t.Context())
+		return st.Config.Reload != nil
+	})
+	if !st.Config.Reload.OK {
+		t.Errorf("the reload ended with %+v", st.Config.Reload)
+	}
+}
+
+func TestAReloadDuringTheStartWaitsForItsEnd(t *testing.T) {
+	h := newHost(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // never accepts: an http check runs into its timeout
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	h.write(silent)
+	data, _ := os.ReadFile(h.path())
+	h.writeText(strings.NewReplacer(`type = "tcp"`, `type = "http"`, `"100ms"`, `"900ms"`, `"80ms"`, `"800ms"`).Replace(string(data)))
+	done := make(chan error, 1)
+	go func() {
+		for {
+			r, err := h.client.Reload(context.Background(), admin.ReloadRequest{})
+			if errors.Is(err, admin.ErrNotRunning) {
+				time.Sleep(5 * time.Millisecond)
+				continue
+			}
+			if err == nil && !r.OK {
+				err = errors.New(r.Error)
+			}
+			done <- err
+			return
+		}
+	}()
+	h.start() // fails the test if the director ends
+	if err := <-done; err != nil {
+		t.Errorf("the reload ended with %v", err)
+	}
+}
+
+func TestAServerThatReturnsByAReloadIsCheckedFirst(t *testing.T) {
+	h := newHost(t)
+	a, b := h.server(), h.server()
+	h.write(a, b)
+	stop := h.start()
+	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.start() // finds both in the table
+	b.Close()
+	h.until("b out", func() bool { return !h.inTable(b) })
+	h.write(a)
+	h.reload()
+	before := len(h.kernel.Ops())
+	h.write(a, b)
+	h.reload()
+	time.Sleep(250 * time.Millisecond)
+	if ops := h.kernel.Ops()[before:]; len(ops) != 0 {
+		t.Errorf("a dead server was put in because it was in the table once: %v", ops)
+	}
+}
+
+func TestAnOldVerdictPutsNoServerIn(t *testing.T) {
+	h := newHost(t)
+	a, b := h.server(), h.server()
+	h.write(a, b)
+	stop := h.start()
+	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.memory.Truncate(0) // the supervisor ended too; the state file says that both are up
+	h.memory.Truncate(1 << 20)
+	var ops []ipvs.Op
+	for _, p := range h.kernel.Table() {
+		ops = append(ops, ipvs.Op{Action: ipvs.DeleteService, Service: p.Service})
+	}
+	if err := h.kernel.Apply(t.Context(), ops); err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	before := len(h.kernel.Ops())
+	h.start()
+	h.until("a in", func() bool { return h.inTable(a) })
+	time.Sleep(250 * time.Millisecond)
+	for _, op := range h.kernel.Ops()[before:] {
+		if strings.Contains(op.String(), b.Addr().String()) {
+			t.Errorf("a dead server was put in on the word of an old verdict: %s", op)
+		}
+	}
+}
+
+func TestARestartKeepsTheConfigurationInForce(t *testing.T) {
+	h := newHost(t)
+	a := h.server()
+	h.write(a)
+	stop := h.start()
+	h.until("a in", func() bool { return h.inTable(a) })
+	hash := h.hash()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.writeText("somebody is [editing")
+	h.start()
+	if got := h.hash(); got != hash {
+		t.Errorf("configuration %s is in force, want %s", got, hash)
+	}
+	state, err := os.ReadFile(filepath.Join(h.dir, stateFile))
+	if err != nil || strings.Contains(string(state), "config") {
+		t.Errorf("the state file has the configuration, or: %v", err)
+	}
+}
+
+// What a successor finds must be what was in force, for every setting that can be.
+func TestAFrozenConfigurationIsTheSame(t *testing.T) {
+	for _, path := range []string{"../../../config/testdata/surface.toml", "../../../config/testdata/instances.toml"} {
+		cfg, err := config.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A firewall mark has no protocol, and no version that runs it is known here.
+		cfg.Services = slices.DeleteFunc(cfg.Services, func(s config.Service) bool { return s.Protocol == 0 })
+		memory, err := keep.Create("test", 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer memory.Close()
+		region, err := keep.Open(memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer region.Close()
+		h := &director{cfg: cfg}
+		if err := region.Save(record{Config: h.freezeText()}); err != nil {
+			t.Fatal(err)
+		}
+		back := inForce(region)
+		if back == nil {
+			t.Fatalf("%s: not read back: %v", path, json.Unmarshal(h.freezeText(), new(config.Config)))
+		}
+		if p := config.Compare(cfg, back); !p.Empty() || back.Hash != cfg.Hash {
+			t.Errorf("%s: changed on the way:\n%s", path, p)
+		}
+	}
+}
+
+func TestAnAnswerIsToItsOwnQuestion(t *testing.T) {
+	files := [2]*os.File{}
+	var err error
+	if files[0], files[1], err = link.Pair(); err != nil {
+		t.Fatal(err)
+	}
+	defer files[0].Close()
+	defer files[1].Close()
+	ours, err := link.Open(int(files[1].Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newElector(ours)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	// A prepare that was asked twice is answered twice.
+	for range 2 {
+		e.answer(link.Message{Prepared: &link.Outcome{Generation: e.generation + 1}})
+	}
+	generation, err := e.prepare(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.commit(ctx, generation); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a commit that nobody answered ended with %v", err)
+	}
+	for n := range 20 { // nobody waits: the newest stay
+		e.answer(link.Message{Committed: &link.Outcome{Generation: generation, Error: fmt.Sprint(n)}})
+	}
+	if len(e.answers) != cap(e.answers) {
+		t.Errorf("%d answers are kept", len(e.answers))
+	}
+}
