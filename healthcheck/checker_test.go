@@ -340,7 +340,7 @@ func TestTimeoutOfTheInterval(t *testing.T) {
 		ck.Spec.Timeout = ck.Spec.Interval
 		mustUpdate(t, c, ck)
 		pass(60 * time.Second)
-		if s, _ := c.Status("a"); s.Results < 55 || s.Results > 60 {
+		if s, _ := c.Status("a"); s.Results < 52 || s.Results > 60 {
 			t.Errorf("%d results in 60 s", s.Results)
 		}
 	})

@@ -1,11 +1,8 @@
 package healthcheck
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +18,7 @@ const (
 
 	// startTick gathers the starts of so long a span into one waking: at a thousand
 	// probes a second a good part of their cost is to wake for each.
-	startTick = 10 * time.Millisecond
+	startTick = 20 * time.Millisecond
 
 	// stopGrace is how long Run waits for canceled probes to return.
 	stopGrace = 2 * time.Second
@@ -47,35 +44,6 @@ type loop struct {
 	pending   []Change
 	unheard   int  // members without a result
 	ready     bool // the first round is complete
-}
-
-// A member is one check: its own verdict, on the results of a job.
-type member struct {
-	check   Check
-	tracker *Tracker
-	job     *job
-	state   atomic.Pointer[State] // what observers see of tracker
-}
-
-// A job is one distinct probe, and the checks that want its results.
-type job struct {
-	key      jobKey
-	prober   Prober
-	schedule Schedule
-	members  []*member
-	flight   *flight   // the probe that runs, or lingers
-	started  time.Time // the last start
-	skipped  bool      // the last start was skipped
-
-	queue *queue // starts or judging; nil once retired
-	at    time.Time
-	place int
-}
-
-// A jobKey tells which checks may share a probe.
-type jobKey struct {
-	probe, id               string // id: for those without a probe key
-	interval, fast, timeout time.Duration
 }
 
 // A flight is one probe on its way.
@@ -314,13 +282,6 @@ func (l *loop) observe(m *member, r Result) {
 	}
 }
 
-// publish shows the state of the tracker to observers.
-func (m *member) publish() *State {
-	s := m.tracker.State()
-	m.state.Store(&s)
-	return &s
-}
-
 func (l *loop) startAt(j *job, at time.Time) {
 	j.at = at
 	l.starts.add(j)
@@ -360,112 +321,4 @@ func (l *loop) stop() error {
 		}
 	}
 	return nil
-}
-
-// apply makes set the checks that run.
-func (l *loop) apply(set []Check, now time.Time) {
-	members := make(map[string]*member, len(set))
-	entries := make([]entry, 0, len(set))
-	for _, check := range set {
-		m := l.members[check.ID]
-		if m == nil {
-			m = newMember(check, now)
-		} else if m.check.ProbeKey != check.ProbeKey {
-			m.tracker.BreakRow()
-		}
-		m.tracker.SetPolicy(check.Spec.Policy)
-		m.check = check
-		m.publish()
-		if key := keyOf(&check); m.job == nil || m.job.key != key {
-			l.leave(m)
-			l.join(m, key, now)
-		}
-		members[check.ID] = m
-		entries = append(entries, entry{check.ID, check.Target, check.Spec, &m.state})
-	}
-	for id, m := range l.members {
-		if members[id] == nil {
-			l.leave(m)
-		}
-	}
-	l.members = members
-	l.unheard = 0
-	for _, m := range members {
-		if m.state.Load().Results == 0 {
-			l.unheard++
-		}
-	}
-	l.tolerance = time.Duration(1<<63 - 1)
-	for key := range l.jobs {
-		l.tolerance = min(l.tolerance, key.timeout/2)
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	place := make(map[string]int, len(entries))
-	for i := range entries {
-		place[entries[i].id] = i
-	}
-	l.c.index.Store(&index{entries, place})
-	l.c.stats.checks.Store(int64(len(members)))
-	l.c.stats.probes.Store(int64(len(l.jobs)))
-	l.checkReady()
-}
-
-func newMember(check Check, now time.Time) *member {
-	m := &member{tracker: NewTracker(check.Spec.Policy, now)}
-	switch {
-	case check.Saved != nil && check.Saved.Verdict != Unknown:
-		m.tracker.Restore(*check.Saved)
-	case check.Adopted:
-		m.tracker.Adopt(now)
-	}
-	return m
-}
-
-func keyOf(c *Check) jobKey {
-	k := jobKey{probe: c.ProbeKey, interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout}
-	if k.probe == "" {
-		k.id = c.ID
-	}
-	return k
-}
-
-// join adds a member to the job of key, made if there is none.
-func (l *loop) join(m *member, key jobKey, now time.Time) {
-	j := l.jobs[key]
-	if j == nil {
-		j = &job{key: key, prober: m.check.Prober, schedule: Schedule{
-			Epoch:    l.epoch,
-			Phase:    Phase(key.probe+key.id, key.interval),
-			Interval: key.interval,
-			Fast:     key.fast,
-		}}
-		l.jobs[key] = j
-		l.startAt(j, j.schedule.First(now))
-	}
-	j.members = append(j.members, m)
-	m.job = j
-}
-
-// leave takes a member out of its job. A job without members is retired: a probe
-// of it that still runs is canceled and its result is lost.
-func (l *loop) leave(m *member) {
-	j := m.job
-	if j == nil {
-		return
-	}
-	m.job = nil
-	i := slices.Index(j.members, m)
-	j.members = slices.Delete(j.members, i, i+1)
-	if len(j.members) > 0 {
-		return
-	}
-	delete(l.jobs, j.key)
-	j.queue.remove(j)
-	if f := j.flight; f != nil {
-		f.cancel()
-		if !f.given {
-			f.given = true
-			l.count(-1, +1)
-		}
-	}
 }

@@ -4,7 +4,7 @@ import "time"
 
 // A Schedule says when the probes of one check start. The starts lie on a grid,
 // Epoch + Phase + n × Interval: they do not drift, however late a start or long
-// a probe was. (The Checker gathers the starts of 10 ms.)
+// a probe was. (The Checker gathers the starts of 20 ms.)
 type Schedule struct {
 	Epoch    time.Time     // the same for all checks
 	Phase    time.Duration // 0 <= Phase < Interval; spreads the checks, see [Phase]

@@ -145,22 +145,22 @@ func TestTrackerInvariants(t *testing.T) {
 		p.Initial = rapid.SampledFrom([]Verdict{Up, Down}).Draw(t, "initial")
 		tr := NewTracker(p, noon)
 		was := tr.State().Verdict
-		real := "" // the results that count
+		counts := "" // the results that count
 		for _, letter := range rapid.SliceOfN(rapid.RuneFrom([]rune("+-lxT")), 1, 60).Draw(t, "results") {
 			script(tr, string(letter))
 			if letter == '+' || letter == '-' {
-				real += string(letter)
+				counts += string(letter)
 			}
 			now := tr.State().Verdict
-			fell := strings.HasSuffix(real, strings.Repeat("-", p.Fall))
-			rose := strings.HasSuffix(real, strings.Repeat("+", p.Rise))
+			fell := strings.HasSuffix(counts, strings.Repeat("-", p.Fall))
+			rose := strings.HasSuffix(counts, strings.Repeat("+", p.Rise))
 			switch {
 			case was == Up && (now == Down) != fell:
-				t.Fatalf("up, then %q: %v", real, now)
+				t.Fatalf("up, then %q: %v", counts, now)
 			case was != Up && (now == Up) != rose:
-				t.Fatalf("%v, then %q: %v", was, real, now)
-			case now == Unknown && strings.Contains(real, "-"):
-				t.Fatalf("still unknown after %q", real)
+				t.Fatalf("%v, then %q: %v", was, counts, now)
+			case now == Unknown && strings.Contains(counts, "-"):
+				t.Fatalf("still unknown after %q", counts)
 			}
 			was = now
 		}
