@@ -76,6 +76,23 @@ func FuzzResponse(f *testing.F) {
 	})
 }
 
+// TestRawBound: a body of tiny chunks is six times its content; what is read is
+// bounded all the same.
+func TestRawBound(t *testing.T) {
+	answer := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", maxBody)
+	for text, want := range map[string]healthcheck.Failure{"": "", "xx": "", "y": healthcheck.FailureBody} {
+		p, err := New(Options{Type: "http", Target: netip.MustParseAddrPort("192.0.2.1:80"), HTTP: HTTP{Contains: text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := &counted{r: bytes.NewReader([]byte(answer)), piece: 4096}
+		r := p.(*httpProber).read(context.Background(), time.Now(), from)
+		if r.Failure != want || from.n > maxHeader+maxRawBody {
+			t.Errorf("text %q: %v, %d bytes read", text, r, from.n)
+		}
+	}
+}
+
 // FuzzSearch: the text is found wherever it stands, however the body is cut.
 func FuzzSearch(f *testing.F) {
 	f.Add([]byte("haystack with a needle"), []byte("needle"), uint16(3))
