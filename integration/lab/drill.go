@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 )
 
 // drillDeadline is when a drill that hangs is killed; a whole one takes some six minutes.
@@ -32,14 +30,8 @@ func drillCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				enc := json.NewEncoder(os.Stdout)
-				enc.SetIndent("", "  ")
-				if err := enc.Encode(report); err != nil {
-					return err
-				}
-			} else {
-				report.Print(os.Stdout)
+			if err := show(report, asJSON); err != nil {
+				return err
 			}
 			if !report.OK() {
 				return errFailed
@@ -96,9 +88,6 @@ func drillJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		report.Kernel = unix.ByteSliceToString(u.Release[:])
-	}
+	report.Kernel = sandbox.KernelRelease()
 	return report, nil
 }

@@ -16,6 +16,7 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
+	"bench": benchJob,
 	"drill": drillJob,
 	"shell": shellJob,
 }

@@ -71,10 +71,7 @@ func mountUserMode(work string) error {
 	if err := os.MkdirAll(modules, 0o755); err != nil {
 		return err
 	}
-	release, err := kernelRelease()
-	if err != nil {
-		return err
-	}
+	release := KernelRelease()
 	if err := os.Symlink(userModeModules(release), filepath.Join(modules, release)); err != nil && !os.IsExist(err) {
 		return err
 	}

@@ -46,6 +46,9 @@ type Evidence struct {
 	TCPAttempts []load.Attempt `json:"-"`
 	UDPAttempts []load.Attempt `json:"-"`
 
+	// LostTCP is the first of the lost requests, to see when and how.
+	LostTCP []load.Attempt `json:"lost_tcp,omitempty"`
+
 	Adverts       []observe.Advert       `json:"adverts"`
 	Announcements []observe.Announcement `json:"announcements,omitempty"`
 	Probes        []mono.Time            `json:"-"`

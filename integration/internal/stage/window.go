@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
@@ -50,12 +52,41 @@ func (s *Stage) Watch(ctx context.Context, length time.Duration, steps []Step) *
 	return e
 }
 
+// Since collects the evidence of a window that began in the past, without a look at the directors' sides.
+func (s *Stage) Since(from, to mono.Time) *Evidence {
+	e := &Evidence{From: from, To: to}
+	s.cut(e)
+	return e
+}
+
+// NextAdvert waits for a director's next advert.
+func (s *Stage) NextAdvert(d *drive.Director, limit time.Duration) (mono.Time, error) {
+	begin := mono.Now()
+	for mono.Now() < begin.Add(limit) {
+		for _, a := range s.wire.Adverts.Between(begin, mono.Now()) {
+			if a.Source == d.Host.Addr {
+				return a.At, nil
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return 0, fmt.Errorf("no advert of %s within %v", d.Host.Name, limit)
+}
+
+// maxListed bounds how many lost requests are listed one by one.
+const maxListed = 50
+
 // cut takes the window out of every tape. It waits until the window's last requests have ended.
 func (s *Stage) cut(e *Evidence) {
 	time.Sleep(e.To.Add(settleTime).Until())
 	from, to := e.From, e.To
 	e.TCPAttempts, e.UDPAttempts = s.tcp.Between(from, to), s.udp.Between(from, to)
 	e.TCP, e.UDP = load.Summarise(e.TCPAttempts, from, to), load.Summarise(e.UDPAttempts, from, to)
+	for _, a := range e.TCPAttempts {
+		if a.Failure != load.None && len(e.LostTCP) < maxListed {
+			e.LostTCP = append(e.LostTCP, a)
+		}
+	}
 	e.Adverts = s.wire.Adverts.Between(from, to)
 	e.Announcements = s.wire.Announcements.Between(from, to)
 	e.Probes = s.wire.Probes.Between(from, to)
@@ -64,6 +95,9 @@ func (s *Stage) cut(e *Evidence) {
 	e.Holdings = s.holdings.Between(from, to)
 	e.Tables = s.tables.Between(from, to)
 	e.Writes = s.writes.Between(from, to)
+	if e.Before == nil {
+		return
+	}
 	e.Logs = map[string]string{}
 	for _, d := range s.Directors() {
 		name := d.Host.Name
