@@ -40,6 +40,9 @@ type editFlags struct {
 	dryRun bool
 }
 
+// emergency ends the help of the three.
+const emergency = "It is for emergencies; lasting changes belong in the configuration.\n" + anyDrift
+
 const defaultPersistence = "360" // of ipvsadm's -p without a number
 
 // The options that belong to a service, and those that belong to a server.
@@ -58,7 +61,7 @@ func (e *editFlags) bindTarget(fs *pflag.FlagSet) {
 // bindValues binds what the thing can have.
 func (e *editFlags) bindValues(fs *pflag.FlagSet) {
 	fs.SortFlags = false
-	fs.StringVarP(&e.scheduler, "scheduler", "s", "wlc", "service: `NAME` of rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos")
+	fs.StringVarP(&e.scheduler, "scheduler", "s", "", "service: `NAME` of rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos")
 	fs.StringVarP(&e.persistence, "persistent", "p", "", "service: bind clients for so many `SECONDS`; 0: do not")
 	fs.Lookup("persistent").NoOptDefVal = defaultPersistence
 	fs.StringVarP(&e.netmask, "netmask", "M", "", "service: bind clients by `MASK` (255.255.255.0) or length of prefix")
@@ -67,17 +70,18 @@ func (e *editFlags) bindValues(fs *pflag.FlagSet) {
 	fs.StringVar(&e.engine, "pe", "", "service: persistence `ENGINE`: sip; none")
 
 	e.forward = map[ipvs.Forward]*bool{
-		ipvs.DR:  fs.BoolP("gatewaying", "g", false, "server: direct routing (default)"),
+		ipvs.DR:  fs.BoolP("gatewaying", "g", false, "server: direct routing"),
 		ipvs.NAT: fs.BoolP("masquerading", "m", false, "server: NAT"),
 		ipvs.TUN: fs.BoolP("ipip", "i", false, "server: tunnel"),
 	}
-	fs.Uint32VarP(&e.weight, "weight", "w", 1, "server: share of new connections; 0: none")
-	fs.Uint32VarP(&e.upper, "u-threshold", "x", 0, "server: no new connections from so many on; 0: no limit")
-	fs.Uint32VarP(&e.lower, "l-threshold", "y", 0, "server: new connections again below so many")
+	fs.Uint32VarP(&e.weight, "weight", "w", 0, "server: `SHARE` of new connections; 0: none")
+	fs.Uint32VarP(&e.upper, "u-threshold", "x", 0, "server: no new connections from `COUNT` on; 0: no limit")
+	fs.Uint32VarP(&e.lower, "l-threshold", "y", 0, "server: new connections again below `COUNT`")
 	fs.TextVar(&e.tunnelType, "tun-type", ipvs.IPIP, "server: `TYPE` ipip, gue or gre of the tunnel")
-	fs.Uint16Var(&e.tunnelPort, "tun-port", 0, "server: UDP port of a gue tunnel")
+	fs.Lookup("tun-type").DefValue = "" // edit leaves it
+	fs.Uint16Var(&e.tunnelPort, "tun-port", 0, "server: UDP `PORT` of a gue tunnel")
 	e.tunnelChecksum = map[ipvs.TunnelChecksum]*bool{
-		ipvs.NoChecksum:     fs.Bool("tun-nocsum", false, "server: no checksum in the tunnel (default)"),
+		ipvs.NoChecksum:     fs.Bool("tun-nocsum", false, "server: no checksum in the tunnel"),
 		ipvs.Checksum:       fs.Bool("tun-csum", false, "server: checksum in the tunnel (gue, gre)"),
 		ipvs.RemoteChecksum: fs.Bool("tun-remcsum", false, "server: remote checksum in the tunnel (gue)"),
 	}
@@ -255,7 +259,7 @@ func (t *ipvsTool) add() *cobra.Command {
 	var e editFlags
 	cmd := &cobra.Command{
 		Use: "add SERVICE [-r SERVER]", Short: "Add a service, or with -r a real server to it",
-		Long: "add is for emergencies; lasting changes belong in the configuration. " + anyDrift,
+		Long: "add takes ipvsadm's options and its defaults: -s wlc, -g, -w 1.\n" + emergency,
 		Example: "  lbha ipvs add -t 10.9.0.100:80 -s wrr -p 300\n" +
 			"  lbha ipvs add -t 10.9.0.100:80 -r 10.9.0.3:8080 -m -w 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -272,7 +276,7 @@ func (t *ipvsTool) edit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "edit SERVICE [-r SERVER]", Short: "Change a service, or with -r a real server of it",
 		Long: "edit changes what is said, and leaves the rest as it is (ipvsadm's -E and -e reset it). Connections are kept.\n" +
-			"It is for emergencies; lasting changes belong in the configuration. " + anyDrift,
+			emergency,
 		Example: "  lbha ipvs edit -t 10.9.0.100:80 -r 10.9.0.3 -w 0     # no new connections\n" +
 			"  lbha ipvs edit tcp/10.9.0.100:80 -s wlc -p 0         # another scheduler, no persistence",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -289,7 +293,7 @@ func (t *ipvsTool) delete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete SERVICE [-r SERVER]", Short: "Delete a service and its servers, or with -r one real server",
 		Long: "delete breaks the open connections of what it deletes; to let them end, set the weight to 0 first (edit -w 0).\n" +
-			"It is for emergencies; lasting changes belong in the configuration. " + anyDrift,
+			emergency,
 		Example: "  lbha ipvs delete -t 10.9.0.100:80 -r 10.9.0.3",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k, a, err := e.target(args, t.ports)

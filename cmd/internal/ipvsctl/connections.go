@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/lbha/lbha/ipvs"
 	"github.com/lbha/lbha/ipvs/kernel"
@@ -100,16 +99,8 @@ func NewConnections(all []kernel.Connection, f ConnectionFilter) Connections {
 
 // Write prints one entry a line, and how many there are.
 func (cs Connections) Write(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	templates, engines := 0, false
-	for _, c := range cs.Connections {
-		engines = engines || c.Engine != ""
-	}
-	fmt.Fprint(w, "PROTOCOL\tCLIENT\tSERVICE\tSERVER\tSTATE\tEXPIRES")
-	if engines {
-		fmt.Fprint(w, "\tENGINE")
-	}
-	fmt.Fprintln(w)
+	rows := [][]string{{"PROTOCOL", "CLIENT", "SERVICE", "SERVER", "STATE", "EXPIRES", ""}}
+	templates := 0
 	for _, c := range cs.Connections {
 		client, service, state := c.Client.String(), c.Virtual.String(), c.State
 		if c.Template {
@@ -119,13 +110,13 @@ func (cs Connections) Write(out io.Writer) error {
 		if !c.Virtual.IsValid() {
 			service = "fwmark " + strconv.FormatUint(uint64(c.Mark), 10)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d s", printable(c.Protocol), client, service, c.Server, printable(state), c.Expires)
-		if engines {
-			fmt.Fprintf(w, "\t%s", printable(strings.TrimSpace(c.Engine+" "+c.EngineData)))
+		engine := ""
+		if c.Engine != "" {
+			engine, rows[0][6] = strings.TrimSpace(c.Engine+" "+c.EngineData), "ENGINE"
 		}
-		fmt.Fprintln(w)
+		rows = append(rows, []string{printable(c.Protocol), client, service, c.Server.String(), printable(state), fmt.Sprint(c.Expires, " s"), printable(engine)})
 	}
-	if err := w.Flush(); err != nil {
+	if err := writeColumns(out, rows); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "%s, %s\n", plural(len(cs.Connections)-templates, "connection"), plural(templates, "template"))

@@ -99,59 +99,80 @@ func noService(t ipvs.Table, k ipvs.Key) error {
 	return fmt.Errorf("there is no service %s; the table has %s", k, strings.Join(names, ", "))
 }
 
-// WriteTable prints services and servers, one a line. Thresholds and tunnels have columns if anybody has them.
+// WriteTable prints services and servers, one a line. A service shows the sums of its servers' connections. There are thresholds
+// only if any server has some.
 func (l Listing) WriteTable(out io.Writer) error {
-	thresholds, tunnels := false, false
+	thresholds := false
 	for _, s := range l.Services {
 		for _, r := range s.Servers {
 			thresholds = thresholds || r.UpperThreshold != 0 || r.LowerThreshold != 0
-			tunnels = tunnels || r.Tunnel != nil
 		}
 	}
-	header := []string{"  SERVER", "FORWARD", "WEIGHT", "ACTIVE", "INACTIVE", "PERSISTENT"}
+	row := func(kind, weight string, active, inactive, persistent uint64, upper, lower, options string) []string {
+		cells := []string{kind, weight, fmt.Sprint(active), fmt.Sprint(inactive), fmt.Sprint(persistent)}
+		if thresholds {
+			cells = append(cells, upper, lower)
+		}
+		return append(cells, options)
+	}
+	header := []string{"SCHEDULER / FORWARD", "WEIGHT", "ACTIVE", "INACTIVE", "PERSISTENT"}
 	if thresholds {
 		header = append(header, "UPPER", "LOWER")
 	}
-	if tunnels {
-		header = append(header, "TUNNEL")
-	}
-	return l.write(out, "SERVICE\tSCHEDULER\tOPTIONS", header,
+	return l.write(out, append(header, "OPTIONS"),
 		func(s Service) []string {
-			if options := s.options(); options != "" {
-				return []string{s.Scheduler.String(), options}
+			var active, inactive, persistent uint64
+			for _, r := range s.Servers {
+				active += uint64(r.Active)
+				inactive += uint64(r.Inactive)
+				persistent += uint64(r.Persistent)
 			}
-			return []string{s.Scheduler.String()}
+			return row(s.Scheduler.String(), "", active, inactive, persistent, "", "", s.options())
 		},
 		func(r Server) []string {
-			cells := []string{r.Forward.String(), r.Weight.String(), fmt.Sprint(r.Active), fmt.Sprint(r.Inactive), fmt.Sprint(r.Persistent)}
-			if thresholds {
-				cells = append(cells, fmt.Sprint(r.UpperThreshold), fmt.Sprint(r.LowerThreshold))
-			}
-			if tunnels {
-				cells = append(cells, tunnelText(r.Tunnel))
-			}
-			return cells
+			return row(r.Forward.String(), r.Weight.String(), uint64(r.Active), uint64(r.Inactive), uint64(r.Persistent),
+				limit(r.UpperThreshold), limit(r.LowerThreshold), tunnelText(r.Tunnel))
 		})
 }
 
-// write prints a header, then each service and its servers. A cell that ends a line does not widen its column.
-func (l Listing) write(out io.Writer, title string, header []string, service func(Service) []string, server func(Server) []string) error {
+// write prints a header, then each service and its servers below it.
+func (l Listing) write(out io.Writer, header []string, service func(Service) []string, server func(Server) []string) error {
 	if len(l.Services) == 0 {
 		_, err := fmt.Fprintln(out, "The table is empty: there are no services.")
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	if title != "" {
-		fmt.Fprintln(w, title)
-	}
-	fmt.Fprintln(w, strings.Join(header, "\t"))
+	rows := [][]string{append([]string{"SERVICE / SERVER"}, header...)}
 	for _, s := range l.Services {
-		fmt.Fprintln(w, strings.Join(append([]string{s.Key.String()}, service(s)...), "\t"))
+		rows = append(rows, append([]string{s.Key.String()}, service(s)...))
 		for _, r := range s.Servers {
-			fmt.Fprintln(w, strings.Join(append([]string{"  " + r.Address.String()}, server(r)...), "\t"))
+			rows = append(rows, append([]string{"  " + r.Address.String()}, server(r)...))
 		}
 	}
-	return w.Flush()
+	return writeColumns(out, rows)
+}
+
+// writeColumns prints rows in columns, without spaces at the ends of lines.
+func writeColumns(out io.Writer, rows [][]string) error {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush()
+	for line := range strings.Lines(b.String()) {
+		if _, err := io.WriteString(out, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit writes a threshold, which is none if it is 0.
+func limit(n uint32) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
 }
 
 // options says in words what a service has besides its scheduler.
@@ -182,7 +203,7 @@ func (s Service) options() string {
 
 func tunnelText(t *ipvs.Tunnel) string {
 	if t == nil {
-		return "-"
+		return ""
 	}
 	text := t.Type.String()
 	if t.Port != 0 {

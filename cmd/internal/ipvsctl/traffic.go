@@ -39,7 +39,7 @@ func (l Listing) writeTraffic(out io.Writer, columns []string, exact bool, numbe
 		}
 		return list
 	}
-	err := l.write(out, "", append([]string{"SERVICE / SERVER"}, columns...),
+	err := l.write(out, columns,
 		func(s Service) []string { return cells(s.Traffic) },
 		func(r Server) []string { return cells(r.Traffic) })
 	if err != nil || len(l.Services) == 0 {
