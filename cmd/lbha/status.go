@@ -104,6 +104,12 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 				r.Placement, weight, r.Active, r.Inactive, lastCheck(st.Time, r), r.Reason)
 		}
 	}
+	if len(st.Draining) > 0 {
+		fmt.Fprintln(w, "\nDRAINING\tSERVER\tFOR\tACTIVE\tINACTIVE\tPERSISTENT")
+		for _, d := range st.Draining {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", d.Service, d.Server, age(st.Time, d.Since), d.Active, d.Inactive, d.Persistent)
+		}
+	}
 	if r := st.Config.Reload; r != nil {
 		outcome := "applied"
 		switch {

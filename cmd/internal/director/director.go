@@ -58,6 +58,9 @@ type director struct {
 	frozen     json.RawMessage     // cfg once it is in force, for a successor; it holds secrets
 	checks     []healthcheck.Check // of the pools
 	found      carried             // what the kernel's table held when the pools were made
+	wanted     ipvs.Table          // as Desired last said
+	drains     drains              // what stays beside it until its connections have ended
+	looking    bool                // somebody reads the connections of what drains
 	owned      []ipvs.Key          // that a former process saved as ours; nil once the reconciler knows
 	vrrp       link.State          // as last heard
 	vrrpPID    int
@@ -175,6 +178,7 @@ func (d *director) loop(ctx context.Context) error {
 				d.save()
 			}
 			d.tellSummary()
+			d.lookAfterDrains(ctx)
 		}
 		d.publish()
 	}
@@ -217,7 +221,8 @@ func (d *director) apply() {
 		p.settle(outcomes[:len(p.service.Keys)], d.record)
 		outcomes = outcomes[len(p.service.Keys):]
 	}
-	d.table.Set(d.want(d.cfg, table))
+	d.wanted = table
+	d.table.Set(d.want(d.cfg, d.drains.into(table)))
 	d.unsaved = true
 }
 
@@ -309,7 +314,7 @@ func (d *director) configure(ctx context.Context, instances []config.Instance) (
 // save writes what a successor needs.
 func (d *director) save() {
 	d.unsaved = false
-	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved()}
+	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains}
 	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 	}

@@ -111,6 +111,7 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 			p.inherit(d.pools)
 		}
 		wanted, _ = ipvs.Desired(d.intents(c.pools, c.found))
+		wanted = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now()).into(wanted)
 	}); err != nil {
 		return nil, err
 	}
@@ -217,6 +218,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		for _, p := range c.pools {
 			p.inherit(d.pools)
 		}
+		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
 		d.wantHash = hashOf(c.cfg.Instances)
 		d.level.Set(c.cfg.Global.Log.Level)

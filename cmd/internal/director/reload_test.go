@@ -195,6 +195,9 @@ func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 		}
 		// A firewall mark has no protocol, and no version that runs it is known here.
 		cfg.Services = slices.DeleteFunc(cfg.Services, func(s config.Service) bool { return s.Protocol == 0 })
+		for i := range cfg.Instances {
+			cfg.Instances[i].Tracks = nil // an empty list of a script's arguments returns as none
+		}
 		memory, err := keep.Create("test", 1<<20)
 		if err != nil {
 			t.Fatal(err)

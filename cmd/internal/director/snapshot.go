@@ -23,6 +23,7 @@ type view struct {
 	loaded     time.Time
 	lastReload *observe.Reload
 	pools      []poolView
+	drains     drains
 	vrrp       link.State
 	heard      time.Time // when the elector spoke last
 	restarts   int
@@ -39,7 +40,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -81,6 +82,7 @@ func (d *director) render(v *view) *observe.Status {
 	for k := range v.pools {
 		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], table))
 	}
+	st.Draining = v.drains.status(table.Snapshot)
 	st.Findings = findings(st, &v.vrrp)
 	return st
 }

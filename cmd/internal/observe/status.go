@@ -12,6 +12,7 @@ type Status struct {
 	Elector   Elector    `json:"elector"`
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
+	Draining  []Drain    `json:"draining"` // no longer configured, but with connections that may end
 	Table     Table      `json:"table"`
 	Findings  []Finding  `json:"findings"` // what is wrong now, worst first; empty is good
 }
@@ -91,6 +92,18 @@ type Server struct {
 	Detail    string    `json:"detail,omitempty"` // the last check in a line
 	Active    uint32    `json:"active_connections"`
 	Inactive  uint32    `json:"inactive_connections"`
+}
+
+// Drain is a real server that a reload has removed, and that the kernel keeps with weight 0 until its connections have
+// ended, or until its time is over.
+type Drain struct {
+	Service    string    `json:"service"`
+	Server     string    `json:"server"`
+	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until,omitzero"`
+	Active     uint32    `json:"active_connections"`
+	Inactive   uint32    `json:"inactive_connections"`
+	Persistent uint32    `json:"persistent_connections"`
 }
 
 // Table is the kernel's table as last read.
