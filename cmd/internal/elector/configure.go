@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/vrrp"
-	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/segment"
 )
 
@@ -120,32 +120,24 @@ func (e *elector) apply(p link.Prepare, resume map[string]remembered) {
 	if err != nil {
 		e.happened(nil, "process", "addresses-unreadable", err.Error(), true)
 	}
-	wanted := make(map[string]bool)
+	kept := make(map[*instance]bool)
 	var fresh []*instance
 	for k := range p.Instances {
 		c := p.Instances[k]
-		wanted[c.Name] = true
-		if in := e.byName[c.Name]; in != nil && !in.removed && sameRouter(&in.cfg, &c) {
+		if in := e.byName[c.Name]; in != nil && sameRouter(&in.cfg, &c) {
 			e.reconfigure(in, c)
+			kept[in] = true
 			continue
 		}
 		fresh = append(fresh, &instance{cfg: c})
 	}
 	for _, in := range e.instances {
-		if !wanted[in.cfg.Name] || slices.ContainsFunc(fresh, func(f *instance) bool { return f.cfg.Name == in.cfg.Name }) {
-			in.removed = true
-			if !in.finished {
-				e.step(in, vrrp.Stopped{})
-			}
+		if !kept[in] && !in.finished {
+			e.step(in, vrrp.Stopped{}) // which finishes it at once
 		}
 	}
-	e.instances = slices.DeleteFunc(e.instances, func(in *instance) bool { return in.removed && in.finished })
-	if !e.active {
-		e.releaseOrphans(held, p)
-	}
-	for _, in := range fresh {
-		e.begin(in, resume)
-	}
+	e.instances = slices.DeleteFunc(e.instances, func(in *instance) bool { return !kept[in] })
+	e.begin(fresh, held, resume)
 	e.arrange(p)
 	e.committed, e.active = p, true
 	e.dirty, e.unsaved = true, true
@@ -163,62 +155,14 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 	if string(before) == string(after) {
 		return
 	}
-	moved := !slices.Equal(in.cfg.Addresses, c.Addresses) || !slices.Equal(in.cfg.ExtraAddresses, c.ExtraAddresses)
+	moved := !slices.Equal(in.cfg.Addresses, c.Addresses) || !slices.Equal(in.cfg.ExtraAddresses, c.ExtraAddresses) ||
+		in.cfg.AddressLease != c.AddressLease // which of them are leased
 	in.cfg = c
 	in.expect, _ = expectation(&c) // prepare has seen that it can be made
 	in.expect.Self = in.iface.primary
 	e.useInterfaces(in)
 	e.look(in)
 	e.step(in, vrrp.Reconfigured{Config: machineConfig(&c, in.iface.primary), AddressesChanged: moved})
-}
-
-// begin starts a new instance, or resumes the one that a former process left.
-func (e *elector) begin(in *instance, resume map[string]remembered) {
-	c := &in.cfg
-	in.expect, _ = expectation(c)
-	e.useInterfaces(in)
-	in.iface = e.ifaces[c.Interface]
-	in.machine = vrrp.New(machineConfig(c, netip.Addr{}))
-
-	// A master resumes with all of its addresses or not at all; who starts afresh gives up whatever it finds.
-	have, want := e.found(in)
-	started := vrrp.Started{Held: have > 0}
-	if r, ok := resume[c.Name]; ok {
-		in.slot = r.Slot
-		saved := r.Saved
-		if at := vrrp.Instant(e.region.Clock(r.Slot).Load()); at > saved.LastAdvert {
-			saved.LastAdvert = at
-		}
-		if saved.State != vrrp.Master || have == want {
-			started.Resume = &saved
-		}
-	} else {
-		in.slot = e.freeSlot()
-		e.region.Clock(in.slot).Store(0)
-	}
-	if started.Held {
-		in.held, _ = e.vips(in)
-	}
-	e.instances = append(e.instances, in)
-	e.byName[c.Name] = in
-	// The link first: a resumed master must be able to send at once.
-	e.reopenFilter(in.iface)
-	e.refresh(in.iface)
-	e.look(in)
-	e.step(in, started)
-}
-
-func (e *elector) freeSlot() int {
-	used := make(map[int]bool, len(e.instances))
-	for _, in := range e.instances {
-		used[in.slot] = true
-	}
-	for slot := range keep.Clocks {
-		if !used[slot] {
-			return slot
-		}
-	}
-	panic("elector: more instances than clocks") // prepare refuses that
 }
 
 // useInterfaces makes sure that every interface that the instance names is known.
@@ -246,40 +190,6 @@ func interfaces(c *config.Instance) []string {
 	return names
 }
 
-// found reports how many of the addresses of the instance the kernel has, of how many.
-func (e *elector) found(in *instance) (have, want int) {
-	vips, err := e.vips(in)
-	if err != nil {
-		return 0, 1
-	}
-	missing, err := e.rtnl.Missing(vips)
-	if err != nil {
-		return 0, len(vips)
-	}
-	return len(vips) - len(missing), len(vips)
-}
-
-// releaseOrphans takes off what carries our mark and belongs to nobody: the leavings of a daemon with another
-// configuration.
-func (e *elector) releaseOrphans(held []address.Held, p link.Prepare) {
-	var orphans []address.VIP
-	for _, h := range held {
-		mine := slices.ContainsFunc(p.Instances, func(c config.Instance) bool {
-			return slices.ContainsFunc(slices.Concat(c.Addresses, c.ExtraAddresses), func(a config.Address) bool { return a.Prefix == h.Prefix })
-		})
-		if !mine {
-			orphans = append(orphans, h.VIP)
-		}
-	}
-	if len(orphans) == 0 {
-		return
-	}
-	e.happened(nil, "address", "orphan-released", fmt.Sprintf("%d addresses of a former configuration were still held", len(orphans)), false)
-	if err := e.rtnl.Release(orphans); err != nil {
-		e.happened(nil, "address", "release-failed", err.Error(), true)
-	}
-}
-
 // arrange puts the instances in the order of the configuration and drops interfaces that nobody names any more.
 func (e *elector) arrange(p link.Prepare) {
 	order := make(map[string]int, len(p.Instances))
@@ -301,8 +211,12 @@ func (e *elector) arrange(p link.Prepare) {
 			delete(e.ifaces, name)
 			continue
 		}
+		if i.segment != nil && !e.speaks(i) {
+			e.closeSegment(i) // it only holds addresses now, or is looked at
+		}
 		e.reopenFilter(i)
 	}
+	maps.DeleteFunc(e.limits, func(k limitKey, _ *limit) bool { return e.byName[k.instance] == nil })
 }
 
 // reopenFilter makes the sockets of i listen for what is configured now.

@@ -12,7 +12,6 @@ import (
 	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/announce"
 	"github.com/lbha/lbha/vrrp/segment"
-	"github.com/lbha/lbha/vrrp/wire"
 )
 
 // iface is an interface with the sockets on it. It exists while an instance, or an address of one, names it, whether
@@ -59,6 +58,10 @@ func (e *elector) refresh(i *iface) {
 		state = address.State{}
 	}
 	if state.Index != i.index {
+		if i.index != 0 && state.Index != 0 {
+			// Another link under the name: whoever is master there, it is not us.
+			e.instancesOn(i, func(in *instance) { e.step(in, vrrp.LinkChanged{Source: i.primary}) })
+		}
 		e.closeSockets(i)
 		i.index = state.Index
 	}
@@ -172,11 +175,15 @@ func (e *elector) openSockets(i *iface) error {
 	return nil
 }
 
+func (e *elector) closeSegment(i *iface) {
+	e.forget(i.segment.FD())
+	i.segment.Close()
+	i.segment = nil
+}
+
 func (e *elector) closeSockets(i *iface) {
 	if i.segment != nil {
-		e.forget(i.segment.FD())
-		i.segment.Close()
-		i.segment = nil
+		e.closeSegment(i)
 	}
 	if i.sender != nil {
 		i.sender.Close()
@@ -204,116 +211,6 @@ func (e *elector) retryInterfaces() {
 	for _, i := range e.ifaces {
 		if i.index == 0 || !i.up || i.sender == nil || i.segment == nil && e.speaks(i) || !i.primary.IsValid() {
 			e.refresh(i)
-		}
-	}
-}
-
-// receive drains the VRRP socket of i and delivers what is for an instance.
-func (e *elector) receive(i *iface) {
-	for read := 0; i.segment != nil && read < drainLimit; {
-		n, err := i.segment.Receive(e.packets[:])
-		t := now()
-		for k := range e.packets[:n] {
-			e.deliver(i, &e.packets[k], t)
-		}
-		if err != nil {
-			e.trouble(i, "receive-failed", err)
-			return
-		}
-		if n < len(e.packets) {
-			i.drained = t
-			return
-		}
-		read += n
-	}
-}
-
-// deliver decodes one packet and steps the machine it is for.
-func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
-	_, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
-	in := e.speaker(i, wire.VRID(p.Payload))
-	if in == nil {
-		i.drop(wire.DropForeignVRID)
-		return
-	}
-	if drop == wire.Accepted {
-		drop = in.expect.Check(&e.advert, p.Meta())
-	}
-	if drop != wire.Accepted {
-		e.dropped(in, p.Src, drop)
-		return
-	}
-	in.received++
-	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
-	// last seen empty, so that a step of the clock cannot move a deadline.
-	age := min(p.Age, read.Sub(i.drained))
-	e.step(in, vrrp.AdvertReceived{
-		Source:     p.Src,
-		Version:    vrrp.Version(e.advert.Version),
-		Priority:   vrrp.Priority(e.advert.Priority),
-		Interval:   e.advert.Interval,
-		Addresses:  e.advert.Addresses,
-		ReceivedAt: read.Add(-max(age, 0)),
-	})
-}
-
-// speaker is the instance of a VRID on an interface.
-func (e *elector) speaker(i *iface, vrid uint8) *instance {
-	for _, in := range e.instances {
-		if in.iface == i && uint8(in.cfg.VRID) == vrid && !in.finished {
-			return in
-		}
-	}
-	return nil
-}
-
-func (i *iface) drop(reason wire.Drop) {
-	if i.dropped == nil {
-		i.dropped = make(map[string]uint64)
-	}
-	i.dropped[reason.String()]++
-}
-
-// hear reads ARP packets in which somebody else claims an address of ours.
-func (e *elector) hear(i *iface) {
-	var heard [16]announce.Conflict
-	n, err := i.listener.Heard(heard[:])
-	if err != nil {
-		e.trouble(i, "receive-failed", err)
-	}
-	for _, c := range heard[:n] {
-		e.instancesOn(i, func(in *instance) {
-			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, func(a config.Address) bool { return a.Prefix.Addr() == c.IP }) {
-				e.step(in, vrrp.AnnouncementHeard{Address: c.IP})
-			}
-		})
-	}
-}
-
-// audit counts what the socket filters kept away, by reason: a bounded look once a second.
-func (e *elector) audit() {
-	var refused [256]segment.Rejected
-	for _, i := range e.ifaces {
-		if i.segment == nil {
-			continue
-		}
-		n, lost, err := i.segment.Audit(refused[:])
-		if err != nil {
-			e.trouble(i, "receive-failed", err)
-			continue
-		}
-		for _, r := range refused[:n] {
-			if in := e.speaker(i, r.VRID); in != nil {
-				e.dropped(in, r.Src, r.Reason)
-			} else {
-				i.drop(r.Reason)
-			}
-		}
-		if lost > 0 {
-			if i.dropped == nil {
-				i.dropped = make(map[string]uint64)
-			}
-			i.dropped["unexamined"] += uint64(lost)
 		}
 	}
 }
@@ -348,14 +245,37 @@ func (e *elector) lostAddress(index int, p netip.Prefix) {
 // verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
 // a notification is a hint, not a state. The mark of an address is not asked for: old kernels keep none.
 func (e *elector) verify() {
+	var all []address.VIP
 	for _, in := range e.instances {
-		if len(in.held) == 0 {
-			continue
-		}
-		if missing, err := e.rtnl.Missing(in.held); err == nil && len(missing) > 0 {
-			e.step(in, vrrp.AddressLost{Address: missing[0].Prefix.Addr()})
+		all = append(all, in.held...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	gone, err := e.rtnl.Missing(all) // one look for all: it lists every address of this host
+	if err != nil {
+		return
+	}
+	missing := make(map[place]bool, len(gone))
+	for _, v := range gone {
+		missing[placeOf(v)] = true
+	}
+	for _, in := range e.instances {
+		for _, v := range in.held {
+			if missing[placeOf(v)] || e.astray(in, v) {
+				e.step(in, vrrp.AddressLost{Address: v.Prefix.Addr()})
+				break
+			}
 		}
 	}
+}
+
+// astray reports whether a held address is on another link than the one that has its interface's name by now.
+func (e *elector) astray(in *instance, v address.VIP) bool {
+	return slices.ContainsFunc(in.cfg.Addresses, func(a config.Address) bool {
+		i := e.ifaces[a.Interface]
+		return a.Prefix == v.Prefix && i != nil && i.index != 0 && i.index != v.Index
+	})
 }
 
 // trouble reports a problem with the sockets of an interface, once until it changes.

@@ -19,8 +19,7 @@ type instance struct {
 	iface   *iface
 	machine *vrrp.Machine
 	expect  wire.Expect
-	slot    int  // of its clock in the memory file
-	removed bool // no longer configured: gone once it has finished
+	slot    int // of its clock in the memory file
 
 	finished bool
 	due      vrrp.Instant // the deadline of the timer that is being delivered; 0: none
@@ -40,7 +39,6 @@ type lateness struct {
 type counts struct {
 	received uint64
 	dropped  map[string]uint64
-	warned   bool
 }
 
 // lateAfter is the lateness of an advert that is worth counting.
@@ -142,6 +140,10 @@ func (e *elector) do(in *instance, effect vrrp.Effect) vrrp.Event {
 	case vrrp.Finding:
 		e.finding(in, &effect)
 	case vrrp.Reject:
+		if effect.Reason == vrrp.RejectCommand { // no packet
+			e.happened(in, "operation", string(effect.Reason), "there is nothing to hand over: this director is not master", true)
+			return nil
+		}
 		in.drop(string(effect.Reason))
 	case vrrp.Finished:
 		in.finished = true
@@ -188,19 +190,26 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 	return nil
 }
 
-// vips resolves the addresses of the instance to interfaces as they are now.
-func (e *elector) vips(in *instance) ([]address.VIP, error) {
-	var vips []address.VIP
-	for _, group := range [][]config.Address{in.cfg.Addresses, in.cfg.ExtraAddresses} {
-		for _, a := range group {
-			i := e.ifaces[a.Interface]
-			if i == nil || i.index == 0 {
-				return nil, fmt.Errorf("interface %s of address %s does not exist", a.Interface, a.Prefix)
-			}
-			vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
+// place is what makes an address one in the kernel; its label does not.
+type place struct {
+	index  int
+	prefix netip.Prefix
+}
+
+func placeOf(v address.VIP) place { return place{v.Index, v.Prefix} }
+
+// vips resolves the addresses of the instance to interfaces as they are now. With an error, which names one that cannot
+// be, it returns the others.
+func (e *elector) vips(in *instance) (vips []address.VIP, err error) {
+	for _, a := range slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses) {
+		i := e.ifaces[a.Interface]
+		if i == nil || i.index == 0 {
+			err = fmt.Errorf("interface %s of address %s does not exist", a.Interface, a.Prefix)
+			continue
 		}
+		vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
 	}
-	return vips, nil
+	return vips, err
 }
 
 // byLease splits addresses into those that get the lease and those that stay for ever.
@@ -221,15 +230,45 @@ func (e *elector) claim(in *instance, lease time.Duration) error {
 	if err != nil {
 		return err
 	}
-	limited, permanent := in.byLease(vips)
-	err = errors.Join(e.claimAll(limited, lease), e.claimAll(permanent, 0))
-	gone := slices.DeleteFunc(slices.Clone(in.held), func(v address.VIP) bool { return slices.Contains(vips, v) })
-	in.held = vips
 	e.dirty = true
-	if len(gone) > 0 {
-		err = errors.Join(err, e.rtnl.Release(gone))
+	wanted := make(map[place]string, len(vips))
+	for _, v := range vips {
+		wanted[placeOf(v)] = v.Label
 	}
-	return err
+	var relabelled, gone []address.VIP
+	for _, v := range in.held {
+		switch label, ok := wanted[placeOf(v)]; {
+		case !ok:
+			gone = append(gone, v)
+		case label != v.Label:
+			relabelled = append(relabelled, v)
+		}
+	}
+	// The kernel changes no label: such an address has to go, for as long as it takes to ask.
+	errs := []error{e.rtnl.Release(relabelled), e.claimBoth(in, vips, lease)}
+	in.held = vips
+	if gone = e.unshared(in, gone); len(gone) > 0 {
+		// With the first address of a subnet the kernel may take the others off: they are claimed once more.
+		errs = append(errs, e.rtnl.Release(gone), e.claimBoth(in, vips, lease))
+	}
+	return errors.Join(errs...)
+}
+
+// unshared is what of vips no other instance holds: a reload may have moved an address, and its new holder may have
+// been first.
+func (e *elector) unshared(in *instance, vips []address.VIP) []address.VIP {
+	return slices.DeleteFunc(vips, func(v address.VIP) bool {
+		return slices.ContainsFunc(e.instances, func(other *instance) bool {
+			holds := func(h address.VIP) bool { return placeOf(h) == placeOf(v) }
+			return other != in && slices.ContainsFunc(other.held, holds)
+		})
+	})
+}
+
+// claimBoth claims the leased and the permanent ones.
+func (e *elector) claimBoth(in *instance, vips []address.VIP, lease time.Duration) error {
+	limited, permanent := in.byLease(vips)
+	return errors.Join(e.claimAll(limited, lease), e.claimAll(permanent, 0))
 }
 
 func (e *elector) claimAll(vips []address.VIP, lease time.Duration) error {
@@ -247,22 +286,22 @@ func (e *elector) renew(in *instance, lease time.Duration) error {
 	return e.rtnl.Renew(limited, lease)
 }
 
+// release takes off what the instance holds, and what it would hold: a former process may have put it there.
 func (e *elector) release(in *instance) error {
 	e.dirty = true
-	vips, err := e.vips(in)
-	if err != nil {
-		vips = in.held // what we know to have put there; the interface took the rest with it
-	}
+	vips, _ := e.vips(in) // what is on no interface needs no release
 	for _, v := range in.held {
-		if !slices.Contains(vips, v) {
+		if !slices.ContainsFunc(vips, func(w address.VIP) bool { return placeOf(w) == placeOf(v) }) {
 			vips = append(vips, v)
 		}
 	}
 	in.held = nil
-	if len(vips) == 0 {
-		return nil
+	vips = e.unshared(in, vips)
+	if err := e.rtnl.Release(vips); err != nil {
+		in.held = vips // for the next attempt, whatever the configuration is then
+		return err
 	}
-	return e.rtnl.Release(vips)
+	return nil
 }
 
 // announce sends one round for each interface that has addresses of the instance.

@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -199,7 +200,7 @@ func (e *elector) onStop() {
 	if _, err := unix.Read(e.stopFD, buf[:]); err != nil {
 		return
 	}
-	e.stops++
+	e.stops += int(binary.NativeEndian.Uint64(buf[:])) // two at once are two
 	for _, in := range e.instances {
 		if !in.finished {
 			e.step(in, vrrp.Stopped{Wait: e.stops == 1})

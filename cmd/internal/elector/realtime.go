@@ -3,6 +3,7 @@ package elector
 import (
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,9 +42,10 @@ type collector struct{ wake chan struct{} }
 func newCollector() *collector {
 	c := &collector{wake: make(chan struct{}, 1)}
 	go func() {
-		var stats runtime.MemStats
+		// Unlike runtime.ReadMemStats this does not stop the world.
+		live := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		for range c.wake {
-			if runtime.ReadMemStats(&stats); stats.HeapAlloc > collectAt {
+			if metrics.Read(live); live[0].Value.Uint64() > collectAt {
 				runtime.GC()
 			}
 		}

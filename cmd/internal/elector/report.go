@@ -84,6 +84,9 @@ func (e *elector) finding(in *instance, f *vrrp.Finding) {
 		e.happened(in, "finding", string(f.Reason), text+" is over", false)
 		return
 	}
+	if f.Reason == vrrp.ReasonNobodyTookOver {
+		e.unsaved = true // the commanded hand-over is over, without a transition
+	}
 	e.limited(in, "finding-"+string(f.Reason), "finding", string(f.Reason), text)
 	e.dirty = true
 }

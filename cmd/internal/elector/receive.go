@@ -1,0 +1,122 @@
+package elector
+
+import (
+	"slices"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/announce"
+	"github.com/lbha/lbha/vrrp/segment"
+	"github.com/lbha/lbha/vrrp/wire"
+)
+
+// receive drains the VRRP socket of i and delivers what is for an instance.
+func (e *elector) receive(i *iface) {
+	for read := 0; i.segment != nil && read < drainLimit; {
+		n, err := i.segment.Receive(e.packets[:])
+		t := now()
+		for k := range e.packets[:n] {
+			e.deliver(i, &e.packets[k], t)
+		}
+		if err != nil {
+			e.trouble(i, "receive-failed", err)
+			return
+		}
+		if n < len(e.packets) {
+			i.drained = t
+			return
+		}
+		read += n
+	}
+}
+
+// deliver decodes one packet and steps the machine it is for.
+func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
+	_, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
+	in := e.speaker(i, wire.VRID(p.Payload))
+	if in == nil {
+		i.drop(wire.DropForeignVRID)
+		return
+	}
+	if drop == wire.Accepted {
+		drop = in.expect.Check(&e.advert, p.Meta())
+	}
+	if drop != wire.Accepted {
+		e.dropped(in, p.Src, drop)
+		return
+	}
+	in.received++
+	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
+	// last seen empty, so that a step of the clock cannot move a deadline.
+	age := min(p.Age, read.Sub(i.drained))
+	e.step(in, vrrp.AdvertReceived{
+		Source:     p.Src,
+		Version:    vrrp.Version(e.advert.Version),
+		Priority:   vrrp.Priority(e.advert.Priority),
+		Interval:   e.advert.Interval,
+		Addresses:  e.advert.Addresses,
+		ReceivedAt: read.Add(-max(age, 0)),
+	})
+}
+
+// speaker is the instance of a VRID on an interface.
+func (e *elector) speaker(i *iface, vrid uint8) *instance {
+	for _, in := range e.instances {
+		if in.iface == i && uint8(in.cfg.VRID) == vrid && !in.finished {
+			return in
+		}
+	}
+	return nil
+}
+
+func (i *iface) drop(reason wire.Drop) {
+	if i.dropped == nil {
+		i.dropped = make(map[string]uint64)
+	}
+	i.dropped[reason.String()]++
+}
+
+// hear reads ARP packets in which somebody else claims an address of ours.
+func (e *elector) hear(i *iface) {
+	var heard [16]announce.Conflict
+	n, err := i.listener.Heard(heard[:])
+	if err != nil {
+		e.trouble(i, "receive-failed", err)
+	}
+	for _, c := range heard[:n] {
+		for _, in := range e.instances { // it may speak on another interface than this
+			ours := func(a config.Address) bool { return a.Interface == i.name && a.Prefix.Addr() == c.IP }
+			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, ours) {
+				e.step(in, vrrp.AnnouncementHeard{Address: c.IP})
+			}
+		}
+	}
+}
+
+// audit counts what the socket filters kept away, by reason: a bounded look once a second.
+func (e *elector) audit() {
+	var refused [256]segment.Rejected
+	for _, i := range e.ifaces {
+		if i.segment == nil {
+			continue
+		}
+		n, lost, err := i.segment.Audit(refused[:])
+		if err != nil {
+			e.trouble(i, "receive-failed", err)
+			continue
+		}
+		for _, r := range refused[:n] {
+			if in := e.speaker(i, r.VRID); in != nil {
+				e.dropped(in, r.Src, r.Reason)
+			} else {
+				i.drop(r.Reason)
+			}
+		}
+		if lost > 0 {
+			if i.dropped == nil {
+				i.dropped = make(map[string]uint64)
+			}
+			i.dropped["unexamined"] += uint64(lost)
+		}
+	}
+}
