@@ -42,7 +42,6 @@ type child struct {
 	deaths  int // in a row, each within stableAfter of its start
 	ready   bool
 	missed  int // watchdog periods without a pet
-	stopped bool
 }
 
 // message is what a child said on its notify socket, or that it ended.

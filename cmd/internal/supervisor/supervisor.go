@@ -22,12 +22,14 @@ const (
 	// that a supervisor that was itself stopped does not accuse its children.
 	watchdogPeriod = time.Second
 	watchdogMissed = 10
+	// restartRetry is the least pause after a process could not even be made.
+	restartRetry = 100 * time.Millisecond
 	// The elector bounds its own hand-over by the master-down interval (at most 3 × 255 s and a skew, in version 2);
 	// the director has only files to close.
 	electorStop  = 15 * time.Minute
 	directorStop = 10 * time.Second
 
-	electorMemory  = 4 << 20
+	electorMemory  = 16 << 20 // twice its largest configuration, and the roles
 	directorMemory = 64 << 20
 )
 
@@ -67,6 +69,7 @@ type supervisor struct {
 	restarts          chan *child
 	everReady         bool
 	stopping          bool
+	reload            bool             // was asked of a director that could not hear it
 	deadline          <-chan time.Time // of the stop step under way
 	err               error
 }
@@ -124,8 +127,15 @@ func (s *supervisor) loop(signals <-chan os.Signal) error {
 
 func (s *supervisor) onSignal(sig os.Signal) {
 	switch sig {
-	case syscall.SIGHUP, syscall.SIGUSR1:
-		s.director.signal(sig)
+	case syscall.SIGHUP:
+		// A process that has just begun would die of it.
+		if s.reload = !s.director.ready; !s.reload {
+			s.director.signal(sig)
+		}
+	case syscall.SIGUSR1:
+		if s.director.ready {
+			s.director.signal(sig)
+		}
 	default:
 		s.stop()
 	}
@@ -137,7 +147,9 @@ func (s *supervisor) stop() {
 		s.stopping = true
 		s.deadline = time.After(electorStop)
 		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-		s.log.Info("stopping: the elector hands over first")
+		if s.err == nil {
+			s.log.Info("stopping: the elector hands over first")
+		}
 	}
 	if s.elector.process != nil {
 		s.elector.signal(syscall.SIGTERM)
@@ -154,14 +166,19 @@ func (s *supervisor) stopDirector() {
 func (s *supervisor) onNotify(m message) {
 	c := m.child
 	c.missed = 0
-	if m.vars["READY"] == "1" && !c.ready {
+	if m.vars["READY"] == "1" {
 		c.ready = true
-		if s.elector.ready && s.director.ready && !s.everReady {
+		// The end of the start; or of a reload, which is the director's to tell: the elector has only done its part.
+		if s.elector.ready && s.director.ready && (!s.everReady || c == s.director) {
 			s.everReady = true
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
 		}
-	} else if m.vars["READY"] == "1" {
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // the end of a reload
+	}
+	if c != s.director {
+		return // it sees more than the elector
+	}
+	if c.ready && s.reload {
+		s.onSignal(syscall.SIGHUP)
 	}
 	if usec, ok := m.vars["MONOTONIC_USEC"]; ok && m.vars["RELOADING"] == "1" {
 		_, _ = daemon.SdNotify(false, daemon.SdNotifyReloading+"\nMONOTONIC_USEC="+usec)
@@ -174,7 +191,7 @@ func (s *supervisor) onNotify(m message) {
 func (s *supervisor) onEnd(m message) {
 	c := m.child
 	lived := time.Since(c.started)
-	c.process = nil
+	c.process, c.ready = nil, false
 	switch {
 	case s.stopping:
 		if c == s.elector {
@@ -183,7 +200,6 @@ func (s *supervisor) onEnd(m message) {
 	case m.ended != nil && m.ended.ExitCode() == ExitFatal && !s.everReady:
 		// It has printed its reason. Nothing has been claimed yet, so there is nothing to hand over.
 		s.err = ErrFatal
-		s.stopping = true
 		s.stop()
 	default:
 		if lived >= stableAfter {
@@ -206,8 +222,9 @@ func (s *supervisor) restart(c *child) {
 	}
 	if err := c.start(s.messages); err != nil {
 		s.log.Error("restart failed", "process", c.role, "error", err)
+		pause := max(backoff(c.deaths), restartRetry)
 		c.deaths++
-		time.AfterFunc(backoff(len("retries")), func() { s.restarts <- c })
+		time.AfterFunc(pause, func() { s.restarts <- c })
 	}
 }
 
