@@ -72,7 +72,9 @@ func root() *cobra.Command {
 		statusCommand(client),
 		explainCommand(client),
 		failoverCommand(client),
+		serverCommand(client),
 		ipvsCommand(),
+		realserverCommand(),
 		versionCommand(),
 	)
 	return cmd
