@@ -101,7 +101,7 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 				weight = fmt.Sprintf("%d of %d", r.Weight, r.Wanted)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Address, p(r.State, r.State == "up"), age(st.Time, r.Since),
-				r.Placement, weight, r.Active, r.Inactive, lastCheck(st.Time, r), r.Reason)
+				r.Placement, weight, r.Active, r.Inactive, lastCheck(st.Time, r), ordered(r)+r.Reason)
 		}
 	}
 	if len(st.Draining) > 0 {
@@ -127,6 +127,14 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	return w.Flush()
+}
+
+// ordered puts an operator's order before the reason of the checks.
+func ordered(r observe.Server) string {
+	if r.Order == "" {
+		return ""
+	}
+	return "ordered " + r.Order + "; "
 }
 
 func lastCheck(now time.Time, r observe.Server) string {

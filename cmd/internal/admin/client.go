@@ -65,6 +65,12 @@ func (c *Client) Failover(ctx context.Context, req FailoverRequest) error {
 	return err
 }
 
+// Server gives an order for a real server, and returns when the kernel's table says so.
+func (c *Client) Server(ctx context.Context, req ServerRequest) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/server", req)
+	return err
+}
+
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
 	var payload io.Reader
 	if body != nil {

@@ -5,6 +5,7 @@
 //	GET  /v1/events?since=&limit=   the journal
 //	POST /v1/plan               what a reload of {path} would do
 //	POST /v1/reload             {path, expect}: plan, apply, verify
+//	POST /v1/server             {service, server, action, weight, for, reason}: drain, disable, enable, weight
 //	POST /v1/failover           {instance, lift}: hand over now, or take part again
 //
 // The socket has mode 0660. Whoever may connect may read; acting takes the daemon's own user or root, as the kernel

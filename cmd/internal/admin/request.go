@@ -1,6 +1,10 @@
 package admin
 
-import "github.com/lbha/lbha/cmd/internal/observe"
+import (
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/observe"
+)
 
 // Change is one planned or applied step.
 type Change struct {
@@ -44,6 +48,27 @@ type ReloadResult struct {
 type FailoverRequest struct {
 	Instance string `json:"instance,omitempty"`
 	Lift     bool   `json:"lift,omitempty"`
+}
+
+// Action is an order for a real server.
+type Action string
+
+// The orders.
+const (
+	Drain   Action = "drain"   // no new connections; out when the last has ended
+	Disable Action = "disable" // out at once
+	Enable  Action = "enable"  // lift the order
+	Weight  Action = "weight"  // another weight
+)
+
+// ServerRequest orders something for one real server.
+type ServerRequest struct {
+	Service string        `json:"service"`
+	Server  string        `json:"server"`
+	Action  Action        `json:"action"`
+	Weight  int           `json:"weight,omitempty"` // of Weight
+	For     time.Duration `json:"for,omitempty"`    // nanoseconds; 0: until lifted
+	Reason  string        `json:"reason,omitempty"`
 }
 
 // Events is a piece of the journal.

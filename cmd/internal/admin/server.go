@@ -26,6 +26,7 @@ type Backend interface {
 	Plan(context.Context, PlanRequest) (*Plan, error)
 	Reload(context.Context, ReloadRequest) (*ReloadResult, error)
 	Failover(context.Context, FailoverRequest) error
+	Server(context.Context, ServerRequest) error
 }
 
 // ErrBusy is returned by Listen when a daemon already serves the socket.
@@ -125,6 +126,9 @@ func (s *server) routes() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/plan", act(s, func(ctx context.Context, req PlanRequest) (any, error) { return s.b.Plan(ctx, req) }))
 	mux.HandleFunc("POST /v1/reload", act(s, func(ctx context.Context, req ReloadRequest) (any, error) { return s.b.Reload(ctx, req) }))
+	mux.HandleFunc("POST /v1/server", act(s, func(ctx context.Context, req ServerRequest) (any, error) {
+		return struct{}{}, s.b.Server(ctx, req)
+	}))
 	mux.HandleFunc("POST /v1/failover", act(s, func(ctx context.Context, req FailoverRequest) (any, error) {
 		return struct{}{}, s.b.Failover(ctx, req)
 	}))
@@ -134,7 +138,8 @@ func (s *server) routes() http.Handler {
 // act guards a request that reads files or changes something.
 func act[Req any](s *server, do func(context.Context, Req) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if uid, _ := r.Context().Value(peerKey{}).(int); uid != 0 && uid != s.uid {
+		uid, known := r.Context().Value(peerKey{}).(int)
+		if !known || uid != 0 && uid != s.uid {
 			fail(w, http.StatusForbidden, fmt.Errorf("user %d may read the status, not change anything; use root", uid))
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -60,6 +61,7 @@ type director struct {
 	found      carried             // what the kernel's table held when the pools were made
 	wanted     ipvs.Table          // as Desired last said
 	drains     drains              // what stays beside it until its connections have ended
+	orders     orders              // of operators
 	looking    bool                // somebody reads the connections of what drains
 	owned      []ipvs.Key          // that a former process saved as ours; nil once the reconciler knows
 	vrrp       link.State          // as last heard
@@ -83,6 +85,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		reloads: make(chan struct{}, 1),
 		started: time.Now(),
 		files:   newWriter(),
+		orders:  orders{},
 		cfg:     cfg, loaded: time.Now(),
 	}
 	d.checker = healthcheck.NewChecker(healthcheck.Options{})
@@ -178,6 +181,7 @@ func (d *director) loop(ctx context.Context) error {
 				d.save()
 			}
 			d.tellSummary()
+			d.expire(time.Now())
 			d.lookAfterDrains(ctx)
 		}
 		d.publish()
@@ -230,7 +234,7 @@ func (d *director) apply() {
 func (d *director) intents(pools []*pool, found carried) []ipvs.Intent {
 	var intents []ipvs.Intent
 	for _, p := range pools {
-		intents = append(intents, p.intents(d.checker.Verdict, found)...)
+		intents = append(intents, p.intents(d.checker.Verdict, found, d.orders)...)
 	}
 	return intents
 }
@@ -314,7 +318,7 @@ func (d *director) configure(ctx context.Context, instances []config.Instance) (
 // save writes what a successor needs.
 func (d *director) save() {
 	d.unsaved = false
-	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains}
+	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders)}
 	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 	}

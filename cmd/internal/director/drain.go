@@ -129,7 +129,7 @@ const drainLook = 2 * time.Second
 
 // lookAfterDrains reads the connections of what drains, beside the loop, and removes what has drained.
 func (d *director) lookAfterDrains(ctx context.Context) {
-	if len(d.drains) == 0 || d.looking {
+	if len(d.drains) == 0 && !d.orders.draining() || d.looking {
 		return
 	}
 	d.looking = true
@@ -141,14 +141,13 @@ func (d *director) lookAfterDrains(ctx context.Context) {
 				return // the table's own event tells of it
 			}
 			still, over := d.drains.ended(state.Snapshot, time.Now())
-			if len(over) == 0 {
-				return
-			}
 			d.drains = still
 			for _, e := range over {
 				d.record(e)
 			}
-			d.apply()
+			if d.drained(state.Snapshot, time.Now()) || len(over) > 0 {
+				d.apply()
+			}
 		})
 	}()
 }

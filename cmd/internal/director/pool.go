@@ -42,7 +42,7 @@ func (c carried) serving(s *config.Service, server *config.Server) bool {
 }
 
 // intents says what each virtual service of the pool should be, given the verdicts.
-func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carried) []ipvs.Intent {
+func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carried, orders orders) []ipvs.Intent {
 	intents := make([]ipvs.Intent, 0, len(p.service.Keys))
 	for _, key := range p.service.Keys {
 		in := ipvs.Intent{Service: virtualService(p.service, key), Policy: policy(p.service), QuorumLost: p.outcomes[key].QuorumLost}
@@ -56,6 +56,7 @@ func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carrie
 				Verdict:       combined(p.checks[i], verdict),
 				Carried:       was,
 				CarriedWeight: weight,
+				Override:      orders.override(p.service.Name, server),
 			})
 		}
 		intents = append(intents, in)

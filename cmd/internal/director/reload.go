@@ -219,6 +219,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 			p.inherit(d.pools)
 		}
 		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
+		d.orders = d.orders.onlyOf(c.cfg)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
 		d.wantHash = hashOf(c.cfg.Instances)
 		d.level.Set(c.cfg.Global.Log.Level)

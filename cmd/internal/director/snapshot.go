@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ type view struct {
 	lastReload *observe.Reload
 	pools      []poolView
 	drains     drains
+	orders     orders
 	vrrp       link.State
 	heard      time.Time // when the elector spoke last
 	restarts   int
@@ -40,7 +42,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, drains: d.drains, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -80,7 +82,7 @@ func (d *director) render(v *view) *observe.Status {
 		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp))
 	}
 	for k := range v.pools {
-		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], table))
+		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], v.orders, table))
 	}
 	st.Draining = v.drains.status(table.Snapshot)
 	st.Findings = findings(st, &v.vrrp)
@@ -127,7 +129,7 @@ func instanceStatus(c *config.Instance, state *link.State) observe.Instance {
 	return in
 }
 
-func (d *director) serviceStatus(p *poolView, table *ipvs.State) observe.Service {
+func (d *director) serviceStatus(p *poolView, orders orders, table *ipvs.State) observe.Service {
 	c := p.service
 	s := observe.Service{Name: c.Name, Addresses: []string{}, Scheduler: c.Scheduler.String(), Forward: c.Forward.String(), Quorum: c.Quorum, Servers: []observe.Server{}}
 	for _, k := range c.Keys {
@@ -137,15 +139,16 @@ func (d *director) serviceStatus(p *poolView, table *ipvs.State) observe.Service
 		s.Alive, s.Fallback = int(p.outcomes[0].Alive), p.outcomes[0].QuorumLost
 	}
 	for n := range c.Servers {
-		s.Servers = append(s.Servers, d.serverStatus(p, n, table))
+		s.Servers = append(s.Servers, d.serverStatus(p, n, orders, table))
 	}
 	return s
 }
 
 // serverStatus is the story of one server: what its checks say and what the kernel has.
-func (d *director) serverStatus(p *poolView, n int, table *ipvs.State) observe.Server {
+func (d *director) serverStatus(p *poolView, n int, orders orders, table *ipvs.State) observe.Server {
 	c := &p.service.Servers[n]
 	s := observe.Server{Address: c.Address.String(), Wanted: int(c.Weight), Backup: c.Backup, State: healthcheck.Up.String(), Reason: "no check", LastOK: true}
+	s.Order = orders.text(p.service.Name, c)
 	if check, ok := d.deciding(p.checks[n]); ok {
 		s.State, s.Since, s.Reason = check.Verdict.String(), check.Since, string(check.Reason)
 		if check.Cause.Detail != "" {

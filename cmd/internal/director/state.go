@@ -23,6 +23,7 @@ type saved struct {
 	Boot     string                       `json:"boot"` // of the kernel; a table does not survive it
 	Owned    []ipvs.Key                   `json:"owned"`
 	Verdicts map[string]healthcheck.Saved `json:"verdicts"`
+	Orders   orders                       `json:"orders,omitempty"`
 	Drains   drains                       `json:"drains,omitempty"`
 
 	old bool // from the file: of a daemon that ended, who knows when

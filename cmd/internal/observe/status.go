@@ -87,6 +87,7 @@ type Server struct {
 	Weight    int       `json:"weight"`    // in the kernel
 	Wanted    int       `json:"configured_weight"`
 	Backup    bool      `json:"backup,omitempty"`
+	Order     string    `json:"order,omitempty"` // an operator's, with its reason and end
 	LastCheck time.Time `json:"last_check,omitzero"`
 	LastOK    bool      `json:"last_ok"`
 	Detail    string    `json:"detail,omitempty"` // the last check in a line
