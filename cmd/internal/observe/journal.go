@@ -51,7 +51,7 @@ func (j *Journal) Since(seq uint64, limit int) []Event {
 	if limit > 0 && j.next > from && j.next-from > uint64(limit) {
 		from = j.next - uint64(limit)
 	}
-	var events []Event
+	events := []Event{}
 	for s := from; s < j.next; s++ {
 		events = append(events, j.ring[s%uint64(len(j.ring))])
 	}

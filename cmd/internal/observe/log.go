@@ -62,7 +62,7 @@ func (h *journalHandler) WithGroup(name string) slog.Handler {
 }
 
 func (h *journalHandler) Handle(_ context.Context, r slog.Record) error {
-	vars := map[string]string{}
+	vars := map[string]string{"SYSLOG_IDENTIFIER": "lbha"}
 	text := r.Message
 	add := func(a slog.Attr) bool {
 		value := a.Value.Resolve().String()

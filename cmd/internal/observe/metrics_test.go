@@ -1,0 +1,104 @@
+package observe
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// filled is a snapshot in which everything that has a metric is there.
+func filled() *Status {
+	return &Status{
+		Name: "lb1", Version: "1.2.3", Time: time.Unix(1, 0),
+		Config:  Config{Hash: "abc", Reload: &Reload{Error: "refused"}},
+		Elector: Elector{Connected: true, Restarts: 2},
+		Instances: []Instance{
+			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9},
+			{Name: "mail", State: "backup", Priority: 100},
+		},
+		Services: []Service{
+			{Name: "www", Alive: 2, Servers: []Server{
+				{Address: "10.9.0.3:80", State: "up", InTable: true, Weight: 2, Active: 10, Inactive: 11},
+				{Address: "10.9.0.4:80", State: "down"},
+			}},
+			{Name: "dns", Fallback: true, Servers: []Server{{Address: "10.9.0.3:80", State: "unknown"}}},
+		},
+		Table:    Table{Drifts: 12, Writes: 13, Error: "no"},
+		Findings: []Finding{{Object: "web", Reason: "fault"}, {Object: "mail", Reason: "fault"}, {Object: "www", Reason: "no-server"}},
+	}
+}
+
+// gather returns the value of each series and the type of each metric, without their common prefix.
+func gather(t *testing.T, status func() *Status) (series map[string]float64, types map[string]string) {
+	t.Helper()
+	// A pedantic registry refuses what Describe does not announce, what is inconsistent, and what is there twice.
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(NewCollector(status)); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, types = make(map[string]float64), make(map[string]string)
+	for _, f := range families {
+		name := strings.TrimPrefix(f.GetName(), "lbha_")
+		types[name] = f.GetType().String()
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			series[name+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return series, types
+}
+
+func TestEveryMetricIsCollected(t *testing.T) {
+	_, types := gather(t, filled)
+	for _, m := range metrics {
+		want := "GAUGE"
+		if strings.HasSuffix(m.name, "_total") {
+			want = "COUNTER"
+		}
+		if got := types[m.name]; got != want {
+			t.Errorf("%s is described, and collected as %q, want %s", m.name, got, want)
+		}
+	}
+	if len(types) != len(metrics) {
+		t.Errorf("%d metrics are collected, %d are described", len(types), len(metrics))
+	}
+}
+
+func TestMetricsSayWhatTheStatusSays(t *testing.T) {
+	got, _ := gather(t, filled)
+	for series, want := range map[string]float64{
+		"config_reload_ok{}":                                               0,
+		"elector_restarts_total{}":                                         2,
+		"vrrp_state{instance=web,state=master}":                            1,
+		"vrrp_state{instance=web,state=backup}":                            0,
+		"vrrp_state{instance=mail,state=backup}":                           1,
+		"vrrp_addresses_held{instance=web}":                                1,
+		"vrrp_adverts_dropped_total{instance=web,reason=bad-ttl}":          3,
+		"vrrp_transitions_total{instance=web}":                             9,
+		"service_fallback{service=dns}":                                    1,
+		"server_up{server=10.9.0.3:80,service=www}":                        1,
+		"server_up{server=10.9.0.3:80,service=dns}":                        0,
+		"server_connections{kind=inactive,server=10.9.0.3:80,service=www}": 11,
+		"table_error{}":          1,
+		"findings{reason=fault}": 2,
+	} {
+		if v, ok := got[series]; !ok || v != want {
+			t.Errorf("%s is %v (there: %v), want %v", series, v, ok, want)
+		}
+	}
+}
+
+func TestNothingIsCollectedBeforeThereIsAStatus(t *testing.T) {
+	if series, _ := gather(t, func() *Status { return nil }); len(series) != 0 {
+		t.Errorf("collected %v", series)
+	}
+}
