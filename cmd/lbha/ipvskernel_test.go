@@ -21,7 +21,7 @@ func newIPVSHost(t *testing.T) *ipvsHost {
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
-	for _, tool := range []string{"bash", "ip", "ipvsadm"} {
+	for _, tool := range []string{"bash", "ip", "ipvsadm", "setpriv"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("the command %s is missing", tool)
 		}
@@ -43,10 +43,11 @@ func newIPVSHost(t *testing.T) *ipvsHost {
 	return h
 }
 
-// bash runs a script; it fails at the first command that does. everything is a file of rules for it.
+// bash runs a script; it fails at the first command that does. everything is a file of rules for it. The loopback interface is up: without any,
+// the kernel knows no unicast address, and takes no server.
 func (h *ipvsHost) bash(t *testing.T, script string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-o", "pipefail", "-c", script)
+	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-o", "pipefail", "-c", "ip link set lo up\n"+script)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), playMain+"=1", "PATH="+h.bin+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
@@ -57,7 +58,8 @@ func (h *ipvsHost) bash(t *testing.T, script string) (string, error) {
 	return string(out), err
 }
 
-// ipvsEverything is what ipvsadm's rule format carries, as `lbha ipvs save` writes it.
+// ipvsEverything is what ipvsadm's rule format carries, as `lbha ipvs save` writes it. It does not carry thresholds, nor the third flag of sh and
+// mh, for which ipvsadm 1.31 prints "-b" and no name.
 const ipvsEverything = `-A -t 10.9.0.100:0 -s rr -p 60
 -a -t 10.9.0.100:0 -r 10.9.0.3:0 -g -w 1
 -A -t 10.9.0.100:80 -s wlc
@@ -76,15 +78,15 @@ const ipvsEverything = `-A -t 10.9.0.100:0 -s rr -p 60
 -A -u 10.9.0.101:5060 -s rr -p 360 --pe sip
 -A --sctp-service 10.9.0.102:132 -s wrr -b flag-1,flag-3
 -a --sctp-service 10.9.0.102:132 -r 10.9.0.3:1320 -m -w 5
--A -t [2001:db8::100]:443 -s sed -p 60 -M 64
--a -t [2001:db8::100]:443 -r [2001:db8::3]:443 -g -w 1
 -A -u [2001:db8::100]:53 -s lblcr
 -a -u [2001:db8::100]:53 -r [2001:db8::3]:5353 -m -w 1
+-A -t [2001:db8::100]:443 -s sed -p 60 -M 64
+-a -t [2001:db8::100]:443 -r [2001:db8::3]:443 -g -w 1
 -A -f 10 -s nq -p 5 -M 0.0.0.0
 -a -f 10 -r 10.9.0.3:0 -g -w 1
--A -f 4294967295 -s fo
 -A -f 10 -6 -s lc
 -a -f 10 -6 -r [2001:db8::3]:0 -i --tun-type ipip -w 1
+-A -f 4294967295 -s fo
 `
 
 // TestIPVSKernel holds `lbha ipvs` against ipvsadm on the real kernel.
@@ -97,7 +99,8 @@ func TestIPVSKernel(t *testing.T) {
 			ipvsadm -C
 			lbha ipvs restore <before
 			ipvsadm -Sn >after
-			diff <(sort before) <(sort after)
+			sort before >one
+			sort after | diff one -
 			ipvsadm -Sn | lbha ipvs restore`,
 			"restored: 27 changes, 0 refused\nrestored: 0 changes, 0 refused\n"},
 		{"names of ports", `
@@ -149,8 +152,11 @@ func TestIPVSKernel(t *testing.T) {
 			"-A -t 10.9.0.100:80 -s wrr -p 60\n-a -t 10.9.0.100:80 -r 10.9.0.3:8080 -m -w 2\n-a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1\n" +
 				"-e -t 10.9.0.100:80 -r 10.9.0.3:8080 -m -w 0\n-E -t 10.9.0.100:80 -s rr -p 60\n-d -t 10.9.0.100:80 -r 10.9.0.4:80\n" +
 				"table\n-A -t 10.9.0.100:80 -s rr -p 60\n-a -t 10.9.0.100:80 -r 10.9.0.3:8080 -m -w 0\n"},
+		{"a server that can be none", `
+			lbha ipvs add -f 1
+			lbha ipvs add -f 1 -r 224.0.0.1 || echo status $?`,
+			"-A -f 1 -s wlc\nlbha: -a -f 1 -r 224.0.0.1:0 -g -w 1: refused by the kernel: the address is none of a server: it is not unicast, or no interface of this network namespace is up\nstatus 1\n"},
 		{"connections and templates", `
-			ip link set lo up
 			ip addr add 10.9.0.100/32 dev lo
 			ip addr add 10.9.0.3/32 dev lo
 			ip -6 addr add 2001:db8::100/128 dev lo nodad
@@ -161,16 +167,15 @@ func TestIPVSKernel(t *testing.T) {
 			ipvsadm -a -u [2001:db8::100]:53 -r [2001:db8::3]:5353 -m
 			echo x >/dev/udp/10.9.0.100/53
 			echo x >/dev/udp/2001:db8::100/53
-			lbha ipvs connections | sed 's/:[0-9]\{5\} /:PORT /; s/  */ /g; s/[0-9]* s$/TIME/'
+			lbha ipvs connections | sed 's/:[0-9]\{5\} /:PORT /; s/  */ /g; s/[0-9]* s$/TIME/; s/template [A-Z]*/template/'
 			lbha ipvs connections --templates -u 10.9.0.100:53 | tail -1
 			lbha ipvs connections --json --client 2001:db8::/32 | grep -c '"state": "UDP"'`,
 			"PROTOCOL CLIENT SERVICE SERVER STATE EXPIRES\n" +
-				"udp 10.9.0.100 10.9.0.100:53 10.9.0.3:5353 template ASSURED TIME\n" +
+				"udp 10.9.0.100 10.9.0.100:53 10.9.0.3:5353 template TIME\n" +
 				"udp 10.9.0.100:PORT 10.9.0.100:53 10.9.0.3:5353 UDP TIME\n" +
 				"udp [2001:db8::100]:PORT [2001:db8::100]:53 [2001:db8::3]:5353 UDP TIME\n" +
 				"2 connections, 1 template\n0 connections, 1 template\n1\n"},
 		{"settings, counters, clear", `
-			ip link set lo up
 			ipvsadm --set 600 60 100
 			ipvsadm --start-daemon backup --mcast-interface lo --syncid 5
 			lbha ipvs list --settings | sed 's/1\.2\.[0-9]*/VERSION/; s/of [0-9]* buckets/of N buckets/; s/of [0-9]* bytes/of N bytes/'
@@ -193,16 +198,10 @@ func TestIPVSKernel(t *testing.T) {
 				"deleted 12 services with 15 servers\n"},
 		{"no rights", `
 			setpriv --bounding-set=-net_admin --inh-caps=-net_admin lbha ipvs list || echo status $?`,
-			"lbha: read the IPVS version: no permission"},
+			"lbha: list IPVS services: no permission to use IPVS (CAP_NET_ADMIN); run this as root\nstatus 1\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := h.bash(t, tt.script)
-			if tt.name == "no rights" {
-				if !strings.Contains(got, "no permission to use IPVS (CAP_NET_ADMIN); run this as root\nstatus 1\n") {
-					t.Errorf("%v: %s", err, got)
-				}
-				return
-			}
 			if err != nil || got != tt.want {
 				t.Errorf("%v\n%s\nwant\n%s", err, got, tt.want)
 			}

@@ -45,8 +45,8 @@ func (t *ipvsTool) listing(use, short, long string, text func(ipvsctl.Listing, i
 func (t *ipvsTool) list() *cobra.Command {
 	var settings bool
 	cmd := t.listing("list", "Show services and real servers, with their connections",
-		"list shows all services, or some. ACTIVE and INACTIVE are connections, PERSISTENT are the templates that bind clients: exact at\n"+
-			"this moment. --json prints the counters too: the same document as stats and rate.",
+		"list shows all services, or some. ACTIVE and INACTIVE are connections, PERSISTENT are the templates that bind clients; they are exact at\n"+
+			"this moment, and a service shows the sums of its servers. --json prints the counters too: the same document as stats and rate.",
 		ipvsctl.Listing.WriteTable)
 	table := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

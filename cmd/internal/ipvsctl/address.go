@@ -24,7 +24,7 @@ type Ports func(p ipvs.Protocol, name string) (uint16, error)
 
 // SystemPorts looks names up in /etc/services, which is read when the first name is asked for.
 func SystemPorts() Ports {
-	load := sync.OnceValues(func() (map[string]uint16, error) {
+	load := sync.OnceValues(func() (map[portName]uint16, error) {
 		f, err := os.Open(servicesFile)
 		if err != nil {
 			return nil, err
@@ -40,7 +40,7 @@ func SystemPorts() Ports {
 		if p == 0 {
 			p = ipvs.TCP
 		}
-		port, ok := names[name+"/"+p.String()]
+		port, ok := names[portName{name, p.String()}]
 		if !ok {
 			return 0, fmt.Errorf("port name %q is not in %s for %s", name, servicesFile, p)
 		}
@@ -48,10 +48,13 @@ func SystemPorts() Ports {
 	}
 }
 
-// readServices reads services(5) into "name/protocol" → port. Of two entries with one name, the first counts. Lines that are
+// portName is a name in /etc/services, which belongs to a protocol.
+type portName struct{ name, protocol string }
+
+// readServices reads services(5). Of two entries with one name, the first counts. Lines that are
 // none are passed over, as the C library does.
-func readServices(r io.Reader) (map[string]uint16, error) {
-	names := map[string]uint16{}
+func readServices(r io.Reader) (map[portName]uint16, error) {
+	names := map[portName]uint16{}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		line, _, _ := strings.Cut(lines.Text(), "#")
@@ -65,8 +68,8 @@ func readServices(r io.Reader) (map[string]uint16, error) {
 			continue
 		}
 		for _, name := range append(words[2:], words[0]) {
-			if _, known := names[name+"/"+protocol]; !known {
-				names[name+"/"+protocol] = uint16(port)
+			if _, known := names[portName{name, protocol}]; !known {
+				names[portName{name, protocol}] = uint16(port)
 			}
 		}
 	}

@@ -36,7 +36,10 @@ m3ua		2905/sctp
 
 func TestReadServices(t *testing.T) {
 	names, err := readServices(strings.NewReader(services))
-	want := map[string]uint16{"tcpmux/tcp": 1, "http/tcp": 80, "www/tcp": 80, "domain/udp": 53, "http-alt/tcp": 8080, "webcache/tcp": 8080, "m3ua/sctp": 2905}
+	want := map[portName]uint16{
+		{"tcpmux", "tcp"}: 1, {"http", "tcp"}: 80, {"www", "tcp"}: 80, {"domain", "udp"}: 53,
+		{"http-alt", "tcp"}: 8080, {"webcache", "tcp"}: 8080, {"m3ua", "sctp"}: 2905,
+	}
 	if err != nil || fmt.Sprint(names) != fmt.Sprint(want) {
 		t.Errorf("%v, %v; want %v", names, err, want)
 	}
@@ -47,8 +50,8 @@ func FuzzReadServices(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		names, _ := readServices(strings.NewReader(text))
 		for name := range names {
-			if base, _, ok := strings.Cut(name, "/"); !ok || base == "" || strings.ContainsAny(name, " \t#") {
-				t.Errorf("%q has %q", text, name)
+			if name.name == "" || strings.ContainsAny(name.name+name.protocol, " \t\n#") {
+				t.Errorf("%q has %+v", text, name)
 			}
 		}
 	})
@@ -170,5 +173,13 @@ func TestRuleLines(t *testing.T) {
 	}
 	if got := ruleLines(text, ports); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestUnsignMarks(t *testing.T) {
+	const text = "-A -f -1 -s rr\n-a -f -1 -r 10.9.0.3:0 -w -1\n-A -6 --fwmark-service  -2147483648\n-A -f 7\n-A -f -9999999999\n-f -2"
+	const want = "-A -f 4294967295 -s rr\n-a -f 4294967295 -r 10.9.0.3:0 -w -1\n-A -6 --fwmark-service  2147483648\n-A -f 7\n-A -f -9999999999\n-f 4294967294"
+	if got := unsignMarks(text); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -114,6 +114,8 @@ func reason(op ipvs.Op, err error) string {
 		return "the lower threshold is above the upper, or the weight above 2147483647"
 	case errors.Is(err, syscall.EINVAL) && onServer && op.Server.Addr.Addr().Is4() != (op.Key().Family() == ipvs.IPv4):
 		return "a server of the other address family needs tunnelling (-i), and no sync daemon that runs"
+	case errors.Is(err, syscall.EINVAL) && onServer:
+		return "the address is none of a server: it is not unicast, or no interface of this network namespace is up"
 	}
 	return err.Error()
 }

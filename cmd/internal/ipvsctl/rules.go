@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/lbha/lbha/ipvs"
@@ -23,6 +25,7 @@ var ErrNoRules = errors.New("no rules in the input: nothing is changed (\"lbha i
 // from being empty. An error in any line changes nothing. What the kernel refuses is in the result, with the line of its rule;
 // the other ops took effect.
 func Restore(ctx context.Context, k Kernel, text string, ports Ports, o Restoration) (Result, error) {
+	text = unsignMarks(text)
 	want, err := ipvs.ParseRules(text, ports)
 	if err != nil {
 		return Result{}, fmt.Errorf("the rules have errors, nothing is changed:\n%w", err)
@@ -50,6 +53,26 @@ func Restore(ctx context.Context, k Kernel, text string, ports Ports, o Restorat
 		}
 	}
 	return r, err
+}
+
+var signedMark = regexp.MustCompile(`(?m)(?:^|\s)(?:-f|--fwmark-service)[ \t]+(-[0-9]+)(?:\s|$)`)
+
+// unsignMarks writes firewall marks as the numbers that they are: "ipvsadm -S" prints those from 2147483648 on as negative ones.
+func unsignMarks(text string) string {
+	var b strings.Builder
+	done := 0
+	for _, m := range signedMark.FindAllStringSubmatchIndex(text, -1) {
+		start, end := m[2], m[3]
+		mark, err := strconv.ParseInt(text[start:end], 10, 32)
+		if err != nil {
+			continue // an error of the rule
+		}
+		b.WriteString(text[done:start])
+		b.WriteString(strconv.FormatUint(uint64(uint32(mark)), 10))
+		done = end
+	}
+	b.WriteString(text[done:])
+	return b.String()
 }
 
 // merge returns the table have with what rules name as they say.
