@@ -26,6 +26,7 @@ type Backend interface {
 	Plan(context.Context, PlanRequest) (*Plan, error)
 	Reload(context.Context, ReloadRequest) (*ReloadResult, error)
 	Failover(context.Context, FailoverRequest) error
+	Server(context.Context, ServerRequest) error
 }
 
 // ErrBusy is returned by Listen when a daemon already serves the socket.
@@ -125,6 +126,9 @@ func (s *server) routes() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/plan", act(s, func(ctx context.Context, req PlanRequest) (any, error) { return s.b.Plan(ctx, req) }))
 	mux.HandleFunc("POST /v1/reload", act(s, func(ctx context.Context, req ReloadRequest) (any, error) { return s.b.Reload(ctx, req) }))
+	mux.HandleFunc("POST /v1/server", act(s, func(ctx context.Context, req ServerRequest) (any, error) {
+		return struct{}{}, s.b.Server(ctx, req)
+	}))
 	mux.HandleFunc("POST /v1/failover", act(s, func(ctx context.Context, req FailoverRequest) (any, error) {
 		return struct{}{}, s.b.Failover(ctx, req)
 	}))
