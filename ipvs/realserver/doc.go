@@ -33,7 +33,8 @@
 //   - ByFilter: an nftables table of the family arp drops every question for the
 //     VIP, and rewrites the sender of our own questions from the VIP to an address
 //     of the interface. It is for hosts whose other addresses rely on the weak
-//     host model. It is bound to the addresses that the interface has now.
+//     host model. It is bound to the addresses that the interface has now, and
+//     needs a kernel with CONFIG_NF_TABLES_ARP.
 //
 // The VIP goes up only when its guard stands, and the guard falls only when the
 // VIP is gone: there is no moment at which the host answers.

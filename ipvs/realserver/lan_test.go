@@ -18,7 +18,7 @@ import (
 type host struct {
 	t  testing.TB
 	ns int
-	// MAC is the interface's, 02:00:00:00:00:0N for the N-th host, which has the
+	// mac is the interface's, 02:00:00:00:00:0N for the N-th host, which has the
 	// addresses 10.77.0.N/24 and fd77::N/64.
 	mac string
 }
@@ -38,13 +38,27 @@ func segment(t testing.TB, n int) []*host {
 		h.ip("link set lo up",
 			fmt.Sprintf("link add eth0 address %s type veth peer name port%d netns /proc/%d/fd/%d", h.mac, i+1, os.Getpid(), bridge.ns))
 		h.sysctl("net/ipv6/conf/eth0/accept_dad", "0")
-		h.sysctl("net/ipv4/conf/all/rp_filter", "0")
-		h.sysctl("net/ipv4/conf/eth0/rp_filter", "0")
+		// A new namespace inherits these from the first.
+		for _, on := range []string{"all", "eth0"} {
+			for _, key := range []string{"rp_filter", "arp_ignore", "arp_announce"} {
+				h.sysctl("net/ipv4/conf/"+on+"/"+key, "0")
+			}
+		}
 		h.ip("link set eth0 up", fmt.Sprintf("address add 10.77.0.%d/24 dev eth0", i+1), fmt.Sprintf("address add fd77::%d/64 dev eth0 nodad", i+1))
 		bridge.ip(fmt.Sprintf("link set port%d master br0 up", i+1))
 		hosts[i] = h
 	}
-	for deadline := time.Now().Add(5 * time.Second); strings.Count(bridge.run("bridge", "link"), "state forwarding") < n; {
+	// The kernel's link watch sees a carrier late; before that a port does not
+	// forward, and an interface has no IPv6 route.
+	ready := func() bool {
+		for _, h := range hosts {
+			if !strings.Contains(h.run("ip", "-oneline", "link", "show", "eth0"), " state UP ") {
+				return false
+			}
+		}
+		return strings.Count(bridge.run("bridge", "link"), "state forwarding") == n
+	}
+	for deadline := time.Now().Add(5 * time.Second); !ready(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("the bridge does not forward:\n%s", bridge.run("bridge", "link"))
 		}

@@ -255,7 +255,12 @@ func nft(ctx context.Context, input string, args ...string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", errors.New("the program nft is missing: install nftables, or guard the VIP by sysctl (--arp sysctl)")
 	case err != nil:
-		return "", fmt.Errorf("nft %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(complaint.Bytes()))
+		// The first line says what is wrong; the rest repeats the input.
+		said, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
+		if strings.Contains(said, "Operation not supported") {
+			return "", errors.New("this kernel's nftables lack the family arp (CONFIG_NF_TABLES_ARP): guard the VIP by sysctl (--arp sysctl)")
+		}
+		return "", fmt.Errorf("nft %s: %w: %s", strings.Join(args, " "), err, said)
 	}
 	return out.String(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func (h *host) all() string {
 		lines = append(lines, strings.Fields(line)[1]+strings.Fields(line)[2])
 	}
 	h.do(func() {
-		for _, glob := range []string{"ipv4/conf/*/arp_*", "ipv4/conf/*/rp_filter", "ipv6/conf/*/disable_ipv6"} {
+		for _, glob := range []string{"ipv4/conf/*/arp_*", "ipv4/conf/*/rp_filter", "ipv6/conf/lo/disable_ipv6", "ipv6/conf/eth0/disable_ipv6"} {
 			out, err := exec.Command("sh", "-c", "cd /proc/sys/net && grep . "+glob).CombinedOutput()
 			if err != nil {
 				h.t.Fatal(err)
@@ -196,7 +197,8 @@ func (h *host) ask6(vip netip.Addr, verify string) (macs []string) {
 		group := net.IP{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, target[13], target[14], target[15]}
 		// The N-th host has fd77::N, and N as the last byte of its MAC.
 		unicast := net.ParseIP("fd77::" + strings.TrimPrefix(verify, "02:00:00:00:00:0"))
-		for _, to := range []*net.IPAddr{{IP: group, Zone: "eth0"}, {IP: unicast}} {
+		// The zone is a number because net caches names, and every host has an eth0.
+		for _, to := range []*net.IPAddr{{IP: group, Zone: strconv.Itoa(ifi.Index)}, {IP: unicast}} {
 			if _, err := c.WriteTo(packet, to); err != nil {
 				h.t.Fatal(err)
 			}
@@ -340,8 +342,30 @@ func needNFT(t *testing.T, h *host) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("the program nft is missing: the ARP filter cannot be tested")
 	}
-	if out, err := h.try("nft", "list", "tables", "arp"); err != nil {
-		t.Skipf("the kernel has no nftables: %s", out)
+	if out, err := h.try("nft", "add table arp probe; delete table arp probe"); err != nil {
+		t.Skipf("only where the kernel's nftables have the family arp (CONFIG_NF_TABLES_ARP): %s", out)
+	}
+}
+
+// Where the kernel has no filter for ARP, the filter is refused and nothing is
+// left.
+func TestNoFilterOnTheKernel(t *testing.T) {
+	rs := segment(t, 1)[0]
+	if _, err := exec.LookPath("nft"); err == nil {
+		if _, err := rs.try("nft", "add table arp probe; delete table arp probe"); err == nil {
+			t.Skip("only where nft or the kernel's nftables of the family arp are missing")
+		}
+	}
+	before, dir := rs.all(), t.TempDir()
+	rs.with(dir, func(s *Setup) {
+		_, err := s.Up(t.Context(), Wanted{VIP: netip.MustParseAddr(vip4), Mode: ipvs.DR, Interface: "eth0", ARP: ByFilter})
+		if err == nil || !strings.Contains(err.Error(), "guard the VIP by sysctl (--arp sysctl)") {
+			t.Errorf("error: %v", err)
+		}
+	})
+	same(t, "host", before, rs.all())
+	if file(t, dir) != "" {
+		t.Error("the state is left")
 	}
 }
 
