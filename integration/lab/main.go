@@ -44,7 +44,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(benchCommand(), drillCommand(), shellCommand(), inside(), helper())
+	cmd.AddCommand(benchCommand(), drillCommand(), shellCommand(), testCommand(), inside(), helper())
 	return cmd
 }
 

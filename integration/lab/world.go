@@ -19,6 +19,7 @@ var jobs = map[string]sandbox.Job{
 	"bench": benchJob,
 	"drill": drillJob,
 	"shell": shellJob,
+	"tests": testsJob,
 }
 
 // visit is one job in a world of its own.
