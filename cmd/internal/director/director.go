@@ -87,6 +87,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		files:   newWriter(),
 		orders:  orders{},
 		cfg:     cfg, loaded: time.Now(),
+		frozen: frozen(region), // until another is in force
 	}
 	d.checker = healthcheck.NewChecker(healthcheck.Options{})
 	return d
@@ -318,6 +319,9 @@ func (d *director) configure(ctx context.Context, instances []config.Instance) (
 // save writes what a successor needs.
 func (d *director) save() {
 	d.unsaved = false
+	if d.pools == nil {
+		return // what a former process saved has not been taken up yet
+	}
 	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders)}
 	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})

@@ -54,15 +54,20 @@ func (d *director) freezeText() json.RawMessage {
 // inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
 // read, which recall will tell.
 func inForce(region *keep.Region) *config.Config {
-	var r record
-	if ok, err := region.Load(&r); err != nil || !ok || r.Config == nil {
-		return nil
-	}
+	text := frozen(region)
 	cfg := new(config.Config)
-	if json.Unmarshal(r.Config, cfg) != nil {
+	if text == nil || json.Unmarshal(text, cfg) != nil {
 		return nil
 	}
 	return cfg
+}
+
+func frozen(region *keep.Region) json.RawMessage {
+	var r record
+	if ok, err := region.Load(&r); err != nil || !ok {
+		return nil
+	}
+	return r.Config
 }
 
 const (
