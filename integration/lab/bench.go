@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -14,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func benchCommand() *cobra.Command {
+func benchCommand(world *sandbox.Kind) *cobra.Command {
 	var o bench.Options
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -25,7 +27,7 @@ func benchCommand() *cobra.Command {
 			ctx := cmd.Context()
 			report := new(bench.Report)
 			// A run takes at most a start, a rest and two failovers.
-			v := visit{job: "bench", deadline: 5*time.Minute + time.Duration(o.Runs)*3*time.Minute}
+			v := visit{world: *world, job: "bench", deadline: 5*time.Minute + time.Duration(o.Runs)*3*time.Minute}
 			kind, err := v.enter(ctx, func(work string) (any, error) {
 				return &o, prepareDirectors(ctx, work, &o.Binary, drive.LBHA, drive.Keepalived)
 			}, report)

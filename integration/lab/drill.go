@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -15,7 +17,7 @@ import (
 // drillDeadline is when a drill that hangs is killed; a whole one takes some six minutes.
 const drillDeadline = 15 * time.Minute
 
-func drillCommand() *cobra.Command {
+func drillCommand(world *sandbox.Kind) *cobra.Command {
 	var o drill.Options
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -26,7 +28,7 @@ func drillCommand() *cobra.Command {
 			if o.Peer == "" {
 				o.Peer = o.Director
 			}
-			report, err := runDrill(cmd.Context(), o)
+			report, err := runDrill(cmd.Context(), *world, o)
 			if err != nil {
 				return err
 			}
@@ -47,9 +49,9 @@ func drillCommand() *cobra.Command {
 }
 
 // runDrill prepares a world for the drill and plays it there.
-func runDrill(ctx context.Context, o drill.Options) (*drill.Report, error) {
+func runDrill(ctx context.Context, world sandbox.Kind, o drill.Options) (*drill.Report, error) {
 	report := new(drill.Report)
-	kind, err := visit{job: "drill", deadline: drillDeadline}.enter(ctx, func(work string) (any, error) {
+	kind, err := visit{world: world, job: "drill", deadline: drillDeadline}.enter(ctx, func(work string) (any, error) {
 		return o, prepareDirectors(ctx, work, &o.Binary, o.Director, o.Peer)
 	}, report)
 	report.World = string(kind)

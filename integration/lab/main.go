@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command lab runs lbha on the real kernel: `go run ./integration/lab drill`, `test`, `bench`, `shell`.
 //
 // Each command does its own set-up and says what it does. Nothing it does touches the host's own network: it works in namespaces of the
@@ -43,8 +45,10 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	var world sandbox.Kind
+	cmd.PersistentFlags().StringVar((*string)(&world), "world", "", "kernel to use: host, uml (default: host where it has IPVS)")
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(benchCommand(), drillCommand(), shellCommand(), testCommand(), inside(), helper())
+	cmd.AddCommand(benchCommand(&world), drillCommand(&world), shellCommand(&world), testCommand(&world), inside(), helper())
 	return cmd
 }
 

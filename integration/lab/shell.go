@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -23,7 +25,7 @@ type shellOptions struct {
 	Command string `json:"command"` // empty: an interactive shell
 }
 
-func shellCommand() *cobra.Command {
+func shellCommand(world *sandbox.Kind) *cobra.Command {
 	var o shellOptions
 	cmd := &cobra.Command{
 		Use:   "shell",
@@ -39,7 +41,7 @@ func shellCommand() *cobra.Command {
 			if o.Peer == "" {
 				o.Peer = o.Director
 			}
-			v := visit{job: "shell", deadline: 24 * time.Hour}
+			v := visit{world: *world, job: "shell", deadline: 24 * time.Hour}
 			if o.Command == "" {
 				v.stdin = os.Stdin
 			}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -22,7 +24,7 @@ import (
 // kernelDeadline is when kernel tests that hang are killed.
 const kernelDeadline = 20 * time.Minute
 
-func testCommand() *cobra.Command {
+func testCommand(world *sandbox.Kind) *cobra.Command {
 	var quick bool
 	cmd := &cobra.Command{
 		Use:   "test",
@@ -30,19 +32,19 @@ func testCommand() *cobra.Command {
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
 			"for want of IPVS, then the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTests(cmd.Context(), quick) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTests(cmd.Context(), *world, quick) },
 	}
 	cmd.Flags().BoolVar(&quick, "quick", false, "without the race detector and without the drill")
 	return cmd
 }
 
 // runTests runs everything, and goes on after a failure: one run tells all.
-func runTests(ctx context.Context, quick bool) error {
+func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := sandbox.Choose(ctx, say); err != nil {
+	if _, err := sandbox.Choose(ctx, world, say); err != nil {
 		return err
 	}
 	// What tests on this machine use; one that misses something is skipped.
@@ -64,12 +66,12 @@ func runTests(ctx context.Context, quick bool) error {
 	if err := hostTests(ctx, root, quick, tally); err != nil {
 		return err
 	}
-	if err := kernelTests(ctx, root, tally); err != nil {
+	if err := kernelTests(ctx, world, root, tally); err != nil {
 		say("%v", err)
 		count(false)
 	}
 	if !quick {
-		report, err := runDrill(ctx, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
+		report, err := runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
 		if err != nil {
 			say("drill: %v", err)
 			count(false)
@@ -164,7 +166,7 @@ func noRace(ctx context.Context) string {
 }
 
 // kernelTests tries again in a world what the host had to skip.
-func kernelTests(ctx context.Context, root string, tally *suite.Tally) error {
+func kernelTests(ctx context.Context, world sandbox.Kind, root string, tally *suite.Tally) error {
 	tests := tally.Skipped()
 	if len(tests) == 0 {
 		return nil
@@ -172,7 +174,7 @@ func kernelTests(ctx context.Context, root string, tally *suite.Tally) error {
 	say("%d tests were skipped here: in the lab's world once more", len(tests))
 	var said []string
 	var list []suite.Binary
-	_, err := visit{job: "tests", deadline: kernelDeadline}.enter(ctx, func(work string) (any, error) {
+	_, err := visit{world: world, job: "tests", deadline: kernelDeadline}.enter(ctx, func(work string) (any, error) {
 		dir := filepath.Join(work, "tests")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err

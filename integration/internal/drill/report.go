@@ -71,6 +71,9 @@ func (r *Report) Print(out io.Writer) {
 		for _, f := range result.Findings {
 			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Name, f.Measured)
 		}
+		if result.Run != nil {
+			fmt.Fprintf(out, "          adverts: %s\n", result.Run.Advertisers())
+		}
 		for _, change := range result.Table {
 			fmt.Fprintf(out, "          %s\n", change)
 		}

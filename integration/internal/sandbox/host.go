@@ -12,21 +12,28 @@ import (
 	"syscall"
 )
 
-// Choose finds the world that this machine can offer, or says in one line why it offers none. It installs the user-mode
-// kernel when that is what is missing.
-func Choose(ctx context.Context, say func(format string, args ...any)) (Kind, error) {
-	if runtime.GOOS != "linux" {
-		return "", fmt.Errorf("the lab needs Linux, and this is %s", runtime.GOOS)
-	}
+// Choose finds the world that this machine can offer, or says in one line why it offers none. It installs the user-mode kernel
+// when that is what is missing. want forces a kind; empty: the running kernel if it can carry the lab.
+func Choose(ctx context.Context, want Kind, say func(format string, args ...any)) (Kind, error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("the lab makes network namespaces: run it as root")
 	}
-	why := hostIPVS(ctx)
-	if why == nil {
-		say("this kernel has IPVS: the lab runs on it, in namespaces of its own")
-		return Host, nil
+	var why error
+	switch want {
+	case "", Host:
+		if why = hostIPVS(ctx); why == nil {
+			say("this kernel has IPVS: the lab runs on it, in namespaces of its own")
+			return Host, nil
+		}
+		if want == Host {
+			return "", fmt.Errorf("the lab cannot run on this kernel: %w", why)
+		}
+		say("not on this kernel: %v", why)
+	case UserMode:
+		why = errors.New("the user-mode kernel is asked for")
+	default:
+		return "", fmt.Errorf("no such world: %q; there are %q and %q", want, Host, UserMode)
 	}
-	say("not on this kernel: %v", why)
 	if runtime.GOARCH != "amd64" {
 		return "", fmt.Errorf("%w, and the user-mode kernel exists for amd64 only", why)
 	}

@@ -64,8 +64,11 @@ func initialise() error {
 	if err := unix.Sethostname([]byte("lab")); err != nil {
 		return fmt.Errorf("set host name: %w", err)
 	}
-	if err := LoadModules(); err != nil && s.Kind == UserMode {
-		return err
+	if s.Kind == UserMode {
+		// Elsewhere the kernel loads by itself what is asked of it.
+		if err := loadModules(); err != nil {
+			return err
+		}
 	}
 	return runChild(work, s)
 }

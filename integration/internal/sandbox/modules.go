@@ -19,8 +19,8 @@ var modules = []string{
 	"veth", "bridge", "dummy", "macvlan", "ipip", "ip_gre", "fou", "nlmon", "sch_netem",
 }
 
-// LoadModules loads what the lab uses. Only IPVS itself is indispensable.
-func LoadModules() error {
+// loadModules loads what the lab uses. Only IPVS itself is indispensable.
+func loadModules() error {
 	for _, name := range modules {
 		out, err := exec.Command("modprobe", "-q", name).CombinedOutput()
 		if err != nil && name == "ip_vs" && !HasIPVS() {

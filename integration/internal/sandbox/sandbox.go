@@ -147,6 +147,7 @@ func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
+	cmd.Stderr = cmd.Stdout
 	if w.Stdin != nil {
 		// An interactive world owns the terminal; its console is not ours to read.
 		console.Close()

@@ -17,7 +17,6 @@ const memory = 1 << 30
 func (w *World) namespaces() *exec.Cmd {
 	cmd := exec.Command(filepath.Join(w.Work, initName))
 	cmd.Env = append(os.Environ(), workEnv+"="+w.Work)
-	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		// A new PID namespace: when its first process dies, the kernel kills everything in it.
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
@@ -58,7 +57,6 @@ func (w *World) userMode() (*exec.Cmd, error) {
 		// An unknown word with a value becomes part of the first process's environment.
 		workEnv+"="+w.Work,
 	)
-	cmd.Stderr = &w.log
 	cmd.Env = append(os.Environ(), "TMPDIR="+w.memoryDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: w.Stdin == nil}
 	return cmd, nil

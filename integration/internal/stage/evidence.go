@@ -216,10 +216,29 @@ func (e *Evidence) Masters() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s %s–%s", h.Host, e.Clock(h.From), until))
 	}
-	if len(parts) == 0 {
-		return "nobody"
+	return shorten(parts)
+}
+
+// Advertisers renders who advertised when, as a third host heard it: "d1 0.50–1.50 (2), d2 5.10–7.10 (3)".
+func (e *Evidence) Advertisers() string {
+	var parts []string
+	for i := 0; i < len(e.Adverts); {
+		first, n := e.Adverts[i], 1
+		for i+n < len(e.Adverts) && e.Adverts[i+n].Source == first.Source {
+			n++
+		}
+		parts = append(parts, fmt.Sprintf("%s %s–%s (%d)", hostOf(first.Source.As4()[3]), e.Clock(first.At), e.Clock(e.Adverts[i+n-1].At), n))
+		i += n
 	}
-	if most := 6; len(parts) > most {
+	return shorten(parts)
+}
+
+// shorten joins parts, and leaves out what nobody would read.
+func shorten(parts []string) string {
+	switch most := 6; {
+	case len(parts) == 0:
+		return "nobody"
+	case len(parts) > most:
 		return fmt.Sprintf("%s, … (%d times in all)", strings.Join(parts[:most], ", "), len(parts))
 	}
 	return strings.Join(parts, ", ")

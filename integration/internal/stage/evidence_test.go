@@ -81,6 +81,9 @@ func TestAdverts(t *testing.T) {
 	if got := e.FirstAdvert("d1", s(2)); got != 0 {
 		t.Errorf("an advert of d1 after its death, at %v", got)
 	}
+	if got, want := e.Advertisers(), "d1 0.50–1.50 (2), d2 5.10–7.10 (3)"; got != want {
+		t.Errorf("advertisers %q, want %q", got, want)
+	}
 	if got := e.Announced("d2", s(5.1)); got != s(5.2) {
 		t.Errorf("announced at %v", got)
 	}
