@@ -67,6 +67,11 @@ func TestAReloadMovesAddressesWithoutLosingThem(t *testing.T) {
 	d.start()
 	d.untilShown("10.9.0.100", "/32")
 	d.untilShown("10.9.0.102", "/32")
+	for _, title := range []string{"lbha: vrrp", "lbha: director"} {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", d.child(title))); string(name) != title+"\n" {
+			t.Errorf("%s is called %q by ps and the journal", title, name)
+		}
+	}
 
 	// To an instance that takes it before the former one gives it up.
 	d.configure(router("one", 51, `"10.9.0.100/32", "10.9.0.102/32"`) + router("two", 52, `"10.9.0.101/32"`))

@@ -29,7 +29,12 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func main() {
 	// The supervisor starts this binary again for its two processes and tells them by environment what they are.
-	switch os.Getenv(supervisor.EnvRole) {
+	role := os.Getenv(supervisor.EnvRole)
+	if role != "" {
+		// What ps, top and the journal call it: otherwise "exe", after the path by which it was started.
+		_ = os.WriteFile("/proc/self/comm", []byte(os.Args[0]), 0)
+	}
+	switch role {
 	case "elector":
 		os.Exit(elector.Main())
 	case "director":
