@@ -21,6 +21,7 @@ type backup struct {
 
 	peer         netip.Addr // the current master; invalid: none, or it resigned
 	peerPriority Priority
+	peerSince    Instant // it has been the current one since
 	peerHeard    Instant
 
 	challenged   netip.Addr // the master of lower priority that is to be preempted
@@ -64,17 +65,24 @@ func (m *Machine) awaitSilence(adverts int) {
 // backupTimer takes over when the silence is complete.
 func (m *Machine) backupTimer() {
 	at := m.takeoverAt()
-	if m.now < at {
+	if m.now < at || m.group.bound || m.wokenLate(at) {
 		return
 	}
-	// Woken late, the silence may have been our own: it is extended, once.
-	if late := m.now.Sub(at); late > m.interval() && !m.backup.stalled {
-		m.backup.stalled = true
-		m.listen()
-		m.emit(Finding{Reason: ReasonStalled, Detail: late.String()})
-		return
+	reason, by := m.takeoverReason()
+	m.promote(reason, by, "")
+}
+
+// wokenLate reports whether the takeover that was due at at is so late that the
+// silence may have been our own: then it is extended, once.
+func (m *Machine) wokenLate(at Instant) bool {
+	late := m.now.Sub(at)
+	if late <= m.interval() || m.backup.stalled {
+		return false
 	}
-	m.promote(m.takeoverReason())
+	m.backup.stalled = true
+	m.listen()
+	m.emit(Finding{Reason: ReasonStalled, Detail: late.String()})
+	return true
 }
 
 // takeoverReason says why the silence ended in a takeover, and whom it concerns.
@@ -125,9 +133,15 @@ func (m *Machine) backupHearsResignation(ad *AdvertReceived) {
 		m.ignore(RejectNotTheMaster)
 		return
 	}
-	b.peer, b.challenged, b.resigned = netip.Addr{}, netip.Addr{}, ad.Source
-	if ad.ReceivedAt.Add(Skew(m.cfg.Version, m.Priority(), m.interval())) < m.takeoverAt() {
-		b.from, b.adverts = ad.ReceivedAt, 0
+	m.masterResigned(ad.Source, ad.ReceivedAt)
+}
+
+// masterResigned ends the time of a master.
+func (m *Machine) masterResigned(by netip.Addr, at Instant) {
+	b := &m.backup
+	b.peer, b.challenged, b.resigned = netip.Addr{}, netip.Addr{}, by
+	if at.Add(Skew(m.cfg.Version, m.Priority(), m.interval())) < m.takeoverAt() {
+		b.from, b.adverts = at, 0
 	}
 }
 
@@ -152,6 +166,9 @@ func (m *Machine) follow(ad *AdvertReceived) {
 	recent := ad.ReceivedAt.Sub(b.peerHeard) < time.Duration(m.cfg.DownAdverts)*m.interval()
 	better := b.peerPriority > ad.Priority || b.peerPriority == ad.Priority && b.peer.Compare(ad.Source) > 0
 	if !b.peer.IsValid() || !better || !recent || b.peer == ad.Source {
+		if b.peer != ad.Source {
+			b.peerSince = ad.ReceivedAt
+		}
 		b.peer, b.peerPriority, b.peerHeard = ad.Source, ad.Priority, ad.ReceivedAt
 	}
 	b.heard = ad.ReceivedAt

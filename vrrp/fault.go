@@ -30,8 +30,17 @@ func backOff(failures int, least, most time.Duration) time.Duration {
 	return min(least<<min(failures-1, 16), most)
 }
 
-// cause returns why the circumstances forbid to serve, or "".
+// cause returns why the circumstances forbid to serve, or "": our own, or those
+// of another member of the group.
 func (m *Machine) cause() (Reason, string) {
+	if reason, detail := m.ownCause(); reason != "" || m.group.fault == "" {
+		return reason, detail
+	}
+	return ReasonGroupFault, m.group.fault
+}
+
+// ownCause is the cause without the group's.
+func (m *Machine) ownCause() (Reason, string) {
 	switch {
 	case !m.linkUp:
 		return ReasonLinkDown, ""
@@ -48,8 +57,11 @@ func (m *Machine) faultOver() Instant {
 	if reason, _ := m.cause(); reason != "" {
 		return never
 	}
-	return max(m.fault.retryAt, m.fault.settleAt)
+	return m.fault.over()
 }
+
+// over returns when a fault whose cause has gone can be left.
+func (f *fault) over() Instant { return max(f.retryAt, f.settleAt) }
 
 // judge enters or leaves Fault as the circumstances demand.
 func (m *Machine) judge() {
@@ -61,13 +73,17 @@ func (m *Machine) judge() {
 	case reason != "" && m.state != Fault:
 		m.enterFault(reason, detail)
 	case m.state != Fault:
+	case reason != "" && reason != ReasonGroupFault:
+		m.faultIs(reason, detail)
+	case m.now < m.fault.over():
+		if m.reason != ReasonClaimFailed && m.reason != ReasonSendFailed {
+			m.faultIs(ReasonSettling, "")
+		}
 	case reason != "":
 		m.faultIs(reason, detail)
-	case m.now >= m.faultOver():
+	default:
 		m.fault.leftAt = m.now
-		m.begin(ReasonRecovered)
-	case m.reason != ReasonClaimFailed && m.reason != ReasonSendFailed:
-		m.faultIs(ReasonSettling, "")
+		m.begin(ReasonRecovered, !m.group.bound)
 	}
 }
 
@@ -88,7 +104,7 @@ func (m *Machine) enterFault(reason Reason, detail string) {
 	switch {
 	case m.state == Master:
 		last := silent // without a link, an address or a send that works
-		if reason == ReasonTrackFault || reason == ReasonClaimFailed {
+		if reason == ReasonTrackFault || reason == ReasonClaimFailed || reason == ReasonGroupFault {
 			last = resigned
 		}
 		m.demote(last)

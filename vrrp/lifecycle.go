@@ -8,8 +8,8 @@ import (
 // This file is what comes from outside the protocol: start and stop, the
 // operator's commands, and a new configuration.
 
-// start leaves Initialize.
-func (m *Machine) start(ev Started) {
+// start leaves Initialize; as master only if that is allowed.
+func (m *Machine) start(ev Started, asMaster bool) {
 	if m.state != Initialize {
 		panic("vrrp: Started in state " + m.state.String())
 	}
@@ -21,21 +21,26 @@ func (m *Machine) start(ev Started) {
 		m.enterFault(reason, detail)
 		return
 	}
-	if ev.Resume != nil && m.resumeFrom(ev.Resume, ev.Held) {
+	if ev.Resume != nil && m.resumeFrom(ev.Resume, ev.Held, asMaster) {
 		return
 	}
-	m.begin(ReasonStarted)
+	m.begin(ReasonStarted, asMaster)
+}
+
+// masterStill reports whether a crashed process's mastership is in force: its last
+// word is younger than the quickest takeover. (Not than the master-down interval
+// of our own priority: a better router's is shorter.)
+func (m *Machine) masterStill(saved *Saved, held bool) bool {
+	age := m.now.Sub(saved.LastAdvert)
+	return saved.State == Master && held && age >= 0 && age < QuickestTakeover(m.cfg.Version, m.cfg.Interval, m.cfg.DownAdverts)
 }
 
 // resumeFrom takes a crashed process's role up again, if its last word is young
 // enough to be in force. It reports whether it is.
-func (m *Machine) resumeFrom(saved *Saved, held bool) bool {
+func (m *Machine) resumeFrom(saved *Saved, held, asMaster bool) bool {
 	switch saved.State {
 	case Master:
-		// Not the master-down interval of our own priority: a better router's
-		// is shorter.
-		age := m.now.Sub(saved.LastAdvert)
-		if !held || age < 0 || age >= QuickestTakeover(m.cfg.Version, m.cfg.Interval, m.cfg.DownAdverts) {
+		if !asMaster || !m.masterStill(saved, held) {
 			return false
 		}
 		m.fault.settled = true
@@ -64,15 +69,15 @@ func (m *Machine) resumeFrom(saved *Saved, held bool) bool {
 
 // begin starts to serve: as master if the addresses are our own, else by waiting
 // for a silence.
-func (m *Machine) begin(reason Reason) {
+func (m *Machine) begin(reason Reason, asMaster bool) {
 	owner := m.Priority() == PriorityOwner
 	delay := m.cfg.StartupDelay
 	if m.fault.settled {
 		delay = 0
 	}
 	m.fault.settled = true
-	if owner && delay == 0 {
-		m.promote(ReasonOwner, netip.Addr{})
+	if owner && delay == 0 && asMaster {
+		m.promote(ReasonOwner, netip.Addr{}, "")
 		return
 	}
 	m.awaitSilence(m.cfg.DownAdverts)
@@ -113,6 +118,11 @@ func (m *Machine) stop(wait bool) {
 	case m.mayHold:
 		m.release()
 	}
+}
+
+// left reports whether a machine that stops has done all it had to.
+func (m *Machine) left() bool {
+	return m.stopping && m.state != Master && m.lingerAt == never
 }
 
 // finish is the end of a machine that stops.

@@ -32,6 +32,7 @@ type Machine struct {
 	backup backup
 	master master
 	fault  fault
+	group  membership
 
 	lastAdvert  Instant // the last that really left
 	releaseAt   Instant // a Release failed: try again
@@ -113,7 +114,7 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	case HandOverLifted:
 		m.liftHandOver()
 	case Started:
-		m.start(ev)
+		m.start(ev, true)
 	case Stopped:
 		m.stop(ev.Wait)
 	default:
@@ -121,7 +122,7 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 		panic("vrrp: an event that is none of this package")
 	}
 
-	if m.stopping && m.state != Master && m.lingerAt == never {
+	if m.left() && !m.group.bound {
 		m.finish(ReasonStopped)
 	}
 	return m.effects
@@ -162,11 +163,21 @@ func (m *Machine) timer() {
 // Priority returns the priority in force: 1 while a hand-over is wished,
 // else the configured one with what is tracked, kept within 1–254. The owner's
 // 255 is a statement about the addresses, not about health: it is not adjusted.
+// In a [Group] it is the lowest of the members'.
 func (m *Machine) Priority() Priority {
-	switch {
+	switch own := m.ownPriority(); {
 	case m.lowered:
 		return PriorityLowest
-	case m.cfg.Priority == PriorityOwner:
+	case m.group.ceiling != 0:
+		return min(own, m.group.ceiling)
+	default:
+		return own
+	}
+}
+
+// ownPriority is the priority without a hand-over and without the group.
+func (m *Machine) ownPriority() Priority {
+	if m.cfg.Priority == PriorityOwner {
 		return PriorityOwner
 	}
 	p := int(m.cfg.Priority) + m.adjust

@@ -45,7 +45,7 @@ const handOverMargin = 100 * time.Millisecond
 // promote makes the machine master: advert, addresses; and when the kernel has
 // confirmed them, announcements and sync role. The advert comes first: the old
 // master must drop the addresses before others hear of us.
-func (m *Machine) promote(reason Reason, by netip.Addr) {
+func (m *Machine) promote(reason Reason, by netip.Addr, detail string) {
 	m.enterMaster()
 	// Until one advert has left, the first failure is the last: holding the
 	// addresses without a word would be worse than not holding them.
@@ -53,7 +53,7 @@ func (m *Machine) promote(reason Reason, by netip.Addr) {
 	m.master.announceOnClaim = true
 	m.advertise()
 	m.claim()
-	m.transit(Master, reason, by, "")
+	m.transit(Master, reason, by, detail)
 }
 
 // resume makes the machine master where a crash interrupted it: the addresses

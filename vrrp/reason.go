@@ -22,6 +22,10 @@ const (
 	ReasonNobodyTookOver Reason = "nobody-took-over" // Master → Initialize: stopped without a successor; also a finding
 )
 
+// ReasonGroup is of a transition into Backup or Master that another member of the
+// sync group has caused. The detail is its name.
+const ReasonGroup Reason = "group"
+
 // Reasons of transitions into Fault.
 const (
 	ReasonLinkDown        Reason = "link-down"
@@ -29,6 +33,7 @@ const (
 	ReasonTrackFault      Reason = "track-fault"
 	ReasonClaimFailed     Reason = "claim-failed" // the kernel refused an address
 	ReasonSendFailed      Reason = "send-failed"  // adverts do not leave
+	ReasonGroupFault      Reason = "group-fault"  // another member of the sync group is in Fault: its name is the detail
 	ReasonSettling        Reason = "settling"     // the cause is gone; it came and went too quickly to be trusted yet
 )
 
