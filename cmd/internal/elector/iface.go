@@ -282,7 +282,14 @@ func (e *elector) astray(in *instance, v address.VIP) bool {
 func (e *elector) trouble(i *iface, reason string, err error) {
 	if text := reason + ": " + err.Error(); text != i.problem {
 		i.problem = text
-		e.instancesOn(i, func(in *instance) { e.happened(in, "interface", reason, i.name+": "+err.Error(), true) })
+		told := false
+		e.instancesOn(i, func(in *instance) {
+			e.happened(in, "interface", reason, i.name+": "+err.Error(), true)
+			told = true
+		})
+		if !told { // it only holds addresses
+			e.happened(nil, "interface", reason, i.name+": "+err.Error(), true)
+		}
 	}
 }
 

@@ -179,6 +179,7 @@ func (e *elector) anyDue(t vrrp.Instant) bool {
 func (e *elector) tick(t vrrp.Instant) {
 	e.nextTick = t.Add(tickPeriod)
 	e.notify.Pet()
+	e.gc.nudge() // a backup has no adverts to do it after
 	e.retryInterfaces()
 	e.audit()
 	e.verify()
