@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -62,6 +63,7 @@ type director struct {
 	wanted     ipvs.Table          // as Desired last said
 	drains     drains              // what stays beside it until its connections have ended
 	orders     orders              // of operators
+	synced     bool                // the synchronisation daemons are, or were, ours
 	looking    bool                // somebody reads the connections of what drains
 	owned      []ipvs.Key          // that a former process saved as ours; nil once the reconciler knows
 	vrrp       link.State          // as last heard
@@ -183,6 +185,7 @@ func (d *director) loop(ctx context.Context) error {
 			}
 			d.tellSummary()
 			d.expire(time.Now())
+			d.warmUp()
 			d.lookAfterDrains(ctx)
 		}
 		d.publish()
@@ -231,11 +234,19 @@ func (d *director) apply() {
 	d.unsaved = true
 }
 
+// warmUp takes the table on while servers start slowly.
+func (d *director) warmUp() {
+	if slices.ContainsFunc(d.pools, func(p *pool) bool { return p.service.SlowStart > 0 }) {
+		d.apply() // a table that is the same already is not touched
+	}
+}
+
 // intents says what the virtual services of the pools should be, in their order.
 func (d *director) intents(pools []*pool, found carried) []ipvs.Intent {
 	var intents []ipvs.Intent
+	k := knowledge{check: d.checker.Status, found: found, orders: d.orders, now: time.Now()}
 	for _, p := range pools {
-		intents = append(intents, p.intents(d.checker.Verdict, found, d.orders)...)
+		intents = append(intents, p.intents(k)...)
 	}
 	return intents
 }
@@ -243,11 +254,23 @@ func (d *director) intents(pools []*pool, found carried) []ipvs.Intent {
 // want is the reconciler's order for a table under a configuration.
 func (d *director) want(cfg *config.Config, table ipvs.Table) ipvs.Want {
 	t := cfg.Global.IPVS.Timeouts
+	settings := ipvs.Settings{Timeouts: ipvs.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}
+	// Both daemons always run, whatever the role: a backup knows the connections before it needs them, and a failover
+	// changes nothing here. A master without traffic sends nothing.
+	if s := cfg.Global.IPVS.Sync; s != nil {
+		settings.Daemons = []ipvs.Daemon{
+			{Role: ipvs.SyncMaster, Interface: s.Interface, ID: s.ID},
+			{Role: ipvs.SyncBackup, Interface: s.Interface, ID: s.ID},
+		}
+		d.synced = true
+	} else if d.synced {
+		settings.Daemons = []ipvs.Daemon{} // ours, and no longer wanted
+	}
 	return ipvs.Want{
 		Table:     table,
 		Owned:     d.owned,
 		Exclusive: cfg.Global.Exclusive,
-		Settings:  ipvs.Settings{Timeouts: ipvs.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}},
+		Settings:  settings,
 	}
 }
 

@@ -42,6 +42,7 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
+	t.Parallel() // hosts share nothing, and mostly wait
 	h := &host{t: t, dir: t.TempDir(), kernel: ipvstest.NewKernel(), refuse: make(chan string, 1), asked: make(chan string, 64)}
 	var err error
 	if h.memory, err = keep.Create("test", 1<<20); err != nil {

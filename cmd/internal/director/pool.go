@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/config"
@@ -41,22 +42,31 @@ func (c carried) serving(s *config.Service, server *config.Server) bool {
 	return false
 }
 
-// intents says what each virtual service of the pool should be, given the verdicts.
-func (p *pool) intents(verdict func(id string) healthcheck.Verdict, found carried, orders orders) []ipvs.Intent {
+// knowledge is what decides about servers besides their configuration.
+type knowledge struct {
+	check  func(id string) (healthcheck.Status, bool)
+	found  carried // in the kernel's table
+	orders orders
+	now    time.Time
+}
+
+// intents says what each virtual service of the pool should be.
+func (p *pool) intents(k knowledge) []ipvs.Intent {
 	intents := make([]ipvs.Intent, 0, len(p.service.Keys))
 	for _, key := range p.service.Keys {
 		in := ipvs.Intent{Service: virtualService(p.service, key), Policy: policy(p.service), QuorumLost: p.outcomes[key].QuorumLost}
 		for i := range p.service.Servers {
 			server := &p.service.Servers[i]
 			addr := p.service.Destination(key, server)
-			weight, was := found[key][addr]
+			weight, was := k.found[key][addr]
 			in.Members = append(in.Members, ipvs.Member{
 				Server:        realServer(p.service, server, addr),
 				Backup:        server.Backup,
-				Verdict:       combined(p.checks[i], verdict),
+				Verdict:       k.combined(p.checks[i]),
+				Share:         k.share(p.checks[i], p.service.SlowStart),
 				Carried:       was,
 				CarriedWeight: weight,
-				Override:      orders.override(p.service.Name, server),
+				Override:      k.orders.override(p.service.Name, server),
 			})
 		}
 		intents = append(intents, in)
@@ -104,10 +114,11 @@ func panicEvent(s *config.Service, o ipvs.Outcome) observe.Event {
 }
 
 // combined is the verdict on a server whose checks must all pass. One without checks is up.
-func combined(ids []string, verdict func(string) healthcheck.Verdict) ipvs.Verdict {
+func (k knowledge) combined(ids []string) ipvs.Verdict {
 	all := healthcheck.Up
 	for _, id := range ids {
-		all = all.And(verdict(id))
+		st, _ := k.check(id) // a check that is not known is unknown
+		all = all.And(st.Verdict)
 	}
 	switch all {
 	case healthcheck.Up:
@@ -116,6 +127,28 @@ func combined(ids []string, verdict func(string) healthcheck.Verdict) ipvs.Verdi
 		return ipvs.Down
 	}
 	return ipvs.Unknown
+}
+
+// slowSteps is how many times the weight of a returning server grows until it is whole: each is a write to the table.
+const slowSteps = 10
+
+// share is the part of its weight that a server gets which passed its checks a moment ago, so that it can warm up; 1 is
+// the whole. A server that was found serving has no need of it.
+func (k knowledge) share(ids []string, slow time.Duration) float64 {
+	if slow == 0 {
+		return 1
+	}
+	share := 1.0
+	for _, id := range ids {
+		st, _ := k.check(id)
+		if st.Verdict != healthcheck.Up || st.Reason != healthcheck.ReasonPassed {
+			continue
+		}
+		if age := k.now.Sub(st.Since); age < slow {
+			share = min(share, float64(1+int(slowSteps*age/slow))/slowSteps)
+		}
+	}
+	return share
 }
 
 func virtualService(s *config.Service, key ipvs.Key) ipvs.Service {
