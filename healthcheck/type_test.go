@@ -24,6 +24,9 @@ func TestScalars(t *testing.T) {
 		case "verdict":
 			var v Verdict
 			err, got = v.UnmarshalText([]byte(text)), &v
+		case "payload":
+			var v Payload
+			err, got = v.UnmarshalText([]byte(text)), &v
 		}
 		return render(fmt.Sprint(got), err)
 	}
@@ -32,6 +35,7 @@ func TestScalars(t *testing.T) {
 		"type tcp", "type https", "type htpps", "type postgres", "type HTTP", "type quake", "type ",
 		"status 204", "status 200-299", "status 299-200", "status 99", "status 600", "status 200-", "status +20", "status 200-299-300",
 		"verdict up", "verdict unknown", "verdict donw",
+		"payload PING\r\n", "payload ping", "payload hex:", "payload hex:50 49 4e47", "payload hex:00ff", "payload hex:0", "payload hex:6865783a", "payload " + strings.Repeat("x", 1025),
 	} {
 		kind, text, _ := strings.Cut(line, " ")
 		fmt.Fprintf(&got, "%s: %s\n", line, parse(kind, text))
@@ -54,7 +58,16 @@ status 200-299-300: bad status range "200-299-300": want a code from 100 to 599,
 verdict up: up
 verdict unknown: unknown
 verdict donw: unknown verdict "donw": did you mean "down"?
+payload PING\r\n: hex:50494e470d0a
+payload ping: ping
+payload hex:: 
+payload hex:50 49 4e47: PING
+payload hex:00ff: hex:00ff
+payload hex:0: "hex:0": want pairs of hexadecimal digits after hex:
+payload hex:6865783a: hex:6865783a
+payload LONG: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": has 1025 bytes, at most 1024
 `
+	want = strings.NewReplacer(`PING\r\n`, "PING\r\n", "LONG", strings.Repeat("x", 1025)).Replace(want)
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -78,7 +91,7 @@ func TestStatusRangeContains(t *testing.T) {
 
 // FuzzScalars: what parses marshals to the same value; nothing panics.
 func FuzzScalars(f *testing.F) {
-	for _, s := range []string{"tcp", "200-299", "204", "up", "-", "\xff", strings.Repeat("x", 1000)} {
+	for _, s := range []string{"tcp", "200-299", "204", "up", "-", "\xff", "hex:0aFF", "hex:zz", strings.Repeat("x", 1000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -94,6 +107,13 @@ func FuzzScalars(f *testing.F) {
 			text, _ := r.MarshalText()
 			if err := again.UnmarshalText(text); err != nil || again != r {
 				t.Errorf("%q gives %v, again %v (%v)", s, r, again, err)
+			}
+		}
+		var p, same Payload
+		if err := p.UnmarshalText([]byte(s)); err == nil {
+			text, _ := p.MarshalText()
+			if err := same.UnmarshalText(text); err != nil || same != p {
+				t.Errorf("%q gives %q, again %q (%v)", s, string(p), string(same), err)
 			}
 		}
 	})

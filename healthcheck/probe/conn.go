@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A dialer opens the TCP connections of one prober.
+// A dialer opens the sockets of one prober: TCP connections, or sockets for
+// datagrams that are connected to the target and hear nobody else.
 //
 // [net.Dialer] would do, but it starts a goroutine for each connection whose
 // context can end, and asks the kernel for names and options that no probe needs.
@@ -21,6 +22,7 @@ import (
 type dialer struct {
 	target  netip.AddrPort
 	options Dial
+	kind    int  // SOCK_STREAM (TCP), SOCK_DGRAM (UDP) or SOCK_RAW (ICMP)
 	noDelay bool // more than one write without an answer between: TLS
 }
 
@@ -28,19 +30,19 @@ type dialer struct {
 // such interface or address, or not allowed. The server has no part in it.
 var errLocal = errors.New("local")
 
-func newDialer(target netip.AddrPort, o Dial) (dialer, error) {
+func newDialer(target netip.AddrPort, o Dial, kind int) (dialer, error) {
 	addr := target.Addr()
 	switch {
 	case !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast():
 		return dialer{}, fmt.Errorf("cannot probe the address %v", addr)
-	case target.Port() == 0:
+	case target.Port() == 0 && kind != unix.SOCK_RAW:
 		return dialer{}, fmt.Errorf("cannot probe %v: no port", addr)
 	case o.Source.IsValid() && o.Source.Is4() != addr.Is4():
 		return dialer{}, fmt.Errorf("source %v and target %v are of different families", o.Source, addr)
 	case len(o.Interface) >= unix.IFNAMSIZ:
 		return dialer{}, fmt.Errorf("interface name %.20q is longer than %d bytes", o.Interface, unix.IFNAMSIZ-1)
 	}
-	return dialer{target: target, options: o}, nil
+	return dialer{target: target, options: o, kind: kind}, nil
 }
 
 // A conn is the connection of one probe: all it does ends at the probe's
@@ -68,20 +70,28 @@ func (d *dialer) dial(ctx context.Context) (*conn, error) {
 	}
 	c := &conn{File: os.NewFile(uintptr(fd), "probe"), target: d.target} // a non-blocking one joins the poller
 	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	if err := c.wait(to); err != nil {
-		c.Close()
-		return nil, err
+	if d.kind == unix.SOCK_STREAM {
+		if err := c.wait(to); err != nil {
+			c.Close()
+			return nil, err
+		}
 	}
 	return c, nil
 }
 
 // socket returns a non-blocking socket that is ready to connect.
 func (d *dialer) socket() (int, error) {
-	domain := unix.AF_INET6
+	domain, protocol := unix.AF_INET6, 0 // of a stream TCP, of datagrams UDP
 	if d.target.Addr().Is4() {
 		domain = unix.AF_INET
 	}
-	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if d.kind == unix.SOCK_RAW {
+		protocol = unix.IPPROTO_ICMP
+		if domain == unix.AF_INET6 {
+			protocol = unix.IPPROTO_ICMPV6
+		}
+	}
+	fd, err := unix.Socket(domain, d.kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return -1, local("socket", err)
 	}
@@ -94,6 +104,17 @@ func (d *dialer) socket() (int, error) {
 
 // prepare sets the options of a socket.
 func (d *dialer) prepare(fd int) error {
+	if d.kind != unix.SOCK_STREAM {
+		// Without, the kernel keeps most ICMP errors to itself.
+		level, option := unix.SOL_IPV6, unix.IPV6_RECVERR
+		if d.target.Addr().Is4() {
+			level, option = unix.SOL_IP, unix.IP_RECVERR
+		}
+		if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
+			return local("errors", err)
+		}
+		return d.route(fd)
+	}
 	// Closed with unread or unsent data or without, the connection ends in a reset.
 	// In the orderly way we, who close first, would keep its port in TIME_WAIT for a
 	// minute: at 500 probes a second of one server all 28,000 ports. The server is
@@ -106,6 +127,11 @@ func (d *dialer) prepare(fd int) error {
 			return local("no delay", err)
 		}
 	}
+	return d.route(fd)
+}
+
+// route sets the options that say how packets leave this host.
+func (d *dialer) route(fd int) error {
 	if d.options.Mark != 0 {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(d.options.Mark)); err != nil {
 			return local("mark", err)

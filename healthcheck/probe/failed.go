@@ -25,13 +25,31 @@ const (
 	phaseRequest phase = "request"
 	phaseHeader  phase = "response header"
 	phaseBody    phase = "response body"
+	phaseBanner  phase = "banner" // what a server says unasked
+	phaseAnswer  phase = "answer"
 )
+
+// A wrong is an answer that is not the one of a healthy server, as an error: it
+// ends a conversation, and says all that its result is to say.
+type wrong struct {
+	failure healthcheck.Failure
+	detail  string
+}
+
+func (w *wrong) Error() string { return w.detail }
+
+func wrongf(f healthcheck.Failure, format string, args ...any) error {
+	return &wrong{f, fmt.Sprintf(format, args...)}
+}
 
 // failed turns the error that ended a probe into its result. start is when the
 // probe began.
 func failed(ctx context.Context, start time.Time, at phase, err error) healthcheck.Result {
 	if errors.Is(err, errLocal) {
 		return healthcheck.Failed(healthcheck.FailureLocal, strings.TrimPrefix(err.Error(), errLocal.Error()+": "))
+	}
+	if w, ok := errors.AsType[*wrong](err); ok {
+		return healthcheck.Failed(w.failure, w.detail)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return healthcheck.Failed(healthcheck.FailureCanceled, "canceled in "+string(at))
@@ -45,7 +63,7 @@ func failed(ctx context.Context, start time.Time, at phase, err error) healthche
 
 // classify finds the failure that an error stands for, and words for it.
 func classify(at phase, err error) (healthcheck.Failure, string) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return healthcheck.FailureTimeout, ""
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +38,7 @@ type httpProber struct {
 	method   *http.Request // what [http.ReadResponse] has to know of the request
 	accept   []healthcheck.StatusRange
 	contains []byte
+	matches  *regexp.Regexp // nil: any body
 }
 
 func newHTTP(d dialer, o Options) (*httpProber, error) {
@@ -46,20 +50,66 @@ func newHTTP(d dialer, o Options) (*httpProber, error) {
 		return nil, fmt.Errorf("bad http path %.100q: want /… without spaces", h.Path)
 	case !isVisible(h.Host) || strings.ContainsAny(h.Host, "/@?#"):
 		return nil, fmt.Errorf("bad http host %.100q", h.Host)
-	case h.Method == "HEAD" && h.Contains != "":
+	case h.Method == "HEAD" && h.Contains+h.Regex != "":
 		return nil, errors.New("an answer to HEAD has no body to contain a text")
-	case len(h.Contains) > maxContains:
-		return nil, fmt.Errorf("the text looked for has %d bytes, at most %d", len(h.Contains), maxContains)
+	case h.Contains != "" && h.Regex != "":
+		return nil, errors.New("a body is searched for a text or for an expression, not for both")
+	case len(h.Contains) > maxContains || len(h.Regex) > maxContains:
+		return nil, fmt.Errorf("the text looked for has %d bytes, at most %d", len(h.Contains+h.Regex), maxContains)
 	}
-	return &httpProber{
-		dialer: d,
-		request: fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: lbha\r\nAccept: */*\r\n"+
-			"Accept-Encoding: identity\r\nConnection: close\r\n\r\n", h.Method, h.Path, h.Host),
+	p := &httpProber{
+		dialer:   d,
 		method:   &http.Request{Method: h.Method},
 		accept:   h.Status,
 		contains: []byte(h.Contains),
-	}, nil
+	}
+	var err error
+	if h.Regex != "" {
+		if p.matches, err = regexp.Compile(h.Regex); err != nil {
+			return nil, err
+		}
+	}
+	p.request, err = httpRequest(h, o.Login)
+	return p, err
 }
+
+// httpRequest is the request, ready to be sent.
+func httpRequest(h HTTP, login Login) ([]byte, error) {
+	header := http.Header{"User-Agent": {"lbha"}, "Accept": {"*/*"}}
+	for _, field := range h.Headers {
+		name := http.CanonicalHeaderKey(field.Name)
+		switch {
+		case !isToken(name) || strings.ContainsFunc(field.Value, isControl):
+			return nil, fmt.Errorf("bad http header %.40q", field.Name)
+		case slices.Contains(fixedHeaders, name):
+			return nil, fmt.Errorf("http header %s is not for a check to set", name)
+		}
+		header[name] = []string{field.Value}
+	}
+	// What a check cannot change: one answer, as it is, on a connection of its own.
+	header["Accept-Encoding"], header["Connection"] = []string{"identity"}, []string{"close"}
+	if login != (Login{}) {
+		if strings.Contains(login.User, ":") {
+			return nil, errors.New("a user name of http basic authentication has no colon")
+		}
+		header["Authorization"] = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(login.User+":"+login.Password))}
+	}
+	if h.Method == "POST" {
+		header["Content-Length"] = []string{"0"}
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", h.Method, h.Path, h.Host)
+	if err := header.Write(&b); err != nil {
+		return nil, err
+	}
+	b.WriteString("\r\n")
+	return b.Bytes(), nil
+}
+
+// fixedHeaders are those that the prober itself answers for.
+var fixedHeaders = []string{"Host", "Accept-Encoding", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade"}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 func (p *httpProber) Probe(ctx context.Context) healthcheck.Result {
 	start := time.Now()
@@ -96,13 +146,13 @@ func (p *httpProber) read(ctx context.Context, start time.Time, r io.Reader) hea
 		return healthcheck.Failed(healthcheck.FailureStatus, p.unwanted(response.StatusCode, start))
 	}
 	bounded.N = maxRawBody
-	found, err := search(response.Body, p.contains)
+	found, err := p.find(response.Body)
 	switch {
 	case err != nil && bounded.N > 0: // that the raw bound is reached is no failure
 		return failed(ctx, start, phaseBody, err)
 	case !found:
-		return healthcheck.Failed(healthcheck.FailureBody, fmt.Sprintf("http %d without %.40q in the first %d KiB of the body",
-			response.StatusCode, p.contains, maxBody>>10))
+		return healthcheck.Failed(healthcheck.FailureBody, fmt.Sprintf("http %d without %s in the first %d KiB of the body",
+			response.StatusCode, p.wanted(), maxBody>>10))
 	}
 	return healthcheck.Passed(fmt.Sprintf("http %d in %v", response.StatusCode, rounded(time.Since(start))))
 }
@@ -141,6 +191,42 @@ func (p *httpProber) unwanted(status int, start time.Time) string {
 		b.WriteString(" (redirects are not followed)")
 	}
 	return b.String()
+}
+
+// find reads a body up to maxBody or its end, and reports whether it has in it
+// what is looked for.
+func (p *httpProber) find(body io.Reader) (bool, error) {
+	if p.matches == nil {
+		return search(body, p.contains)
+	}
+	// RE2 takes time in proportion to the body, whatever is in it, and needs no more
+	// of it at a time than a rune.
+	text := &failing{r: io.LimitReader(body, maxBody)}
+	found := p.matches.MatchReader(bufio.NewReader(text))
+	io.Copy(io.Discard, text)
+	return found, text.err
+}
+
+// wanted is what is looked for, for people.
+func (p *httpProber) wanted() string {
+	if p.matches != nil {
+		return fmt.Sprintf("a match of %.40q", p.matches.String())
+	}
+	return fmt.Sprintf("%.40q", p.contains)
+}
+
+// A failing reader remembers the error that its reader ended with.
+type failing struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failing) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
 }
 
 // search reads a body up to maxBody or its end, and reports whether text is in

@@ -2,9 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"net"
 	"strings"
 	"time"
@@ -12,11 +9,10 @@ import (
 	"github.com/lbha/lbha/healthcheck"
 )
 
-// An httpsProber is an [httpProber] within TLS. Each probe shakes hands anew,
-// without session tickets: what a new client would meet is what is checked.
+// An httpsProber is an [httpProber] within TLS.
 type httpsProber struct {
-	http   *httpProber
-	config *tls.Config
+	http *httpProber
+	tls  *tlsClient
 }
 
 func newHTTPS(d dialer, o Options) (*httpsProber, error) {
@@ -26,22 +22,11 @@ func newHTTPS(d dialer, o Options) (*httpsProber, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{
-		ServerName:         o.TLS.ServerName,
-		InsecureSkipVerify: o.TLS.Insecure,
-		NextProtos:         []string{"http/1.1"},
-		MinVersion:         tls.VersionTLS12,
+	t, err := newTLSClient(o.TLS, hostOnly(o.HTTP.Host), "http/1.1")
+	if err != nil {
+		return nil, err
 	}
-	if config.ServerName == "" {
-		config.ServerName = hostOnly(o.HTTP.Host)
-	}
-	if o.TLS.Roots != "" {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM([]byte(o.TLS.Roots)) {
-			return nil, errors.New("no certificate in the PEM text of the authorities")
-		}
-	}
-	return &httpsProber{http: h, config: config}, nil
+	return &httpsProber{http: h, tls: t}, nil
 }
 
 func (p *httpsProber) Probe(ctx context.Context) healthcheck.Result {
@@ -51,8 +36,8 @@ func (p *httpsProber) Probe(ctx context.Context) healthcheck.Result {
 		return failed(ctx, start, phaseConnect, err)
 	}
 	defer c.Close() // c, not the TLS connection on it: no farewell to wait for
-	secure := tls.Client(c, p.config)
-	if err := secure.Handshake(); err != nil { // c has the deadline
+	secure, err := p.tls.handshake(c)
+	if err != nil {
 		return failed(ctx, start, phaseTLS, err)
 	}
 	return p.http.ask(ctx, start, secure)

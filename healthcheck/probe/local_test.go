@@ -31,11 +31,18 @@ func TestOutOfDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, got)
 	}
-	want := `tcp local: socket: too many open files
-http local: socket: too many open files
-https local: socket: too many open files
-`
-	if diff := cmp.Diff(want, string(got)); diff != "" {
+	var want strings.Builder
+	for _, typ := range Types() {
+		what := "socket: "
+		switch typ {
+		case "file":
+			what = "open /: "
+		case "script":
+			what = "start: open /dev/null: "
+		}
+		fmt.Fprintf(&want, "%s local: %stoo many open files\n", typ, what)
+	}
+	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
@@ -43,7 +50,9 @@ https local: socket: too many open files
 func withoutDescriptors() int {
 	target := netip.MustParseAddrPort(os.Getenv(childEnv))
 	probe := func(typ healthcheck.Type) healthcheck.Result {
-		p, err := New(Options{Type: typ, Target: target})
+		o := sample(typ)
+		o.Target = target
+		p, err := New(o)
 		if err != nil {
 			panic(err)
 		}

@@ -16,7 +16,23 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lbha/lbha/healthcheck"
 )
+
+// sample are the least options that a probe of the type needs, its target apart.
+func sample(typ healthcheck.Type) Options {
+	o := Options{Type: typ}
+	switch typ {
+	case "dns":
+		o.DNS.Name = "www.example.net"
+	case "script":
+		o.Script.Command = []string{"/bin/true"}
+	case "file":
+		o.File = "/"
+	}
+	return o
+}
 
 // A peer is what a server does with a connection that it accepted.
 type peer func(c net.Conn)

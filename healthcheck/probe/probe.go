@@ -1,60 +1,33 @@
 package probe
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
-	"net/netip"
-	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/healthcheck"
 )
 
-// Options say what to ask whom, and how. [New] checks them.
-type Options struct {
-	Type   healthcheck.Type `json:"type"`
-	Target netip.AddrPort   `json:"target"` // the address that is asked, port included
-	Dial   Dial             `json:"dial,omitzero"`
-	TLS    TLS              `json:"tls,omitzero"`  // type https
-	HTTP   HTTP             `json:"http,omitzero"` // types http and https
-}
-
-// Dial says how a probe leaves this host. The zero value leaves it to routing.
-type Dial struct {
-	Source    netip.Addr `json:"source,omitzero"`    // source address
-	Interface string     `json:"interface,omitzero"` // outgoing interface (SO_BINDTODEVICE)
-	Mark      uint32     `json:"mark,omitzero"`      // packet mark, for routing rules (SO_MARK)
-}
-
-// TLS says how the server's certificate is verified. The zero value verifies it
-// against the system's authorities and the name asked for.
-type TLS struct {
-	ServerName string `json:"server_name,omitzero"` // sent as SNI and verified; empty: the host of HTTP.Host, else the target's address
-	Roots      string `json:"roots,omitzero"`       // authorities to trust instead of the system's, in PEM
-	Insecure   bool   `json:"insecure,omitzero"`    // accept any certificate, expired and foreign ones too
-}
-
-// HTTP says what to request and which answer is a healthy one.
-type HTTP struct {
-	Method   string                    `json:"method,omitzero"`   // empty: GET
-	Path     string                    `json:"path,omitzero"`     // with query; empty: /
-	Host     string                    `json:"host,omitzero"`     // Host header; empty: the target
-	Status   []healthcheck.StatusRange `json:"status,omitzero"`   // accepted; empty: 200-299
-	Contains string                    `json:"contains,omitzero"` // text within the first 256 KiB of the body; empty: any body
-}
-
 // Types returns the kinds of probes that [New] can make.
 func Types() []healthcheck.Type {
-	return []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeHTTP, healthcheck.TypeHTTPS}
+	return []healthcheck.Type{
+		healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeHTTP, healthcheck.TypeHTTPS, healthcheck.TypeGRPC,
+		healthcheck.TypeDNS, healthcheck.TypeICMP, healthcheck.TypeUDP, healthcheck.TypeSMTP, healthcheck.TypeRedis,
+		healthcheck.TypeMySQL, healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3,
+		healthcheck.TypeFTP, healthcheck.TypeScript, healthcheck.TypeFile, healthcheck.TypeAgent,
+	}
 }
 
 // New returns the prober that the options describe. It opens nothing.
 func New(o Options) (healthcheck.Prober, error) {
 	o = o.normal()
-	if !slices.Contains(Types(), o.Type) {
-		return nil, fmt.Errorf("check type %q cannot be run: this build has %v", o.Type, Types())
+	switch o.Type {
+	case healthcheck.TypeScript:
+		return newScript(o)
+	case healthcheck.TypeFile:
+		return newFile(o)
 	}
-	d, err := newDialer(o.Target, o.Dial)
+	d, err := newDialer(o.Target, o.Dial, o.socketKind())
 	if err != nil {
 		return nil, err
 	}
@@ -63,47 +36,48 @@ func New(o Options) (healthcheck.Prober, error) {
 		return newHTTP(d, o)
 	case healthcheck.TypeHTTPS:
 		return newHTTPS(d, o)
-	default:
-		return &tcpProber{dialer: d}, nil
+	case healthcheck.TypeGRPC:
+		return newGRPC(d, o)
+	case healthcheck.TypeDNS:
+		return newDNS(d, o)
+	case healthcheck.TypeICMP:
+		return &icmpProber{d}, nil
+	case healthcheck.TypeUDP:
+		return newUDP(d, o)
+	case healthcheck.TypeTCP:
+		if o.Exchange == (Exchange{}) {
+			return &tcpProber{d}, nil
+		}
+		return newTalk(d, o, exchange(o.Exchange))
+	case healthcheck.TypeTLS:
+		return newTalk(d, o, exchange(o.Exchange))
+	case healthcheck.TypeSMTP:
+		return newSMTP(d, o)
+	case healthcheck.TypeRedis:
+		return newTalk(d, o, redis(o.Login))
+	case healthcheck.TypeMySQL:
+		return newTalk(d, o, mysql)
+	case healthcheck.TypePostgreSQL:
+		return newPostgreSQL(d, o)
+	case healthcheck.TypeIMAP:
+		return newTalk(d, o, imap)
+	case healthcheck.TypePOP3:
+		return newTalk(d, o, pop3)
+	case healthcheck.TypeFTP:
+		return newTalk(d, o, ftp)
+	case healthcheck.TypeAgent:
+		return newTalk(d, o, agent(o.Exchange))
 	}
+	return nil, fmt.Errorf("check type %q cannot be run: this build has %v", o.Type, Types())
 }
 
-// Key identifies what the prober of these options does: equal keys, equal
-// probes. It is the ProbeKey of a [healthcheck.Check].
-func (o Options) Key() string {
-	o = o.normal()
-	if o.TLS.Roots != "" {
-		o.TLS.Roots = fmt.Sprintf("%x", sha256.Sum256([]byte(o.TLS.Roots)))
+// socketKind is the kind of socket that the type needs.
+func (o *Options) socketKind() int {
+	switch {
+	case o.Type == healthcheck.TypeICMP:
+		return unix.SOCK_RAW
+	case o.Type == healthcheck.TypeUDP, o.Type == healthcheck.TypeDNS && !o.DNS.TCP:
+		return unix.SOCK_DGRAM
 	}
-	key, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Sprintf("%+v", o) // an address that New refuses as well
-	}
-	return string(key)
-}
-
-// normal fills in the defaults, and clears what the type does not look at.
-func (o Options) normal() Options {
-	o.Target = netip.AddrPortFrom(o.Target.Addr().Unmap(), o.Target.Port())
-	o.Dial.Source = o.Dial.Source.Unmap()
-	if o.Type != healthcheck.TypeHTTPS {
-		o.TLS = TLS{}
-	}
-	if o.Type != healthcheck.TypeHTTP && o.Type != healthcheck.TypeHTTPS {
-		o.HTTP = HTTP{}
-		return o
-	}
-	if o.HTTP.Method == "" {
-		o.HTTP.Method = "GET"
-	}
-	if o.HTTP.Path == "" {
-		o.HTTP.Path = "/"
-	}
-	if o.HTTP.Host == "" {
-		o.HTTP.Host = defaultHost(o.Type, o.Target)
-	}
-	if len(o.HTTP.Status) == 0 {
-		o.HTTP.Status = []healthcheck.StatusRange{{First: 200, Last: 299}}
-	}
-	return o
+	return unix.SOCK_STREAM
 }

@@ -1,0 +1,202 @@
+package probe
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+// Options say what to ask whom, and how. [New] checks them.
+type Options struct {
+	Type     healthcheck.Type `json:"type"`
+	Target   netip.AddrPort   `json:"target"` // the address that is asked, with the port if the type has one
+	Dial     Dial             `json:"dial,omitzero"`
+	TLS      TLS              `json:"tls,omitzero"`
+	Exchange Exchange         `json:"exchange,omitzero"` // types tcp, tls, udp and agent
+	HTTP     HTTP             `json:"http,omitzero"`     // types http and https; of grpc Host
+	Login    Login            `json:"login,omitzero"`    // types http, https, redis and postgresql
+	GRPC     GRPC             `json:"grpc,omitzero"`
+	DNS      DNS              `json:"dns,omitzero"`
+	SMTP     SMTP             `json:"smtp,omitzero"`
+	Script   Script           `json:"script,omitzero"`
+	File     string           `json:"file,omitzero"` // type file: its absolute path
+}
+
+// Dial says how a probe leaves this host. The zero value leaves it to routing.
+type Dial struct {
+	Source    netip.Addr `json:"source,omitzero"`    // source address
+	Interface string     `json:"interface,omitzero"` // outgoing interface (SO_BINDTODEVICE)
+	Mark      uint32     `json:"mark,omitzero"`      // packet mark, for routing rules (SO_MARK)
+}
+
+// TLS says whether TLS is spoken and how the server's certificate is verified. The
+// zero value, where TLS is spoken, verifies it against the system's authorities and
+// the name asked for.
+type TLS struct {
+	Enabled    bool   `json:"enabled,omitzero"`     // types https and tls always speak it
+	ServerName string `json:"server_name,omitzero"` // sent as SNI and verified; empty: the host of HTTP.Host, else the target's address
+	Roots      string `json:"roots,omitzero"`       // authorities to trust instead of the system's, in PEM
+	Insecure   bool   `json:"insecure,omitzero"`    // accept any certificate, expired and foreign ones too
+	MinDays    int    `json:"min_days,omitzero"`    // days for which the server's certificate must still be valid
+	Cert       string `json:"cert,omitzero"`        // client certificate, in PEM
+	Key        string `json:"key,omitzero"`         // and its key, in PEM
+}
+
+// Exchange is what to send and what to find in the answer; either may be empty.
+type Exchange struct {
+	Send    healthcheck.Payload `json:"send,omitzero"`
+	Expect  healthcheck.Payload `json:"expect,omitzero"`   // within the first 64 KiB, or 4 KiB of a datagram; empty: any answer, and over TCP none
+	NoReply bool                `json:"no_reply,omitzero"` // type udp: the server answers only when it is not well, by ICMP
+}
+
+// HTTP says what to request and which answer is a healthy one.
+type HTTP struct {
+	Method   string                    `json:"method,omitzero"`   // empty: GET
+	Path     string                    `json:"path,omitzero"`     // with query; empty: /
+	Host     string                    `json:"host,omitzero"`     // Host header; empty: the target
+	Headers  []Header                  `json:"headers,omitzero"`  // more header fields
+	Status   []healthcheck.StatusRange `json:"status,omitzero"`   // accepted; empty: 200-299
+	Contains string                    `json:"contains,omitzero"` // text within the first 256 KiB of the body; empty: any body
+	Regex    string                    `json:"regex,omitzero"`    // expression of RE2 that matches in them
+}
+
+// Header is one field of a header.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Login is who we are to the server. The zero value is nobody.
+type Login struct {
+	User     string `json:"user,omitzero"`
+	Password string `json:"password,omitzero"` // not for postgresql, which is asked no further than for it
+}
+
+// GRPC says which service is asked for.
+type GRPC struct {
+	Service string `json:"service,omitzero"` // empty: the server as a whole
+}
+
+// DNS says what to ask a name server and which answer is a healthy one.
+type DNS struct {
+	Name   string `json:"name,omitzero"`
+	Type   string `json:"type,omitzero"`   // of the records; empty: A
+	RCode  string `json:"rcode,omitzero"`  // empty: NOERROR
+	Answer string `json:"answer,omitzero"` // data of one of the records, as a zone file has it; empty: any, or none
+	TCP    bool   `json:"tcp,omitzero"`
+}
+
+// SMTP says how to greet a mail server.
+type SMTP struct {
+	Hello    string `json:"hello,omitzero"`     // our name; empty: localhost
+	StartTLS bool   `json:"start_tls,omitzero"` // go on in TLS
+}
+
+// Script is a program to run.
+type Script struct {
+	Command []string `json:"command,omitzero"` // an absolute path and arguments
+	User    string   `json:"user,omitzero"`    // empty: our own
+}
+
+// Key identifies what the prober of these options does: equal keys, equal
+// probes. It is the ProbeKey of a [healthcheck.Check], and holds no secret.
+func (o Options) Key() string {
+	o = o.normal()
+	for _, text := range []*string{&o.TLS.Roots, &o.TLS.Cert, &o.TLS.Key, &o.Login.Password} {
+		*text = digest(*text)
+	}
+	o.HTTP.Headers = slices.Clone(o.HTTP.Headers)
+	for i := range o.HTTP.Headers {
+		o.HTTP.Headers[i].Value = digest(o.HTTP.Headers[i].Value)
+	}
+	key, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Sprintf("%+v", o) // an address that New refuses as well
+	}
+	return string(key)
+}
+
+// digest stands for a text that is long or secret.
+func digest(text string) string {
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+}
+
+// normal fills in the defaults, and clears what the type does not look at.
+func (o Options) normal() Options {
+	from := o
+	from.Target = netip.AddrPortFrom(o.Target.Addr().Unmap(), o.Target.Port())
+	from.Dial.Source = o.Dial.Source.Unmap()
+	o = Options{Type: from.Type, Target: from.Target, Dial: from.Dial}
+	switch o.Type {
+	case healthcheck.TypeTCP, healthcheck.TypeUDP, healthcheck.TypeAgent:
+		o.Exchange = from.Exchange
+	case healthcheck.TypeTLS:
+		o.TLS, o.Exchange = from.TLS, from.Exchange
+		o.TLS.Enabled = true
+	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
+		o.HTTP, o.Login = from.HTTP.normal(o.Type, o.Target), from.Login
+		if o.Type == healthcheck.TypeHTTPS {
+			o.TLS = from.TLS
+			o.TLS.Enabled = true
+		}
+	case healthcheck.TypeGRPC:
+		o.TLS, o.GRPC, o.HTTP.Host = from.TLS, from.GRPC, from.HTTP.Host
+		if o.HTTP.Host == "" {
+			o.HTTP.Host = defaultHost(o.Type, o.Target)
+		}
+	case healthcheck.TypeDNS:
+		o.DNS = from.DNS.normal()
+	case healthcheck.TypeICMP:
+		o.Target = netip.AddrPortFrom(o.Target.Addr(), 0)
+	case healthcheck.TypeSMTP:
+		o.TLS, o.SMTP = from.TLS, from.SMTP
+		o.TLS.Enabled = o.TLS.Enabled || o.SMTP.StartTLS
+	case healthcheck.TypeRedis:
+		o.TLS, o.Login = from.TLS, from.Login
+	case healthcheck.TypePostgreSQL:
+		o.TLS, o.Login.User = from.TLS, from.Login.User
+	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
+		o.TLS = from.TLS
+	case healthcheck.TypeScript:
+		o.Dial, o.Script = Dial{}, from.Script
+	case healthcheck.TypeFile:
+		o.Target, o.Dial, o.File = netip.AddrPort{}, Dial{}, from.File
+	}
+	if !o.TLS.Enabled {
+		o.TLS = TLS{}
+	}
+	return o
+}
+
+func (h HTTP) normal(t healthcheck.Type, target netip.AddrPort) HTTP {
+	if h.Method == "" {
+		h.Method = "GET"
+	}
+	if h.Path == "" {
+		h.Path = "/"
+	}
+	if h.Host == "" {
+		h.Host = defaultHost(t, target)
+	}
+	if len(h.Status) == 0 {
+		h.Status = []healthcheck.StatusRange{{First: 200, Last: 299}}
+	}
+	return h
+}
+
+func (d DNS) normal() DNS {
+	if d.Type == "" {
+		d.Type = "A"
+	}
+	if d.RCode == "" {
+		d.RCode = "NOERROR"
+	}
+	return d
+}

@@ -1,0 +1,79 @@
+package probe
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+const (
+	phaseHello    phase = "ehlo"
+	phaseStartTLS phase = "starttls"
+)
+
+func newSMTP(d dialer, o Options) (*talkProber, error) {
+	p, err := newTalk(d, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	starttls := p.tls
+	if o.SMTP.StartTLS {
+		p.tls = nil // not from the first byte
+	} else {
+		starttls = nil
+	}
+	p.converse, err = smtp(o.SMTP, starttls)
+	return p, err
+}
+
+// smtp hears the greeting of a mail server and greets it by EHLO (RFC 5321), and
+// again in TLS if starttls is set (RFC 3207).
+func smtp(o SMTP, starttls *tlsClient) (conversation, error) {
+	hello := o.Hello
+	if hello == "" {
+		hello = "localhost"
+	}
+	if !isVisible(hello) {
+		return nil, errors.New("the name for ehlo has characters that a name has not")
+	}
+	hello = "EHLO " + hello + "\r\n"
+	greet := func(t *talk) ([]string, error) {
+		if err := t.say(phaseHello, hello); err != nil {
+			return nil, err
+		}
+		return t.want(phaseHello, "250")
+	}
+	return func(t *talk) (string, error) {
+		if _, err := t.want(phaseBanner, "220"); err != nil {
+			return "", err
+		}
+		offers, err := greet(t)
+		if err != nil {
+			return "", err
+		}
+		if starttls != nil {
+			if !slices.ContainsFunc(offers, func(s string) bool { return strings.EqualFold(s, "STARTTLS") }) {
+				return "", wrongf(healthcheck.FailureTLS, "the server does not offer starttls")
+			}
+			if err := t.say(phaseStartTLS, "STARTTLS\r\n"); err != nil {
+				return "", err
+			}
+			if _, err := t.want(phaseStartTLS, "220"); err != nil {
+				return "", err
+			}
+			if err := t.secure(starttls); err != nil {
+				return "", err
+			}
+			if _, err := greet(t); err != nil {
+				return "", err
+			}
+		}
+		t.leave("QUIT\r\n")
+		if t.session != nil {
+			return "smtp ready, " + describeSession(t.session), nil
+		}
+		return "smtp ready", nil
+	}, nil
+}
