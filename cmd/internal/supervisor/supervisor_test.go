@@ -44,13 +44,16 @@ func play(role, path string) int {
 	}
 	lives := region.Clock(0).Add(1)
 	fmt.Fprintf(report, "%s life %d pid %d\n", role, lives, os.Getpid())
+	conn, err := link.Open(FDLink)
+	if err != nil {
+		return 5
+	}
+	_ = conn.Send(link.Message{Query: &link.Query{}})
 	if filepath.Base(path) == "fatal" && role == "director" {
+		_ = conn.Wait(5000) // for the elector: one that has just begun would die of the signal without a word
 		return ExitFatal
 	}
 	_ = unix.Send(FDNotify, []byte("READY=1\nSTATUS=well"), 0)
-	if conn, err := link.Open(FDLink); err == nil && role == "director" {
-		_ = conn.Send(link.Message{Query: &link.Query{}})
-	}
 	for sig := range signals {
 		fmt.Fprintf(report, "%s got %s\n", role, sig)
 		if sig == syscall.SIGTERM {
