@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ type lan struct {
 	hosts [2]string
 }
 
+// lans numbers the networks of this process, for the names of their namespaces.
+var lans atomic.Int64
+
 func newLAN(t *testing.T) *lan {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -31,9 +35,11 @@ func newLAN(t *testing.T) *lan {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("the command ip (package iproute2) is missing")
 	}
+	t.Parallel() // pairs share nothing, and mostly wait
 	l := &lan{t: t}
+	number := lans.Add(1)
 	for i, host := range []string{"a", "b"} {
-		l.hosts[i] = fmt.Sprintf("lbha-%d-%s", os.Getpid(), host)
+		l.hosts[i] = fmt.Sprintf("lbha-%d-%d%s", os.Getpid(), number, host)
 		l.ip("netns", "add", l.hosts[i])
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", l.hosts[i]).Run() })
 	}
