@@ -14,13 +14,17 @@ type ticker struct {
 	timer int
 }
 
-// newTicker locks the calling goroutine to its thread and gives that thread a small real-time priority: the judge must not be late because those
-// whom it judges are busy. What the clients do is so little that it disturbs nobody.
+// RealTime gives a thread (0: the calling one), or a process of one thread, a small real-time priority. Clients and real servers are machines of
+// their own: they must not be late because a director on the same processor is busy. What they do is so little that it
+// disturbs nobody. Where that is refused the lab is merely noisier, and the quiet run shows it.
+func RealTime(pid int) {
+	_ = unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+}
+
+// newTicker locks the calling goroutine to its thread.
 func newTicker(period time.Duration) (*ticker, error) {
 	runtime.LockOSThread()
-	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
-	// Refused where real-time scheduling is not for us: then the client is merely noisier, and the quiet run shows it.
-	_ = unix.SchedSetAttr(0, attr, 0)
+	RealTime(0)
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)

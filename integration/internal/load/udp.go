@@ -101,6 +101,7 @@ func Echo(addr netip.AddrPort, server byte) error {
 		return fmt.Errorf("bind %v: %w", addr, err)
 	}
 	runtime.LockOSThread()
+	RealTime(0)
 	buf := make([]byte, 64)
 	from := new(unix.RawSockaddrInet4)
 	for {

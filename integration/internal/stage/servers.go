@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
 )
 
@@ -61,7 +63,27 @@ func (s *Stage) StartWeb(i int) error {
 		return fmt.Errorf("start nginx on %s: %w", h.Name, err)
 	}
 	s.web[i] = cmd
-	return nil
+	load.RealTime(cmd.Process.Pid)
+	return s.waitWeb(i)
+}
+
+// waitWeb waits until a real server's web server listens.
+func (s *Stage) waitWeb(i int) error {
+	h := s.Net.Real[i]
+	var err error
+	for deadline := mono.Now().Add(5 * time.Second); mono.Now() < deadline; time.Sleep(5 * time.Millisecond) {
+		err = h.Do(func() error {
+			c, err := net.Dial("tcp4", netip.AddrPortFrom(h.Addr, drive.PortHTTP).String())
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("nginx on %s does not listen: %w", h.Name, err)
 }
 
 // StopWeb kills the web server of a real server: its port refuses from now on.
