@@ -23,12 +23,6 @@ var (
 			}
 			return g.IPVS.Sync.Node
 		}},
-		{"running scripts (global.scripts)", func(g *rawGlobal) *node {
-			if g.Scripts == nil {
-				return nil
-			}
-			return g.Scripts.Node
-		}},
 	}
 	lackedByVRRP = []lack[rawVRRP]{
 		{"an IPv6 virtual address in vrrp", func(v *rawVRRP) *node {
@@ -85,7 +79,7 @@ var (
 			return s.SlowStart.Node
 		}},
 	}
-	availableChecks = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeHTTP, healthcheck.TypeHTTPS}
+	lackedChecks = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeSIP, healthcheck.TypeRADIUS}
 )
 
 // lack is a feature that this version cannot run.
@@ -128,7 +122,7 @@ func unavailable(raw *rawConfig) Diagnostics {
 		find(report, lackedByGroup, &raw.Groups.Items[i])
 	}
 	check := func(c *rawCheck) {
-		if c != nil && c.Type.set() && !slices.Contains(availableChecks, c.Type.Value) {
+		if c != nil && c.Type.set() && slices.Contains(lackedChecks, c.Type.Value) {
 			report(c.Type.Node, `check type "`+string(c.Type.Value)+`"`)
 		}
 	}

@@ -19,6 +19,8 @@ type builder struct {
 	report
 	files files
 
+	scriptUser string // whom scripts run as that do not say
+
 	vips     map[netip.Addr]string // who holds each address
 	routers  map[router]string     // which instance is each virtual router
 	services map[string]bool       // names
@@ -52,6 +54,7 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	}
 
 	c := &Config{Global: b.global(raw.Global, host)}
+	b.scriptUser = c.Global.Scripts.User
 	for i := range raw.VRRP.Items {
 		c.Instances = append(c.Instances, b.instance(&raw.VRRP.Items[i]))
 	}

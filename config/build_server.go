@@ -3,8 +3,6 @@ package config
 import (
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
@@ -106,120 +104,18 @@ func (b *builder) serverAddress(raw *rawServer, v *Server, s *Service, ports []u
 			b.errorHint(at, "set port in the check", "address: no port for the %s check: neither the server nor the check names one", c.Type)
 			break
 		}
+		asked := ap.Addr()
+		if c.Address.IsValid() {
+			asked = c.Address
+		}
+		if c.Source.IsValid() && c.Source.Is4() != asked.Is4() {
+			b.error(at, "address: the %s check cannot ask %s from its source, %s: it is of the other family", c.Type, asked, c.Source)
+			break
+		}
 	}
 }
 
 // needsPort reports whether a check of that type connects to a port.
 func needsPort(t healthcheck.Type) bool {
 	return t != healthcheck.TypeICMP && t != healthcheck.TypeScript && t != healthcheck.TypeFile
-}
-
-// Defaults of [service.check].
-const (
-	defaultCheckInterval = 2 * time.Second
-	defaultCheckTimeout  = time.Second // or the interval, if that is shorter
-)
-
-// over returns c with what it leaves out filled in from base: everything, if both are of
-// one type; else what every type has in common, the schedule.
-func (c *rawCheck) over(base *rawCheck) *rawCheck {
-	if c == nil || base == nil {
-		return c
-	}
-	merged, from := *c, *base
-	if c.Type.set() && c.Type.Value != base.Type.Value {
-		from = rawCheck{Interval: base.Interval, Timeout: base.Timeout, Rise: base.Rise, Fall: base.Fall}
-	}
-	inherit(&merged, &from)
-	return &merged
-}
-
-func overEach(l list[rawCheck], base *rawCheck) list[rawCheck] {
-	l.Items = slices.Clone(l.Items)
-	for i := range l.Items {
-		l.Items[i] = *l.Items[i].over(base)
-	}
-	return l
-}
-
-// checks reads the checks of the table t, a service or a server: one, or several. It is
-// nil if t says nothing about checks, and empty if it says that there are none.
-func (b *builder) checks(t *node, one *rawCheck, several list[rawCheck]) []Check {
-	if one != nil && several.set() {
-		b.error(several.Node, "checks: write all of them in checks, or the one in check")
-	}
-	if one != nil {
-		return []Check{b.check(one)}
-	}
-	if !several.set() {
-		return nil
-	}
-	out := make([]Check, len(several.Items))
-	for i := range several.Items {
-		out[i] = b.check(&several.Items[i])
-	}
-	return out
-}
-
-func (b *builder) check(raw *rawCheck) Check {
-	interval := b.duration(raw.Interval, defaultCheckInterval, 10*time.Millisecond, 24*time.Hour)
-	c := Check{
-		Type:     require(b, raw.Node, raw.Type, "type", "tcp, http or https"),
-		Port:     uint16(b.number(raw.Port, 0, 1, 65535)),
-		Interval: interval,
-		Timeout:  b.duration(raw.Timeout, min(defaultCheckTimeout, interval), time.Millisecond, 24*time.Hour),
-		Rise:     b.number(raw.Rise, defaultRise, 1, 1000),
-		Fall:     b.number(raw.Fall, defaultFall, 1, 1000),
-	}
-	switch ownTimeout := raw.Timeout.Node.within(raw.Node); {
-	case c.Timeout <= c.Interval:
-	case !ownTimeout && raw.Interval.Node.within(raw.Node):
-		c.Timeout = c.Interval
-	default:
-		b.error(raw.Timeout.Node, "timeout: %s is above the interval, %s: a probe must end before the next begins", short(c.Timeout), short(c.Interval))
-	}
-	if raw.Address.set() {
-		a, err := netip.ParseAddr(raw.Address.Value)
-		if c.Address = a.Unmap(); err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
-			b.error(raw.Address.Node, "address: %.80q is not the IP address of a host", raw.Address.Value)
-		}
-	}
-	if !raw.Type.set() {
-		return c
-	}
-	b.foreignKeys(raw, c.Type)
-	switch c.Type {
-	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
-		b.http(raw, &c)
-	case healthcheck.TypeDNS:
-		c.Query = require(b, raw.Node, raw.Query, "name", "the name to ask for")
-	}
-	return c
-}
-
-// foreignKeys reports keys that mean nothing to the type of check.
-func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
-	web := []healthcheck.Type{healthcheck.TypeHTTP, healthcheck.TypeHTTPS}
-	keys := []struct {
-		at    *node
-		types []healthcheck.Type
-	}{
-		{raw.Method.Node, web},
-		{raw.Path.Node, web},
-		{raw.Host.Node, web},
-		{raw.Status.Node, web},
-		{raw.Contains.Node, web},
-		{raw.TLS.place(), []healthcheck.Type{healthcheck.TypeHTTPS}},
-		{raw.Query.Node, []healthcheck.Type{healthcheck.TypeDNS}},
-	}
-	for _, k := range keys {
-		if k.at == nil || slices.Contains(k.types, t) {
-			continue
-		}
-		of := make([]string, len(k.types))
-		for i, t := range k.types {
-			of[i] = string(t)
-		}
-		b.error(k.at, "%s: a setting of %s checks, not of %s", k.at.label(), strings.Join(of, " and "), t)
-	}
 }

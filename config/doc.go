@@ -35,7 +35,8 @@
 //
 // A check inherits from the check in its place: a server's from its service's, a service's
 // from defaults.service.check. If both are of one type, or the heir names none, that is
-// every key that the heir leaves out, else only interval, timeout, rise and fall. To have
+// every key that the heir leaves out, else only interval, fast_interval, timeout, rise and
+// fall. To have
 // no check at all where one would be inherited, write checks = [].
 //
 // # Defaults
@@ -115,19 +116,46 @@
 //	                      backup              false
 //	                      check, checks       the service's
 //
-//	[service.check]       type                must be set: tcp, http, https
+//	[service.check]       type                must be set: tcp, tls, http, https, grpc, dns, icmp, udp, smtp, redis,
+//	                                          mysql, postgresql, imap, pop3, ftp, script, file, agent
 //	                      address, port       the server's
+//	                      source              source address of probes: as routed
+//	                      interface, mark     outgoing interface and packet mark: as routed
 //	                      interval            "2s"
+//	                      fast_interval       interval
 //	                      timeout             "1s", or interval if that is shorter
 //	                      rise                2
 //	                      fall                3
 //	  http and https      method              "GET"; HEAD, OPTIONS, POST
 //	                      path                "/"
-//	                      host                the address that is asked
+//	                      host                the address that is asked; grpc has it, too
+//	                      headers             none
 //	                      status              ["200-299"]
-//	                      contains            "": the body is not read
-//	  https               tls.verify          true
-//	                      tls.server_name     host
-//	                      tls.ca_file         the system's authorities
+//	                      contains, regex     one of them at most; "": any body
+//	                      username            "": no basic authentication; redis and postgresql have it, too
+//	                      password, password_file  ""; redis has them, too
+//	  tcp, tls, udp       send                "": nothing; of udp it must be set; agent has it, too
+//	                      expect              "": any answer, and over tcp none
+//	  udp                 require_reply       true
 //	  dns                 name                must be set
+//	                      query_type          "A"
+//	                      rcode               "NOERROR"
+//	                      answer              "": any, or none
+//	                      protocol            "udp"; tcp
+//	  grpc                service             "": the server as a whole
+//	  smtp                helo                "localhost"
+//	                      starttls            false
+//	  script              command             must be set
+//	                      user                global.scripts.user
+//	  file                file                must be set
+//
+//	[service.check.tls]   verify              true
+//	                      server_name         host, else the address that is asked
+//	                      ca_file             the system's authorities
+//	                      min_days            0: until it expires
+//	                      cert_file, key_file none; both or neither
+//
+// Types https and tls speak TLS always, smtp with starttls as well; grpc, smtp, redis,
+// postgresql, imap, pop3 and ftp speak it from the start if they have a table tls, which
+// may be empty.
 package config

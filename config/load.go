@@ -220,10 +220,17 @@ func relative(o opt[string]) string {
 // readSecret reads a file that holds a secret, nil if it cannot, and warns if others can.
 func (b *builder) readSecret(o opt[string]) []byte {
 	text, _, mode := b.open(o, maxKeyFile)
-	if text != nil && mode.Perm()&0o077 != 0 {
-		b.warn(o.Node, "%s: %s can be read by others than its owner (mode %04o)", o.Node.label(), o.Value, mode.Perm())
+	if text != nil {
+		b.guard(o, mode)
 	}
 	return text
+}
+
+// guard warns of a secret file that others can read.
+func (b *builder) guard(o opt[string], mode fs.FileMode) {
+	if mode.Perm()&0o077 != 0 {
+		b.warn(o.Node, "%s: %s can be read by others than its owner (mode %04o)", o.Node.label(), o.Value, mode.Perm())
+	}
 }
 
 // open reads a file that a setting names, relative to the file that holds the setting, and
@@ -254,10 +261,14 @@ type files interface {
 	read(path string, limit int64) ([]byte, fs.FileMode, error)
 	// glob returns the paths that match a pattern, sorted.
 	glob(pattern string) ([]string, error)
+	// program says why a file must not be run.
+	program(path string) error
 }
 
 // disk is the file system.
 type disk struct{}
+
+func (disk) program(path string) error { return checkProgram(os.DirFS("/"), path) }
 
 func (disk) glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 
@@ -287,6 +298,7 @@ type none struct{}
 
 var errNoFiles = errors.New("a text alone reads no files")
 
+func (none) program(string) error                            { return errNoFiles }
 func (none) glob(string) ([]string, error)                   { return nil, errNoFiles }
 func (none) read(string, int64) ([]byte, fs.FileMode, error) { return nil, 0, errNoFiles }
 

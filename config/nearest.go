@@ -35,7 +35,7 @@ func didYouMean(name string, known []string) string {
 func nearest(name string, candidates []string) string {
 	best, least := "", 1+max(1, len(name)/3)
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), c, least); d < least {
+		if d := distance(strings.ToLower(name), strings.ToLower(c), least); d < least {
 			best, least = c, d
 		}
 	}

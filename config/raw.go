@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -205,21 +207,43 @@ type rawServer struct {
 }
 
 type rawCheck struct {
-	Node     *node
-	Type     opt[healthcheck.Type]              `toml:"type"`
-	Address  opt[string]                        `toml:"address connect_ip addr"`
-	Port     opt[int]                           `toml:"port connect_port"`
-	Interval opt[time.Duration]                 `toml:"interval delay_loop inter"`
-	Timeout  opt[time.Duration]                 `toml:"timeout connect_timeout"`
-	Rise     opt[int]                           `toml:"rise"`
-	Fall     opt[int]                           `toml:"fall retry retries"`
-	Method   opt[string]                        `toml:"method"`
-	Path     opt[string]                        `toml:"path url uri"`
-	Host     opt[string]                        `toml:"host virtualhost vhost"`
-	Status   list[opt[healthcheck.StatusRange]] `toml:"status status_code valid_status_codes expect"`
-	Contains opt[string]                        `toml:"contains regex body string"`
-	TLS      *rawTLS                            `toml:"tls tls_config ssl"`
-	Query    opt[string]                        `toml:"name query_name"`
+	Node         *node
+	Type         opt[healthcheck.Type]              `toml:"type prober"`
+	Address      opt[string]                        `toml:"address connect_ip addr"`
+	Port         opt[int]                           `toml:"port connect_port"`
+	Source       opt[string]                        `toml:"source bindto source_ip_address source_address"`
+	Interface    opt[string]                        `toml:"interface dev"`
+	Mark         opt[mark]                          `toml:"mark fwmark"`
+	Interval     opt[time.Duration]                 `toml:"interval delay_loop inter"`
+	FastInterval opt[time.Duration]                 `toml:"fast_interval fastinter"`
+	Timeout      opt[time.Duration]                 `toml:"timeout connect_timeout"`
+	Rise         opt[int]                           `toml:"rise"`
+	Fall         opt[int]                           `toml:"fall retry retries"`
+	TLS          *rawTLS                            `toml:"tls tls_config ssl"`
+	Method       opt[string]                        `toml:"method"`
+	Path         opt[string]                        `toml:"path url uri"`
+	Host         opt[string]                        `toml:"host virtualhost vhost authority"`
+	Headers      rawHeaders                         `toml:"headers header hdr"`
+	Status       list[opt[healthcheck.StatusRange]] `toml:"status status_code valid_status_codes"`
+	Contains     opt[string]                        `toml:"contains body string"`
+	Regex        opt[string]                        `toml:"regex rstring regexp fail_if_body_not_matches_regexp"`
+	Username     opt[string]                        `toml:"username basic_auth login"`
+	Password     opt[Secret]                        `toml:"password"`
+	PasswordFile opt[string]                        `toml:"password_file"`
+	Send         opt[healthcheck.Payload]           `toml:"send payload agent_send send_binary"`
+	Expect       opt[healthcheck.Payload]           `toml:"expect query_response expect_binary"`
+	RequireReply opt[bool]                          `toml:"require_reply"`
+	Query        opt[string]                        `toml:"name query_name"`
+	QueryType    opt[string]                        `toml:"query_type record_type"`
+	RCode        opt[string]                        `toml:"rcode valid_rcodes"`
+	Answer       opt[string]                        `toml:"answer validate_answer_rrs"`
+	Protocol     opt[string]                        `toml:"protocol transport_protocol"`
+	GRPCService  opt[string]                        `toml:"service grpc_service"`
+	Helo         opt[string]                        `toml:"helo helo_name ehlo hello"`
+	StartTLS     opt[bool]                          `toml:"starttls start_tls"`
+	Command      list[opt[string]]                  `toml:"command misc_path script exec"`
+	User         opt[string]                        `toml:"user"`
+	File         opt[string]                        `toml:"file track_file"`
 }
 
 type rawTLS struct {
@@ -227,4 +251,31 @@ type rawTLS struct {
 	Verify     opt[bool]   `toml:"verify insecure_skip_verify"`
 	ServerName opt[string] `toml:"server_name sni"`
 	CAFile     opt[string] `toml:"ca_file ca"`
+	CertFile   opt[string] `toml:"cert_file cert crt"`
+	KeyFile    opt[string] `toml:"key_file key"`
+	MinDays    opt[int]    `toml:"min_days min_validity"`
+}
+
+// rawHeaders is a table with keys of the user's: the fields of an HTTP header.
+type rawHeaders struct {
+	Node  *node
+	Items []rawHeader // by name
+}
+
+type rawHeader struct {
+	Name  string
+	Value opt[Secret]
+}
+
+func (h *rawHeaders) decode(r *report, n *node) {
+	if n.kind != table {
+		r.errorHint(n, `such as { X-Check = "lbha" }`, "%s: must be a table, not %s", n.label(), n.describe())
+		return
+	}
+	h.Node = n
+	for _, name := range slices.Sorted(maps.Keys(n.table)) {
+		var v opt[Secret]
+		v.decode(r, n.table[name])
+		h.Items = append(h.Items, rawHeader{name, v})
+	}
 }

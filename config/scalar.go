@@ -51,7 +51,7 @@ type mark uint32
 func (m *mark) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 32)
 	if err != nil || n == 0 {
-		return fmt.Errorf("fwmark %.40q: want a whole number from 1 to 4294967295", text)
+		return fmt.Errorf("firewall mark %.40q: want a whole number from 1 to 4294967295", text)
 	}
 	*m = mark(n)
 	return nil

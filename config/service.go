@@ -80,35 +80,3 @@ func (s *Service) Destination(key ipvs.Key, server *Server) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(server.Address.Addr(), port)
 }
-
-// Check is one health check.
-type Check struct {
-	Type    healthcheck.Type `json:"type"`
-	Address netip.Addr       `json:"address,omitzero"` // what is probed; invalid: the server's own address
-	Port    uint16           `json:"port,omitempty"`   // 0: the server's own port
-
-	Interval time.Duration `json:"interval"` // from the start of a probe to the start of the next
-	Timeout  time.Duration `json:"timeout"`  // of the whole probe; never above Interval
-	Rise     int           `json:"rise"`     // successes in a row that make a server healthy
-	Fall     int           `json:"fall"`     // failures in a row that make it unhealthy
-
-	// HTTP and HTTPS.
-	Method   string                    `json:"method,omitempty"`
-	Path     string                    `json:"path,omitempty"`     // with its query
-	Host     string                    `json:"host,omitempty"`     // Host header; "": the address that is probed
-	Status   []healthcheck.StatusRange `json:"status,omitempty"`   // any of them
-	Contains string                    `json:"contains,omitempty"` // in the body; "": the body is not read
-	TLS      *TLS                      `json:"tls,omitempty"`      // HTTPS only, then never nil
-
-	Query string `json:"name,omitempty"` // DNS: the name to ask for
-}
-
-// TLS is the client side of an HTTPS check.
-type TLS struct {
-	Verify     bool   `json:"verify"`                // check the chain and the name
-	ServerName string `json:"server_name,omitempty"` // SNI and the name in the certificate; "": Check.Host
-	CAFile     string `json:"ca_file,omitempty"`     // PEM, an absolute path; "": the system's roots
-	// CASum is the SHA-256 of CAFile at load, so that a changed file is a changed
-	// configuration.
-	CASum string `json:"ca_sum,omitempty"`
-}

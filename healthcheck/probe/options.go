@@ -135,10 +135,12 @@ func (o Options) normal() Options {
 	from.Dial.Source = o.Dial.Source.Unmap()
 	o = Options{Type: from.Type, Target: from.Target, Dial: from.Dial}
 	switch o.Type {
-	case healthcheck.TypeTCP, healthcheck.TypeUDP, healthcheck.TypeAgent:
+	case healthcheck.TypeUDP:
 		o.Exchange = from.Exchange
+	case healthcheck.TypeTCP, healthcheck.TypeAgent:
+		o.Exchange = Exchange{Send: from.Exchange.Send, Expect: from.Exchange.Expect}
 	case healthcheck.TypeTLS:
-		o.TLS, o.Exchange = from.TLS, from.Exchange
+		o.TLS, o.Exchange = from.TLS, Exchange{Send: from.Exchange.Send, Expect: from.Exchange.Expect}
 		o.TLS.Enabled = true
 	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
 		o.HTTP, o.Login = from.HTTP.normal(o.Type, o.Target), from.Login

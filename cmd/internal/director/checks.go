@@ -51,17 +51,9 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 	if n > 0 {
 		id += fmt.Sprintf("#%d", n+1)
 	}
-	opts := probe.Options{Type: c.Type, Target: target(s, server, c)}
-	opts.HTTP = probe.HTTP{Method: c.Method, Path: c.Path, Host: c.Host, Status: c.Status, Contains: c.Contains}
-	if c.TLS != nil {
-		opts.TLS = probe.TLS{ServerName: c.TLS.ServerName, Insecure: !c.TLS.Verify}
-		if c.TLS.CAFile != "" {
-			roots, err := os.ReadFile(c.TLS.CAFile)
-			if err != nil {
-				return healthcheck.Check{}, fmt.Errorf("check %s: %w", id, err)
-			}
-			opts.TLS.Roots = string(roots)
-		}
+	opts, err := probeOptions(c, target(s, server, c))
+	if err != nil {
+		return healthcheck.Check{}, fmt.Errorf("check %s: %w", id, err)
 	}
 	prober, err := probe.New(opts)
 	if err != nil {
@@ -71,13 +63,52 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 		ID:     id,
 		Target: opts.Target.String(),
 		Spec: healthcheck.Spec{
-			Interval: c.Interval,
-			Timeout:  c.Timeout,
-			Policy:   healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial},
+			Interval:     c.Interval,
+			FastInterval: c.FastInterval,
+			Timeout:      c.Timeout,
+			Policy:       healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial},
 		},
 		ProbeKey: opts.Key(),
 		Prober:   prober,
 	}, nil
+}
+
+// probeOptions says in the words of package probe what the check does. It reads the files of certificates.
+func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error) {
+	opts := probe.Options{
+		Type:     c.Type,
+		Target:   target,
+		Dial:     probe.Dial{Source: c.Source, Interface: c.Interface, Mark: c.Mark},
+		Exchange: probe.Exchange{Send: c.Send, Expect: c.Expect, NoReply: !c.RequireReply},
+		HTTP:     probe.HTTP{Method: c.Method, Path: c.Path, Host: c.Host, Status: c.Status, Contains: c.Contains, Regex: c.Regex},
+		Login:    probe.Login{User: c.Username, Password: c.Password.Reveal()},
+		GRPC:     probe.GRPC{Service: c.GRPCService},
+		DNS:      probe.DNS{Name: c.Query, Type: c.QueryType, RCode: c.RCode, Answer: c.Answer, TCP: c.Protocol == "tcp"},
+		SMTP:     probe.SMTP{Hello: c.Helo, StartTLS: c.StartTLS},
+		Script:   probe.Script{Command: c.Command, User: c.User},
+		File:     c.File,
+	}
+	for _, h := range c.Headers {
+		opts.HTTP.Headers = append(opts.HTTP.Headers, probe.Header{Name: h.Name, Value: h.Value.Reveal()})
+	}
+	if c.TLS == nil {
+		return opts, nil
+	}
+	opts.TLS = probe.TLS{Enabled: true, ServerName: c.TLS.ServerName, Insecure: !c.TLS.Verify, MinDays: c.TLS.MinDays}
+	for _, f := range []struct {
+		path string
+		text *string
+	}{{c.TLS.CAFile, &opts.TLS.Roots}, {c.TLS.CertFile, &opts.TLS.Cert}, {c.TLS.KeyFile, &opts.TLS.Key}} {
+		if f.path == "" {
+			continue
+		}
+		text, err := os.ReadFile(f.path)
+		if err != nil {
+			return opts, err
+		}
+		*f.text = string(text)
+	}
+	return opts, nil
 }
 
 // target is what the check asks: its own address and port, or the server's; a server without a port is asked on the

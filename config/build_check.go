@@ -1,0 +1,194 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+// Defaults of [service.check].
+const (
+	defaultCheckInterval = 2 * time.Second
+	defaultCheckTimeout  = time.Second // or the interval, if that is shorter
+)
+
+// over returns c with what it leaves out filled in from base: everything, if both are of
+// one type; else what every type has in common, the schedule.
+func (c *rawCheck) over(base *rawCheck) *rawCheck {
+	if c == nil || base == nil {
+		return c
+	}
+	merged, from := *c, *base
+	if c.Type.set() && c.Type.Value != base.Type.Value {
+		from = rawCheck{Interval: base.Interval, FastInterval: base.FastInterval, Timeout: base.Timeout, Rise: base.Rise, Fall: base.Fall}
+	}
+	inherit(&merged, &from)
+	return &merged
+}
+
+func overEach(l list[rawCheck], base *rawCheck) list[rawCheck] {
+	l.Items = slices.Clone(l.Items)
+	for i := range l.Items {
+		l.Items[i] = *l.Items[i].over(base)
+	}
+	return l
+}
+
+// checks reads the checks of the table t, a service or a server: one, or several. It is
+// nil if t says nothing about checks, and empty if it says that there are none.
+func (b *builder) checks(t *node, one *rawCheck, several list[rawCheck]) []Check {
+	if one != nil && several.set() {
+		b.error(several.Node, "checks: write all of them in checks, or the one in check")
+	}
+	if one != nil {
+		return []Check{b.check(one)}
+	}
+	if !several.set() {
+		return nil
+	}
+	out := make([]Check, len(several.Items))
+	for i := range several.Items {
+		out[i] = b.check(&several.Items[i])
+	}
+	return out
+}
+
+func (b *builder) check(raw *rawCheck) Check {
+	c := Check{
+		Type:      require(b, raw.Node, raw.Type, "type", "tcp, http or https, for example"),
+		Port:      uint16(b.number(raw.Port, 0, 1, 65535)),
+		Address:   b.host(raw.Address),
+		Source:    b.host(raw.Source),
+		Interface: b.ifname(raw.Interface),
+		Mark:      uint32(raw.Mark.Value),
+		Rise:      b.number(raw.Rise, defaultRise, 1, 1000),
+		Fall:      b.number(raw.Fall, defaultFall, 1, 1000),
+	}
+	b.timing(raw, &c)
+	if c.Address.IsValid() && c.Source.IsValid() && c.Address.Is4() != c.Source.Is4() {
+		b.error(raw.Source.Node, "source: %s is not of the family of the address, %s", c.Source, c.Address)
+	}
+	if !raw.Type.set() {
+		return c
+	}
+	b.foreignKeys(raw, c.Type)
+	b.clientTLS(raw, &c)
+	switch c.Type {
+	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
+		b.http(raw, &c)
+	case healthcheck.TypeGRPC:
+		c.Host, c.GRPCService = b.hostName(raw.Host), raw.GRPCService.or("")
+		if len(c.GRPCService) > maxServiceName {
+			b.error(raw.GRPCService.Node, "service: must have at most %d bytes", maxServiceName)
+		}
+	case healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeAgent:
+		c.Send, c.Expect = raw.Send.or(""), raw.Expect.or("")
+	case healthcheck.TypeUDP:
+		b.udp(raw, &c)
+	case healthcheck.TypeDNS:
+		b.dns(raw, &c)
+	case healthcheck.TypeSMTP:
+		c.Helo, c.StartTLS = b.hostName(raw.Helo), raw.StartTLS.or(false)
+	case healthcheck.TypeRedis, healthcheck.TypePostgreSQL:
+		b.login(raw, &c)
+	case healthcheck.TypeScript:
+		b.script(raw, &c)
+	case healthcheck.TypeFile:
+		require(b, raw.Node, raw.File, "file", "the path of a file that says up or down")
+		c.File = b.path(raw.File, "", maxPath)
+	}
+	return c
+}
+
+// timing settles how often the check runs, and how long a probe may take.
+func (b *builder) timing(raw *rawCheck, c *Check) {
+	c.Interval = b.duration(raw.Interval, defaultCheckInterval, 10*time.Millisecond, 24*time.Hour)
+	c.Timeout = b.duration(raw.Timeout, min(defaultCheckTimeout, c.Interval), time.Millisecond, 24*time.Hour)
+	c.FastInterval = b.duration(raw.FastInterval, 0, 10*time.Millisecond, 24*time.Hour)
+	switch ownTimeout := raw.Timeout.Node.within(raw.Node); {
+	case c.Timeout <= c.Interval:
+	case !ownTimeout && raw.Interval.Node.within(raw.Node):
+		c.Timeout = c.Interval
+	default:
+		b.error(raw.Timeout.Node, "timeout: %s is above the interval, %s: a probe must end before the next begins", short(c.Timeout), short(c.Interval))
+	}
+	switch {
+	case c.FastInterval <= c.Interval:
+	case !raw.FastInterval.Node.within(raw.Node):
+		c.FastInterval = 0
+	default:
+		b.error(raw.FastInterval.Node, "fast_interval: %s is above the interval, %s", short(c.FastInterval), short(c.Interval))
+	}
+}
+
+// host checks the address of a host, if it is set.
+func (b *builder) host(o opt[string]) netip.Addr {
+	if !o.set() {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(o.Value)
+	if err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+		b.error(o.Node, "%s: %.80q is not the IP address of a host", o.Node.label(), o.Value)
+	}
+	return a.Unmap()
+}
+
+// hostName checks a host name, with a port or not, if it is set.
+func (b *builder) hostName(o opt[string]) string {
+	if strings.ContainsFunc(o.Value, func(r rune) bool { return r <= ' ' || r == '/' || r >= 0x7f }) {
+		b.error(o.Node, "%s: %.80q is not a host name", o.Node.label(), o.Value)
+	}
+	return o.Value
+}
+
+// login fills in who the check is to the server.
+func (b *builder) login(raw *rawCheck, c *Check) {
+	c.Username, c.Password = raw.Username.or(""), raw.Password.Value
+	switch {
+	case !raw.PasswordFile.set():
+	case raw.Password.set():
+		b.error(raw.PasswordFile.Node, "password_file: the password is in password already")
+	default:
+		c.Password = NewSecret(strings.TrimRight(string(b.readSecret(raw.PasswordFile)), "\r\n"))
+	}
+	if strings.ContainsFunc(c.Username, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		b.error(raw.Username.Node, "username: %.40q has characters that a name has not", c.Username)
+	}
+	if c.Type == healthcheck.TypeRedis && c.Username != "" && c.Password.IsZero() && !raw.PasswordFile.set() {
+		b.error(raw.Username.Node, "username: needs a password")
+	}
+}
+
+func (b *builder) udp(raw *rawCheck, c *Check) {
+	c.Send = require(b, raw.Node, raw.Send, "send", `what to send, such as "ping" or "hex:00ff"`)
+	c.Expect, c.RequireReply = raw.Expect.or(""), raw.RequireReply.or(true)
+	if !c.RequireReply && c.Expect != "" {
+		b.error(raw.RequireReply.Node, "require_reply: false, and a reply is expected: leave out one of them")
+	}
+}
+
+func (b *builder) dns(raw *rawCheck, c *Check) {
+	c.Query = require(b, raw.Node, raw.Query, "name", "the name to ask for")
+	if raw.Query.set() && !domainName(c.Query) {
+		b.error(raw.Query.Node, "name: %.80q is not a domain name", c.Query)
+	}
+	c.QueryType = b.choice(raw.QueryType, "A", "A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
+	c.RCode = b.choice(raw.RCode, "NOERROR", "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
+	c.Protocol = b.choice(raw.Protocol, "udp", "udp", "tcp")
+	c.Answer = raw.Answer.or("")
+}
+
+// domainName reports whether a name can be asked for: labels of 1 to 63 bytes, 253 in all.
+// "." is the root.
+func domainName(s string) bool {
+	if s == "." {
+		return true
+	}
+	s = strings.TrimSuffix(s, ".")
+	return len(s) <= 253 && !slices.ContainsFunc(strings.Split(s, "."), func(label string) bool {
+		return label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	})
+}

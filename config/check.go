@@ -1,0 +1,87 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+// Check is one health check. What a type of check has no setting for is zero.
+type Check struct {
+	Type    healthcheck.Type `json:"type"`
+	Address netip.Addr       `json:"address,omitzero"` // what is probed; invalid: the server's own address
+	Port    uint16           `json:"port,omitempty"`   // 0: the server's own port
+
+	Source    netip.Addr `json:"source,omitzero"`     // source address of the probe; invalid: as routed
+	Interface string     `json:"interface,omitempty"` // outgoing interface; "": as routed
+	Mark      uint32     `json:"mark,omitempty"`      // packet mark, for routing rules
+
+	Interval     time.Duration `json:"interval"`                // from the start of a probe to the start of the next
+	FastInterval time.Duration `json:"fast_interval,omitempty"` // the same while results contradict the verdict; 0: Interval
+	Timeout      time.Duration `json:"timeout"`                 // of the whole probe; never above Interval
+	Rise         int           `json:"rise"`                    // successes in a row that make a server healthy
+	Fall         int           `json:"fall"`                    // failures in a row that make it unhealthy
+
+	// TLS is nil where none is spoken; never for types https and tls.
+	TLS *TLS `json:"tls,omitempty"`
+
+	// HTTP and HTTPS.
+	Method  string                    `json:"method,omitempty"`
+	Path    string                    `json:"path,omitempty"` // with its query
+	Host    string                    `json:"host,omitempty"` // Host header, also of gRPC; "": the address that is probed
+	Headers []Header                  `json:"headers,omitempty"`
+	Status  []healthcheck.StatusRange `json:"status,omitempty"` // any of them
+	// Contains is a text, and Regex an expression of RE2, to be found in the body; one of
+	// them at most. "": none. Whichever, up to 256 KiB of the body are read.
+	Contains string `json:"contains,omitempty"`
+	Regex    string `json:"regex,omitempty"`
+
+	// Login of HTTP (basic authentication), Redis and PostgreSQL (name only).
+	Username string `json:"username,omitempty"`
+	Password Secret `json:"password,omitzero"`
+
+	// TCP, TLS, UDP and agent (which expects nothing).
+	Send         healthcheck.Payload `json:"send,omitempty"`
+	Expect       healthcheck.Payload `json:"expect,omitempty"`        // to be found in the answer
+	RequireReply bool                `json:"require_reply,omitempty"` // UDP: no answer is a failure
+
+	// DNS.
+	Query     string `json:"name,omitempty"`       // the name to ask for
+	QueryType string `json:"query_type,omitempty"` // of the records: A, …
+	RCode     string `json:"rcode,omitempty"`      // of the answer: NOERROR, …
+	Answer    string `json:"answer,omitempty"`     // data of one of the records; "": any, or none
+	Protocol  string `json:"protocol,omitempty"`   // udp or tcp
+
+	GRPCService string `json:"service,omitempty"` // gRPC: "": the server as a whole
+
+	// SMTP.
+	Helo     string `json:"helo,omitempty"` // our name
+	StartTLS bool   `json:"starttls,omitempty"`
+
+	// Script.
+	Command []string `json:"command,omitempty"` // an absolute path and arguments
+	User    string   `json:"user,omitempty"`    // whom it runs as
+
+	File string `json:"file,omitempty"` // file: its absolute path
+}
+
+// Header is one field of an HTTP request. Its value may be a token.
+type Header struct {
+	Name  string `json:"name"`
+	Value Secret `json:"value"`
+}
+
+// TLS is the client side of a check.
+type TLS struct {
+	Verify     bool   `json:"verify"`                // check the chain and the name
+	ServerName string `json:"server_name,omitempty"` // SNI and the name in the certificate; "": Check.Host
+	CAFile     string `json:"ca_file,omitempty"`     // PEM, an absolute path; "": the system's roots
+	CertFile   string `json:"cert_file,omitempty"`   // client certificate, PEM, an absolute path; "": none
+	KeyFile    string `json:"key_file,omitempty"`    // and its key
+	MinDays    int    `json:"min_days,omitempty"`    // days for which the server's certificate must still be valid
+	// CASum and CertSum are the SHA-256 of CAFile and of CertFile with KeyFile at load, so
+	// that a changed file is a changed configuration.
+	CASum   string `json:"ca_sum,omitempty"`
+	CertSum string `json:"cert_sum,omitempty"`
+}
