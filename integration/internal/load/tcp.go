@@ -142,6 +142,10 @@ func (s *conns) ready(fd int, events uint32, now mono.Time) {
 	}
 	if a.Connected == 0 {
 		if code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
+			if unix.Errno(code) == unix.ECONNRESET {
+				// A refused connection has another error: this one was open, and reset before we looked.
+				a.Connected = now
+			}
 			s.end(fd, failure(unix.Errno(code)))
 			return
 		}
