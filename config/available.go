@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/lbha/lbha/healthcheck"
-	"github.com/lbha/lbha/ipvs"
 )
 
 // Unavailable returns one finding for each use of a feature that the configuration
@@ -16,14 +15,6 @@ func (c *Config) Unavailable() Diagnostics { return c.unavailable }
 // The features that this version cannot run: what to call each, and where a table uses
 // it, which is nil if it does not. A version that learns one deletes its line.
 var (
-	lackedByGlobal = []lack[rawGlobal]{
-		{"connection synchronisation (global.ipvs.sync)", func(g *rawGlobal) *node {
-			if g.IPVS == nil || g.IPVS.Sync == nil {
-				return nil
-			}
-			return g.IPVS.Sync.Node
-		}},
-	}
 	lackedByVRRP = []lack[rawVRRP]{
 		{"an IPv6 virtual address in vrrp", func(v *rawVRRP) *node {
 			for _, a := range v.Addresses.Items {
@@ -40,12 +31,6 @@ var (
 			return v.ExtraAddresses.Node
 		}},
 		{"virtual_mac", func(v *rawVRRP) *node { return v.VirtualMAC.where(true) }},
-		{"unicast", func(v *rawVRRP) *node {
-			if v.Unicast == nil {
-				return nil
-			}
-			return v.Unicast.Node
-		}},
 		{`auth type "hmac"`, func(v *rawVRRP) *node {
 			if v.Auth == nil {
 				return nil
@@ -68,17 +53,6 @@ var (
 	lackedByGroup = []lack[rawGroup]{
 		{"vrrp_group", func(g *rawGroup) *node { return g.Node }},
 	}
-	lackedByService = []lack[rawService]{
-		{"fwmark", func(s *rawService) *node { return s.FWMark.Node }},
-		{`tunnel type "gue"`, func(s *rawService) *node { return s.tunnels(ipvs.GUE) }},
-		{`tunnel type "gre"`, func(s *rawService) *node { return s.tunnels(ipvs.GRE) }},
-		{"slow_start", func(s *rawService) *node {
-			if s.SlowStart.Value == 0 {
-				return nil
-			}
-			return s.SlowStart.Node
-		}},
-	}
 	lackedChecks = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeSIP, healthcheck.TypeRADIUS}
 )
 
@@ -96,21 +70,12 @@ func (o opt[T]) where(v T) *node {
 	return o.Node
 }
 
-// tunnels returns the place where a service asks for a type of tunnel.
-func (s *rawService) tunnels(t ipvs.TunnelType) *node {
-	if s.Tunnel == nil || s.Forward.Value != ipvs.TUN {
-		return nil
-	}
-	return s.Tunnel.Type.where(t)
-}
-
 // unavailable lists what the document, defaults applied, uses and this version lacks.
 func unavailable(raw *rawConfig) Diagnostics {
 	var r report
 	report := func(at *node, feature string) {
 		r.error(at, "%s is not available in this version", feature)
 	}
-	find(report, lackedByGlobal, raw.Global)
 	for i := range raw.VRRP.Items {
 		v := &raw.VRRP.Items[i]
 		find(report, lackedByVRRP, v)
@@ -128,7 +93,6 @@ func unavailable(raw *rawConfig) Diagnostics {
 	}
 	for i := range raw.Services.Items {
 		s := &raw.Services.Items[i]
-		find(report, lackedByService, s)
 		check(s.Check)
 		for j := range s.Checks.Items {
 			check(&s.Checks.Items[j])

@@ -35,7 +35,7 @@ type Change struct {
 	Summary string `json:"summary,omitempty"`
 	// Fields are the settings that differ, in the order of the struct. Changed only.
 	Fields []Field `json:"fields,omitempty"`
-	// NewMachine is set on a changed instance whose interface, VRID or family differs: to
+	// NewMachine is set on a changed instance whose interface, VRID, version or family differs: to
 	// the network that is another virtual router, so its state cannot be carried over.
 	NewMachine bool `json:"new_machine,omitempty"`
 }
@@ -57,8 +57,8 @@ type Field struct {
 }
 
 // needRestart are the global settings that are fixed when the processes start: sockets
-// and files that others know them by.
-var needRestart = []string{"control", "state_dir", "metrics"}
+// and files that others know them by, and the shape of the log.
+var needRestart = []string{"control", "log.format", "metrics", "state_dir"}
 
 // Compare returns what a change from old to new means. Instances, groups and services are
 // matched by name, servers by address within their service.
@@ -75,7 +75,7 @@ func Compare(old, new *Config) Plan {
 			case Added:
 				c.Summary = fmt.Sprintf("virtual router %d on %s, priority %d, %s", is.VRID, is.Interface, is.Priority, join(is.Addresses))
 			case Changed:
-				c.NewMachine = was.VRID != is.VRID || was.Interface != is.Interface || was.Family != is.Family
+				c.NewMachine = was.VRID != is.VRID || was.Interface != is.Interface || was.Family != is.Family || was.Version != is.Version
 				c.Fields = differences(*was, *is, "name")
 			}
 			p.Instances = append(p.Instances, c)
@@ -209,7 +209,7 @@ func (c Change) render(b *strings.Builder, thing, part string) {
 	case Changed:
 		for _, f := range c.Fields {
 			note := ""
-			if c.NewMachine && slices.Contains([]string{"interface", "id", "family"}, f.Name) {
+			if c.NewMachine && slices.Contains([]string{"interface", "id", "version", "family"}, f.Name) {
 				note = " (another virtual router: it starts anew)"
 			}
 			line("~", f.String()+note)

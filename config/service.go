@@ -15,8 +15,8 @@ type Service struct {
 	// Keys are all virtual services it expands to, in the order of the file: one for each
 	// address, one for each address of a range, or the one firewall mark.
 	Keys     []ipvs.Key    `json:"keys"`
-	Protocol ipvs.Protocol `json:"protocol"` // of every key; of no meaning for a firewall mark
-	Family   ipvs.Family   `json:"family"`   // of every key
+	Protocol ipvs.Protocol `json:"protocol,omitzero"` // of every key; of no meaning for a firewall mark
+	Family   ipvs.Family   `json:"family"`            // of every key
 
 	Scheduler   ipvs.Scheduler `json:"scheduler"`
 	Flags       []ipvs.Flag    `json:"scheduler_flags,omitempty"`

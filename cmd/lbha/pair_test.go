@@ -75,6 +75,7 @@ type daemon struct {
 	cmd    *exec.Cmd
 	log    *os.File
 	client *admin.Client
+	more   string // lines of the instance
 }
 
 func (l *lan) director(i, priority int, interval string) *daemon {
@@ -99,7 +100,7 @@ id = 51
 priority = %d
 interval = %q
 addresses = ["10.9.0.100/32"]
-`, d.host, filepath.Join(d.dir, "lbha.sock"), d.dir, priority, interval)
+%s`, d.host, filepath.Join(d.dir, "lbha.sock"), d.dir, priority, interval, d.more)
 	if err := os.WriteFile(filepath.Join(d.dir, "lbha.toml"), []byte(text), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
@@ -346,4 +347,39 @@ func TestAReloadOfThePriorityMovesTheMaster(t *testing.T) {
 	}
 	b.untilHeld(true, time.Second)
 	a.untilHeld(false, time.Second)
+}
+
+func TestAUnicastPair(t *testing.T) {
+	l := newLAN(t)
+	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a.more = "unicast = { source = \"10.9.0.1\", peers = [\"10.9.0.2\", \"10.9.0.77\"] }\n" // one of them is not there
+	b.more = "unicast = { peers = [\"10.9.0.1\"] }\n"
+	a.write(200, "100ms")
+	b.write(100, "100ms")
+	a.start()
+	a.until("master")
+	b.start()
+	b.until("backup")
+	time.Sleep(time.Second)
+	if in := b.until("backup"); in.Received < 5 {
+		t.Errorf("the backup received %d adverts", in.Received)
+	}
+	a.cmd.Process.Signal(syscall.SIGTERM)
+	b.until("master")
+	b.untilHeld(true, time.Second)
+
+	// A peer that is not expected is counted, on the side that is told of nobody.
+	b.more = "unicast = { peers = [\"10.9.0.77\"] }\n"
+	b.write(100, "100ms")
+	if r, err := b.client.Reload(t.Context(), admin.ReloadRequest{}); err != nil || !r.OK {
+		t.Fatalf("reload: %+v, %v", r, err)
+	}
+	a.cmd.Wait()
+	a.start()
+	a.until("master")
+	for deadline := time.Now().Add(5 * time.Second); b.status().Instances[0].Dropped["unknown-peer"] == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("adverts of an unknown peer are not counted: %v", b.status().Instances[0].Dropped)
+		}
+	}
 }

@@ -68,7 +68,7 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 	}
 	c.plan = config.Compare(c.old, c.cfg)
 	for _, f := range c.plan.Global {
-		if f.Restart || f.Name == "log.format" {
+		if f.Restart {
 			return nil, &refusal{reason: fmt.Sprintf("global.%s cannot be changed by a reload (%s → %s); restart lbha", f.Name, f.Old, f.New)}
 		}
 	}

@@ -159,10 +159,10 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 		in.cfg.AddressLease != c.AddressLease // which of them are leased
 	in.cfg = c
 	in.expect, _ = expectation(&c) // prepare has seen that it can be made
-	in.expect.Self = in.iface.primary
+	in.expect.Self = in.source()
 	e.useInterfaces(in)
 	e.look(in)
-	e.step(in, vrrp.Reconfigured{Config: machineConfig(&c, in.iface.primary), AddressesChanged: moved})
+	e.step(in, vrrp.Reconfigured{Config: machineConfig(&c, in.source()), AddressesChanged: moved})
 }
 
 // useInterfaces makes sure that every interface that the instance names is known.

@@ -21,7 +21,8 @@ type iface struct {
 	index   int // 0: there is none
 	up      bool
 	mac     net.HardwareAddr
-	primary netip.Addr // the source of our adverts; invalid: none
+	own     []netip.Prefix // its addresses as last read
+	primary netip.Addr     // the first of them that is no VIP: the source of our adverts; invalid: none
 
 	segment  *segment.Conn
 	sender   *announce.Sender
@@ -60,7 +61,7 @@ func (e *elector) refresh(i *iface) {
 	if state.Index != i.index {
 		if i.index != 0 && state.Index != 0 {
 			// Another link under the name: whoever is master there, it is not us.
-			e.instancesOn(i, func(in *instance) { e.step(in, vrrp.LinkChanged{Source: i.primary}) })
+			e.instancesOn(i, func(in *instance) { e.step(in, vrrp.LinkChanged{Source: in.source()}) })
 		}
 		e.closeSockets(i)
 		i.index = state.Index
@@ -70,6 +71,7 @@ func (e *elector) refresh(i *iface) {
 		e.closeSockets(i) // frames carry the old address
 	}
 	i.mac = state.MAC
+	i.own = state.Addrs
 	i.primary, _ = address.Primary(state.Addrs, e.configuredOn(i))
 	if i.index != 0 {
 		if err := e.openSockets(i); err != nil {
@@ -79,9 +81,9 @@ func (e *elector) refresh(i *iface) {
 		}
 	}
 	e.instancesOn(i, func(in *instance) {
-		in.expect.Self = i.primary
+		in.expect.Self = in.source()
 		if !in.finished {
-			e.step(in, vrrp.LinkChanged{Up: i.up && i.segment != nil, Source: i.primary})
+			e.step(in, vrrp.LinkChanged{Up: i.up && i.segment != nil, Source: in.source()})
 		}
 	})
 	for _, in := range e.instances {
@@ -130,6 +132,7 @@ func (e *elector) configuredOn(i *iface) []address.VIP {
 func (e *elector) filter(i *iface) segment.Filter {
 	var f segment.Filter
 	e.instancesOn(i, func(in *instance) {
+		f.Unicast = f.Unicast || in.cfg.Unicast != nil
 		if in.cfg.Version == vrrp.Version2 {
 			f.V2 = append(f.V2, uint8(in.cfg.VRID))
 		} else {

@@ -95,6 +95,9 @@ func announcements(a *config.Announce) vrrp.Announcements {
 // expectation is what the instance accepts on the wire.
 func expectation(c *config.Instance) (wire.Expect, error) {
 	x := wire.Expect{Version: uint8(c.Version), VRID: uint8(c.VRID)}
+	if c.Unicast != nil {
+		x.Unicast, x.Peers = true, c.Unicast.Peers
+	}
 	if c.Auth.Type == config.AuthPass {
 		password, err := wire.Password(c.Auth.Key.Reveal())
 		if err != nil {
@@ -172,12 +175,11 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 		Interval: s.Interval, Addresses: s.Addresses,
 		AuthType: in.expect.AuthType, AuthData: in.expect.Password,
 	}
-	var err error
-	e.out, err = wire.Append(e.out[:0], &a, s.Source, wire.Group4(), wire.FormPseudo)
-	if err != nil {
-		return err
-	}
-	if err := in.iface.segment.Send(e.out, s.Source, wire.Group4()); err != nil {
+	if in.cfg.Unicast == nil {
+		if err := e.sendTo(in, &a, s.Source, wire.Group4()); err != nil {
+			return err
+		}
+	} else if err := e.sendPeers(in, &a, s.Source); err != nil {
 		return err
 	}
 	if in.due != 0 { // an answer to a peer has no schedule to be late for
@@ -188,6 +190,44 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 		}
 	}
 	return nil
+}
+
+// sendTo sends an advert to one destination. Its checksum covers the addresses, so it is encoded for each.
+func (e *elector) sendTo(in *instance, a *wire.Advert, src, dst netip.Addr) (err error) {
+	if e.out, err = wire.Append(e.out[:0], a, src, dst, wire.FormPseudo); err != nil {
+		return err
+	}
+	return in.iface.segment.Send(e.out, src, dst)
+}
+
+// sendPeers sends an advert to each peer. It fails only if none could be sent: a peer that cannot be reached is no
+// reason to give up for the others.
+func (e *elector) sendPeers(in *instance, a *wire.Advert, src netip.Addr) error {
+	var first error
+	sent := false
+	for _, peer := range in.cfg.Unicast.Peers {
+		err := e.sendTo(in, a, src, peer)
+		sent = sent || err == nil
+		if first == nil {
+			first = err
+		}
+	}
+	if sent {
+		return nil
+	}
+	return first
+}
+
+// source is the address that adverts are sent from; invalid: the interface has none that will do.
+func (in *instance) source() netip.Addr {
+	u := in.cfg.Unicast
+	if u == nil || !u.Source.IsValid() {
+		return in.iface.primary
+	}
+	if slices.ContainsFunc(in.iface.own, func(p netip.Prefix) bool { return p.Addr() == u.Source }) {
+		return u.Source
+	}
+	return netip.Addr{}
 }
 
 // place is what makes an address one in the kernel; its label does not.
