@@ -63,6 +63,12 @@
 // give the addresses up before others hear of us. Demotion is addresses out,
 // announcements cancelled, sync role.
 //
+// # Sync groups
+//
+// A [Group] makes several machines of one node be in one state: see there. Its
+// driver does the same, with the group's Step and Deadline in place of the
+// machines', and MemberEffects in place of effects.
+//
 // # Where it goes beyond the RFC
 //
 //   - A packet that is refused or ignored changes no timer and no state, and the

@@ -38,8 +38,10 @@ type Group struct {
 	members []*Machine
 	starts  []*Started // of the members, until all are there
 	now     Instant    // of the Step in progress
-	floor   Instant    // no takeover before: see agreeRole
 	effects []MemberEffect
+	// headStart is what the others get in the next election, after one that the
+	// addresses decided: see agreeRole.
+	headStart time.Duration
 }
 
 // MemberEffect is an effect and the member that it is of: the index in the
@@ -80,6 +82,14 @@ func (g *Group) Disband() {
 func (g *Group) Step(now Instant, member int, ev Event) []MemberEffect {
 	g.now = max(g.now, now)
 	g.effects = g.effects[:0]
+	if _, ok := ev.(Stopped); ok {
+		clear(g.starts)
+	}
+	for i, m := range g.members {
+		if m.group.fault != "" {
+			m.group.fault = g.faulty(i) // time may have ended one
+		}
+	}
 	g.noticeStall()
 
 	switch ev := ev.(type) {
@@ -181,7 +191,7 @@ func (g *Group) start(member int, ev Started) {
 	for i, m := range g.members {
 		m.now = max(m.now, g.now)
 		g.starts[i].handOver(commanded)
-		asMaster = asMaster && m.startsAsMaster(g.starts[i])
+		asMaster = asMaster && (len(g.members) == 1 || m.startsAsMaster(g.starts[i]))
 	}
 	for i, m := range g.members {
 		m.group.fault = g.faulty(i)
@@ -190,7 +200,8 @@ func (g *Group) start(member int, ev Started) {
 	clear(g.starts)
 }
 
-// handOver sets the command that a former process remembered.
+// handOver sets the command that a former process remembered, for one member at
+// least.
 func (s *Started) handOver(commanded bool) {
 	resume := Saved{}
 	if s.Resume != nil {
@@ -203,9 +214,13 @@ func (s *Started) handOver(commanded bool) {
 // hear gives an advert to a member, and a resignation to all.
 func (g *Group) hear(member int, ad *AdvertReceived) {
 	m := g.members[member]
-	before := m.backup.resigned
+	before := m.backup
 	g.step(member, *ad)
-	if m.state != Backup || ad.Priority != PriorityResign || m.backup.resigned == before {
+	if heard := m.backup.heard; (ad.Priority >= m.Priority() || !m.cfg.Preempt) &&
+		heard > before.heard.Add(m.interval()/2) && heard < before.heard.Add(2*m.interval()) {
+		g.headStart = 0 // two adverts in a row
+	}
+	if m.state != Backup || ad.Priority != PriorityResign || m.backup.resigned == before.resigned {
 		return
 	}
 	for i := range g.members {
@@ -248,14 +263,16 @@ func (g *Group) agreePriority() {
 	}
 }
 
-// agreeFault tells each member of another that cannot serve. A fault that was
-// caused by another has to settle like any, which the others have to be told in
-// turn: hence the loop.
+// agreeFault tells each member of another that cannot serve, or that all can. A
+// fault that was caused by another has to settle like any, which the others have
+// to be told in turn: hence the loop.
 func (g *Group) agreeFault() {
 	for changed := true; changed; {
 		changed = false
 		for i, m := range g.members {
-			if by := g.faulty(i); m.group.fault != by {
+			by := g.faulty(i)
+			alone := by == "" && m.state == Fault && !m.inFault(g.now) && !g.every(Fault)
+			if by != m.group.fault || alone {
 				m.group.fault, changed = by, true
 				g.act(i, (*Machine).judge)
 			}
@@ -290,7 +307,8 @@ func (g *Group) faultOver() Instant {
 // Of equal priorities the addresses decide, on each segment anew. Two groups that
 // are master both may each lose one of the elections, leave all, and would meet
 // again in the same instant, for ever. They did not lose on the same segment: so
-// the one that lost on the earlier gives the other a head start.
+// the one that lost on the earlier gives the other a head start, until a winner is
+// seen to stay.
 func (g *Group) agreeRole() {
 	down := g.first(Backup)
 	if down < 0 || g.first(Master) < 0 {
@@ -303,12 +321,11 @@ func (g *Group) agreeRole() {
 		}
 	}
 	if cause.reason == ReasonHigherAddress {
-		var skew, interval time.Duration
+		longest := time.Duration(0)
 		for _, m := range g.members {
-			skew = max(skew, Skew(m.cfg.Version, m.Priority(), m.interval()))
-			interval = max(interval, m.interval())
+			longest = max(longest, m.interval())
 		}
-		g.floor = g.now.Add(skew + time.Duration(len(g.members)-1-down)*interval)
+		g.headStart = time.Duration(len(g.members)-1-down) * longest
 	}
 }
 
@@ -337,7 +354,7 @@ func (g *Group) takeoverAt() (at Instant, last int) {
 			at, last = t, i+1
 		}
 	}
-	return max(at, g.floor), last
+	return at.Add(g.headStart), last
 }
 
 // takeOver makes all members master when the silence of the last is complete.
@@ -356,6 +373,7 @@ func (g *Group) takeOver() {
 	if late {
 		return
 	}
+	g.headStart = 0
 	cause := g.members[last]
 	reason, by := cause.takeoverReason()
 	for i := range g.members {

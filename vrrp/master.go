@@ -90,6 +90,7 @@ const (
 	silent   farewell = iota // nothing could be heard, or must not be said
 	resigned                 // priority 0: take over after your skew
 	lost                     // an ordinary advert: see yield
+	conceded                 // an advert that wins nothing: see stepDown
 )
 
 // demote ends mastership; what follows is the caller's. Addresses out,
@@ -101,6 +102,8 @@ func (m *Machine) demote(last farewell) {
 		m.send(PriorityResign)
 	case lost:
 		m.send(m.Priority())
+	case conceded:
+		m.send(PriorityLowest)
 	}
 	m.leaveMaster()
 }

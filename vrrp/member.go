@@ -21,13 +21,14 @@ func (m *Machine) inFault(now Instant) bool {
 
 // startsAsMaster reports whether the machine, by itself, would start as master.
 func (m *Machine) startsAsMaster(ev *Started) bool {
-	if reason, _ := m.ownCause(); reason != "" {
+	reason, _ := m.ownCause()
+	switch {
+	case reason != "" || ev.Resume.State == Backup: // whose master may be alive
 		return false
-	}
-	if ev.Resume != nil && m.masterStill(ev.Resume, ev.Held) {
+	case m.masterStill(ev.Resume, ev.Held):
 		return true
 	}
-	return m.Priority() == PriorityOwner && m.cfg.StartupDelay == 0 && (ev.Resume == nil || !ev.Resume.HandOver)
+	return m.Priority() == PriorityOwner && m.cfg.StartupDelay == 0 && !ev.Resume.HandOver
 }
 
 // limitPriority puts the group's ceiling in force. A master whose priority changed
@@ -43,8 +44,8 @@ func (m *Machine) limitPriority(ceiling Priority) {
 // stepDown makes a master a backup because another member became one, and in the
 // same way. A stall is the stall of all: nobody may speak before it has listened.
 // Who was handed over keeps the addresses until its own successor announces them.
-// Otherwise the group resigns: on this segment no election was lost, so an
-// ordinary advert could win one.
+// Otherwise the winner, who is master here as well, has to announce itself again,
+// as in yield. But here no election was lost, and an ordinary advert could win one.
 func (m *Machine) stepDown(other *Machine) {
 	switch {
 	case other.reason == ReasonStalled:
@@ -55,18 +56,25 @@ func (m *Machine) stepDown(other *Machine) {
 		m.relieve()
 		m.awaitSilence(m.cfg.DownAdverts)
 	default:
-		m.demote(resigned)
+		m.demote(conceded)
 		m.awaitSilence(m.cfg.DownAdverts)
 	}
 	m.transit(Backup, ReasonGroup, netip.Addr{}, other.cfg.Name)
 }
 
 // resignedElsewhere tells a backup that the master of another member has resigned.
-// Groups move as one, so that one word counts on every segment; but not against a
-// master that came, or spoke, since.
+// Groups move as one, so that one word counts on every segment. Nothing on the wire
+// says that the masters of two segments are one node; but then they became masters
+// at one time, not just now, when others may have too, and ours has said nothing
+// since the resignation. (An owner can have returned.)
 func (m *Machine) resignedElsewhere(other *backup, at Instant) {
 	b := &m.backup
-	if m.state == Backup && b.peer.IsValid() && b.peerSince <= other.peerHeard && b.heard <= at {
+	if m.state != Backup || !b.peer.IsValid() || b.peerPriority == PriorityOwner || b.heard > at {
+		return
+	}
+	interval := max(b.interval, other.interval, m.cfg.Interval)
+	first, second := min(b.peerSince, other.peerSince), max(b.peerSince, other.peerSince)
+	if second.Sub(first) < 2*interval && at.Sub(second) >= interval {
 		m.masterResigned(b.peer, at)
 	}
 }

@@ -61,7 +61,7 @@ type snapshot struct {
 }
 
 func (n *Node) snapshot() snapshot {
-	at, ok := n.Router.Deadline()
+	at, ok := n.group.Deadline()
 	if !ok {
 		at = never
 	}
@@ -119,7 +119,7 @@ func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) 
 		case vrrp.Transition:
 			n.checkTransition(before, ev, e, resigned)
 		case vrrp.Reject:
-			if at, ok := n.Router.Deadline(); before.state != vrrp.Master && ok && (at != before.deadline || after != before.state) {
+			if at, ok := n.group.Deadline(); before.state != vrrp.Master && ok && (at != before.deadline || after != before.state) {
 				l.violate(n, "ignores an advert (%v) and changes its state or timer", e.Reason)
 			}
 		}
@@ -175,7 +175,7 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 		n.losses++ // a promotion is announced as a loss is
 	}
 	switch {
-	case e.From == vrrp.Master && e.To == vrrp.Backup && e.Reason != vrrp.ReasonStalled:
+	case e.From == vrrp.Master && e.To == vrrp.Backup && e.Reason != vrrp.ReasonStalled && e.Reason != vrrp.ReasonGroup:
 		if e.Reason == vrrp.ReasonHandedOver {
 			n.relievedAt = l.now
 		}
@@ -183,7 +183,7 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 			l.violate(n, "yields to a loser: %v of %v", ad.Priority, ad.Source)
 		}
 	case e.From == vrrp.Master && !resigned &&
-		(e.To == vrrp.Initialize || e.Reason == vrrp.ReasonTrackFault || e.Reason == vrrp.ReasonClaimFailed):
+		(e.To == vrrp.Initialize || e.Reason == vrrp.ReasonTrackFault || e.Reason == vrrp.ReasonClaimFailed || e.Reason == vrrp.ReasonGroupFault):
 		l.violate(n, "leaves (%v) without priority 0", e.Reason)
 	case e.To == vrrp.Fault:
 		n.heard = heard{}
@@ -200,12 +200,24 @@ func (n *Node) checkTakeover(before snapshot) {
 	if !h.from.IsValid() || h.priority < before.priority && n.Config.Preempt {
 		return // it was bound by another priority or configuration
 	}
+	if len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
+		return // another member heard it resign
+	}
 	interval := h.interval
 	if n.version() == vrrp.Version2 {
 		interval = n.interval()
 	}
 	if since := n.lan.now.Sub(h.at); since < time.Duration(n.downAdverts())*interval {
 		n.lan.violate(n, "takes over from a live master: %v of %v, heard %v ago", h.priority, h.from, since)
+	}
+}
+
+// checkHolding judges the nodes of a running process.
+func (p *process) checkHolding() {
+	for _, n := range p.nodes {
+		if n.Alive() {
+			n.checkHolding()
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 // Package vrrptest is a simulated LAN for virtual routers: an event heap, no
 // goroutine, no clock. A [LAN] carries adverts and announcements between [Node]s
 // with loss, delay, reordering and duplication; a Node drives one machine as the
-// real driver does, over a kernel that holds leased addresses. Everything follows
-// from the seed: the same calls give the same run.
+// real driver does, over a kernel that holds leased addresses. The nodes of a host
+// may form a sync group: then each is on a segment of its own, and one process
+// drives them through a vrrp.Group ([LAN.AddGroup]). Everything follows from the
+// seed: the same calls give the same run.
 //
 // Faults are methods: [LAN.Cut], [Node.Pause], [Node.Kill], [Node.SetLink],
 // [Node.RemoveAddress], [Node.Inject] and so on. What must be true whatever
@@ -15,8 +17,10 @@
 //
 //	go test ./vrrp/vrrptest -run TestTranscripts -rewrite
 //
-// To run more random schedules, or one of them with its transcript:
+// The random schedules are of two kinds: machines alone, and groups. Of each,
+// 10,000 are run by default, and 1,500 with the race detector, which is several
+// times slower. To run more, or one of them with its transcript:
 //
 //	go test ./vrrp/vrrptest -run TestProperties -seeds 100000
-//	go test ./vrrp/vrrptest -run TestProperties -seed 4711
+//	go test ./vrrp/vrrptest -run TestProperties/grouped -seed 4711
 package vrrptest

@@ -76,7 +76,7 @@ func (n *Node) leaseTail() time.Duration {
 // expire ends a lease, unless it was renewed meanwhile.
 func (n *Node) expire(a netip.Addr, id uint64) {
 	if h := n.kernel.find(a); h != nil && h.lease == id {
-		n.lan.trace(n, "kernel: the lease of %v ended", a)
+		n.lan.trace(n.Name, "kernel: the lease of %v ended", a)
 		n.lose(a)
 	}
 }

@@ -23,8 +23,8 @@ type Network struct {
 	Duplicate float64       // probability
 }
 
-// LAN is one segment with its nodes and its virtual time, which starts at an
-// hour (a machine must not care).
+// LAN is one segment with its nodes, or several that groups belong to, and their
+// virtual time, which starts at an hour (a machine must not care).
 type LAN struct {
 	Network Network
 	// Slack is how late a timer may fire.
@@ -42,6 +42,7 @@ type LAN struct {
 	seq        uint64
 	atOnce     int // events of this instant
 	nodes      []*Node
+	processes  []*process
 	cut        map[[2]*Node]bool // from, to
 	clientsCut map[*Node]bool
 	violations []string
@@ -84,7 +85,7 @@ func (l *LAN) Heal() {
 
 // Connected reports whether packets from from reach to.
 func (l *LAN) Connected(from, to *Node) bool {
-	return !l.cut[[2]*Node{from, to}] && from.linkUp && to.linkUp
+	return from.segment == to.segment && !l.cut[[2]*Node{from, to}] && from.linkUp && to.linkUp
 }
 
 // Violations returns what was found wrong so far.
@@ -99,10 +100,10 @@ func (l *LAN) violate(n *Node, format string, args ...any) {
 	}
 }
 
-// trace writes a line about a node.
-func (l *LAN) trace(n *Node, format string, args ...any) {
+// trace writes a line about a node or a host.
+func (l *LAN) trace(name, format string, args ...any) {
 	if l.Trace != nil {
-		fmt.Fprintf(l.Trace, "%10.4f %-2s %s\n", l.Elapsed().Seconds(), n.Name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(l.Trace, "%10.4f %-2s %s\n", l.Elapsed().Seconds(), name, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -117,14 +118,14 @@ func (l *LAN) Advance(d time.Duration) {
 // step runs what comes next, if it comes before end. What waits in a socket
 // comes before a timer of the same instant.
 func (l *LAN) step(end vrrp.Instant) bool {
-	at, node := never, (*Node)(nil)
-	for _, n := range l.nodes {
-		if n.timerAt < at && n.Running() {
-			at, node = n.timerAt, n
+	at, process := never, (*process)(nil)
+	for _, p := range l.processes {
+		if p.timerAt < at && p.Running() {
+			at, process = p.timerAt, p
 		}
 	}
 	if len(l.queue) > 0 && l.queue[0].at <= at {
-		at, node = l.queue[0].at, nil
+		at, process = l.queue[0].at, nil
 	}
 	if at > end {
 		return false
@@ -134,8 +135,8 @@ func (l *LAN) step(end vrrp.Instant) bool {
 	} else if l.atOnce++; l.atOnce > 100_000 {
 		panic("vrrptest: time stands still: a timer that is due does nothing")
 	}
-	if node != nil {
-		node.run(vrrp.TimerFired{})
+	if process != nil {
+		process.run(process.nodes[0], vrrp.TimerFired{})
 	} else {
 		heap.Pop(&l.queue).(*item).do()
 	}

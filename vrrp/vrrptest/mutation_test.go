@@ -30,7 +30,7 @@ func TestMutations(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(2000) {
-				if problems := play(seed+1, m.spoil, nil); len(problems) > 0 {
+				if problems := play(seed+1, kind{spoil: m.spoil}, nil); len(problems) > 0 {
 					t.Logf("seed %d: %s", seed+1, problems[0])
 					return
 				}
@@ -38,6 +38,69 @@ func TestMutations(t *testing.T) {
 			t.Error("no seed noticed")
 		})
 	}
+}
+
+// TestGroupMutations proves the same of groups.
+func TestGroupMutations(t *testing.T) {
+	for _, m := range []struct {
+		name  string
+		spoil func(*vrrp.Group, []*vrrp.Machine) Group
+	}{
+		{"each member for itself", func(g *vrrp.Group, members []*vrrp.Machine) Group {
+			g.Disband()
+			return uncoupled(members)
+		}},
+		{"who follows keeps the addresses", func(g *vrrp.Group, _ []*vrrp.Machine) Group { return reluctant{g} }},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(2000) {
+				if problems := play(seed+1, kind{grouped: true, spoilGroup: m.spoil}, nil); len(problems) > 0 {
+					t.Logf("seed %d: %s", seed+1, problems[0])
+					return
+				}
+			}
+			t.Error("no seed noticed")
+		})
+	}
+}
+
+// uncoupled is a group of independent machines.
+type uncoupled []*vrrp.Machine
+
+func (u uncoupled) Step(now vrrp.Instant, member int, ev vrrp.Event) (all []vrrp.MemberEffect) {
+	for i, m := range u {
+		_, start := ev.(vrrp.Started)
+		if i != member && (start || !common(ev)) {
+			continue
+		}
+		for _, e := range m.Step(now, ev) {
+			all = append(all, vrrp.MemberEffect{Member: i, Effect: e})
+		}
+	}
+	return all
+}
+
+func (u uncoupled) Deadline() (vrrp.Instant, bool) {
+	first := never
+	for _, m := range u {
+		if at, ok := m.Deadline(); ok {
+			first = min(first, at)
+		}
+	}
+	return first, first != never
+}
+
+// reluctant forgets what members have to give up because of another.
+type reluctant struct{ Group }
+
+func (r reluctant) Step(now vrrp.Instant, member int, ev vrrp.Event) (kept []vrrp.MemberEffect) {
+	for _, e := range r.Group.Step(now, member, ev) {
+		if _, ok := e.Effect.(vrrp.Release); !ok || e.Member == member || common(ev) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // without drops events.

@@ -4,23 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
+	"strconv"
 
 	"github.com/lbha/lbha/vrrp"
 )
 
-// Router is what a Node drives: a vrrp.Machine, or one that was spoilt to prove
-// that the tests would notice.
-type Router interface {
-	Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect
-	Deadline() (vrrp.Instant, bool)
-	State() vrrp.State
-	Priority() vrrp.Priority
-	Status() vrrp.Status
-	Saved() vrrp.Saved
-}
-
-// Node is one host: a process that drives a router, and the kernel under it.
+// Node is one virtual router of a host: the process that drives it, alone or with
+// the other members of its group, and its part of the kernel.
 type Node struct {
 	Name   string
 	Config vrrp.Config
@@ -29,29 +19,23 @@ type Node struct {
 	// Spoil, if set, wraps every router that is started.
 	Spoil func(Router) Router
 
+	*process
+	member  int // of the group: the index
+	segment int // nodes of other segments do not hear it
+
 	// What fails from now on.
 	FailSends, FailClaims, FailReleases bool
 
-	lan    *LAN
-	kernel kernel
-	linkUp bool
-	source netip.Addr
-	track  vrrp.TrackChanged
-	saved  *vrrp.Saved // what the process left behind
-
-	armedFor    vrrp.Instant // the deadline of the timer,
-	timerAt     vrrp.Instant // which fires a little later; never: not armed
-	paused      bool
-	pausedUntil vrrp.Instant
-	deaf        bool         // paused as a virtual machine: packets are lost
-	inbox       []vrrp.Event // what waits for a paused process
-	draining    bool         // it is being read
+	kernel   kernel
+	linkUp   bool
+	home     netip.Addr // the source address of a healthy node
+	source   netip.Addr
+	track    vrrp.TrackChanged
+	saved    *vrrp.Saved // what the process left behind
+	finished bool        // the router has stopped
 
 	history
 }
-
-// socketBuffer is how many packets wait for a process that does not read.
-const socketBuffer = 500
 
 // Errors of the simulated kernel.
 var (
@@ -62,31 +46,44 @@ var (
 // Add adds a node that does not run yet. Its source address is 10.9.0.1 for the
 // first, and so on, if the configuration has none.
 func (l *LAN) Add(name string, cfg vrrp.Config) *Node {
-	n := &Node{Name: name, lan: l, linkUp: true, timerAt: never}
-	n.source = cfg.Source
-	if !n.source.IsValid() {
-		n.source = netip.AddrFrom4([4]byte{10, 9, 0, byte(len(l.nodes) + 1)})
+	return l.addTo(&process{name: name, lan: l, timerAt: never}, name, cfg)
+}
+
+// AddGroup adds a host with a sync group: each configuration is of a member, on a
+// segment of its own. The nodes of host a are a1, a2 and so on.
+func (l *LAN) AddGroup(host string, cfgs ...vrrp.Config) []*Node {
+	p := &process{name: host, lan: l, timerAt: never}
+	for i, cfg := range cfgs {
+		cfg.Name = host + strconv.Itoa(i+1)
+		l.addTo(p, cfg.Name, cfg)
 	}
-	n.Config = cfg
+	return p.nodes
+}
+
+func (l *LAN) addTo(p *process, name string, cfg vrrp.Config) *Node {
+	n := &Node{Name: name, Config: cfg, process: p, member: len(p.nodes), segment: len(p.nodes), linkUp: true}
+	if n.member == 0 {
+		l.processes = append(l.processes, p)
+	}
+	n.home = cfg.Source
+	if !n.home.IsValid() {
+		n.home = netip.AddrFrom4([4]byte{10, 9, byte(n.segment), byte(len(l.processes))})
+	}
+	n.source = n.home
+	p.nodes = append(p.nodes, n)
 	l.nodes = append(l.nodes, n)
 	return n
 }
 
-// Node returns the node of a name, or nil.
+// Node returns the node of a name, or the first one of a host, or nil.
 func (l *LAN) Node(name string) *Node {
 	for _, n := range l.nodes {
-		if n.Name == name {
+		if n.Name == name || n.process.name == name {
 			return n
 		}
 	}
 	return nil
 }
-
-// Alive reports whether the process exists.
-func (n *Node) Alive() bool { return n.Router != nil }
-
-// Running reports whether the process exists and is not paused.
-func (n *Node) Running() bool { return n.Alive() && !n.paused }
 
 // State returns the state of the router; Initialize if there is none.
 func (n *Node) State() vrrp.State {
@@ -102,86 +99,12 @@ func (n *Node) Source() netip.Addr { return n.source }
 // Holds reports whether any address of the virtual router is on the interface.
 func (n *Node) Holds() bool { return len(n.kernel.held) > 0 }
 
-// Start starts the process; with resume, it finds what a crash left behind.
-func (n *Node) Start(resume bool) {
-	if n.Alive() {
-		return
-	}
-	n.lan.trace(n, "starts")
-	cfg := n.Config
-	cfg.Source = n.source
-	var router Router = vrrp.New(cfg)
-	if n.Spoil != nil {
-		router = n.Spoil(router)
-	}
-	n.Router = router
-	if !resume {
-		n.saved = nil
-	}
-	n.history.reset(n.lan.now)
-	saved := n.saved
-	n.run(vrrp.LinkChanged{Up: n.linkUp, Source: n.source})
-	n.run(n.track)
-	n.run(vrrp.Started{Resume: saved, Held: n.Holds()})
-}
-
-// Stop asks the router to leave, with or without a hand-over.
+// Stop asks the router, or all of the group, to leave, with or without a hand-over.
 func (n *Node) Stop(wait bool) { n.deliver(vrrp.Stopped{Wait: wait}) }
-
-// Kill ends the process. The kernel keeps what it holds.
-func (n *Node) Kill() {
-	n.lan.trace(n, "is killed")
-	n.gone()
-}
-
-func (n *Node) gone() {
-	n.Router, n.inbox, n.paused, n.timerAt = nil, nil, false, never
-}
-
-// Pause stops the process for d; what arrives waits. With deaf it is lost: the
-// whole host is paused.
-func (n *Node) Pause(d time.Duration, deaf bool) {
-	if !n.Alive() {
-		return
-	}
-	n.lan.trace(n, "pauses for %v", d)
-	n.paused, n.deaf = true, deaf
-	n.pausedUntil = n.lan.now.Add(d)
-	n.lan.after(d, n.wake)
-}
-
-// Wake ends a pause.
-func (n *Node) Wake() {
-	n.pausedUntil = n.lan.now
-	n.wake()
-}
-
-// wake goes on after a pause: first with what waits, then with the timer.
-func (n *Node) wake() {
-	if !n.paused || n.lan.now < n.pausedUntil {
-		return
-	}
-	n.lan.trace(n, "goes on")
-	n.paused, n.deaf = false, false
-	n.awakeAt = n.lan.now
-	inbox := n.inbox
-	n.inbox = nil
-	n.draining = true
-	for _, ev := range inbox {
-		n.deliver(ev)
-	}
-	n.draining, n.robbed = false, false
-	if n.timerAt <= n.lan.now {
-		n.run(vrrp.TimerFired{})
-	}
-	if n.Alive() {
-		n.checkHolding()
-	}
-}
 
 // SetLink takes the link down or up.
 func (n *Node) SetLink(up bool) {
-	n.lan.trace(n, "link %s", map[bool]string{true: "up", false: "down"}[up])
+	n.lan.trace(n.Name, "link %s", map[bool]string{true: "up", false: "down"}[up])
 	n.linkUp = up
 	n.deliver(vrrp.LinkChanged{Up: up, Source: n.source})
 }
@@ -217,7 +140,7 @@ func (n *Node) Lift() { n.deliver(vrrp.HandOverLifted{}) }
 func (n *Node) RemoveAddress() {
 	if n.Holds() {
 		a := n.kernel.held[0].addr
-		n.lan.trace(n, "loses %v", a)
+		n.lan.trace(n.Name, "loses %v", a)
 		n.robbed = n.paused
 		n.lose(a)
 	}
@@ -239,78 +162,6 @@ func (n *Node) receive(ev vrrp.Event) {
 		ev = ad
 	}
 	n.deliver(ev)
-}
-
-// deliver hands an event to the process, now or when it goes on.
-func (n *Node) deliver(ev vrrp.Event) {
-	switch {
-	case !n.Alive():
-	case n.paused:
-		n.inbox = append(n.inbox, ev)
-	default:
-		n.run(ev)
-	}
-}
-
-// run is the driver: it gives the event to the router, carries the effects out,
-// and gives back their outcomes.
-func (n *Node) run(ev vrrp.Event) {
-	n.step(ev)
-	if !n.Alive() {
-		return
-	}
-	if !n.draining {
-		n.checkHolding()
-	}
-	if at, ok := n.Router.Deadline(); !ok {
-		n.timerAt = never
-	} else if at != n.armedFor {
-		n.armedFor = at
-		n.timerAt = at.Add(n.lan.upTo(n.lan.Slack))
-	} else if n.timerAt == never {
-		n.timerAt = at
-	}
-}
-
-func (n *Node) step(ev vrrp.Event) {
-	before := n.snapshot()
-	effects := n.Router.Step(n.lan.now, ev)
-	n.checkStep(before, ev, effects)
-	n.traceEffects(ev, effects)
-	if ev, ok := ev.(vrrp.Reconfigured); ok {
-		n.Config = ev.Config
-	}
-	finished := false
-	var outcomes []vrrp.Event
-	for _, e := range effects {
-		switch e := e.(type) {
-		case vrrp.Send:
-			outcomes = append(outcomes, vrrp.AdvertSent{Err: n.send(e)})
-		case vrrp.Claim:
-			outcomes = append(outcomes, vrrp.Claimed{Err: n.carryOutClaim(e)})
-		case vrrp.Renew:
-			n.renew(e.Lease)
-			outcomes = append(outcomes, vrrp.Renewed{})
-		case vrrp.Release:
-			outcomes = append(outcomes, vrrp.Released{Err: n.release()})
-		case vrrp.Announce:
-			n.announce()
-			outcomes = append(outcomes, vrrp.Announced{})
-		case vrrp.Finished:
-			finished = true
-		}
-	}
-	saved := n.Router.Saved()
-	n.saved = &saved
-	for _, o := range outcomes {
-		if n.Alive() {
-			n.step(o)
-		}
-	}
-	if finished {
-		n.gone()
-		n.saved = nil
-	}
 }
 
 func (n *Node) send(e vrrp.Send) error {

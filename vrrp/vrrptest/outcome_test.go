@@ -11,12 +11,23 @@ import (
 
 // patience is how long an election may take after the last fault.
 func (s *schedule) patience() time.Duration {
-	down := vrrp.MasterDown(s.base.Version, vrrp.PriorityLowest, s.longest, vrrp.DefaultDownAdverts)
-	listen := vrrp.MasterDown(s.base.Version, vrrp.PriorityLowest, s.longest, 1)
-	d := down + listen + s.base.PreemptDelay + s.wire()
+	down, listen := s.slowest(vrrp.DefaultDownAdverts), s.slowest(1)
+	d := down + listen + s.base[0].PreemptDelay + s.wire()
+	if s.crossed { // equals may each win a part of an election, and have to hold another
+		d += time.Duration(len(s.lan.processes)-1) * (down + time.Duration(len(s.base))*s.longest)
+	}
 	d += down + 100*time.Millisecond // a link that flapped has to settle, a stop to be waited for
 	if s.broken {
 		d += 8 * time.Second
+	}
+	return d
+}
+
+// slowest is the longest time that a backup may wait for that many adverts.
+func (s *schedule) slowest(adverts int) time.Duration {
+	d := vrrp.MasterDown(s.base[0].Version, vrrp.PriorityLowest, s.longest, adverts)
+	if len(s.base) > 1 { // some segments may have version 2, others long intervals
+		d = max(d, vrrp.MasterDown(vrrp.Version3, vrrp.PriorityLowest, s.longest, adverts))
 	}
 	return d
 }
@@ -26,40 +37,51 @@ func (s *schedule) wire() time.Duration {
 	return s.lan.Network.Delay + s.lan.Network.Jitter + s.lan.Slack + tolerance
 }
 
-// masters returns the nodes that are master.
-func (s *schedule) masters() []*Node {
+// masters returns the nodes of a segment that are master.
+func (s *schedule) masters(segment int) []*Node {
 	var list []*Node
 	for _, n := range s.lan.nodes {
-		if n.State() == vrrp.Master {
+		if n.segment == segment && n.State() == vrrp.Master {
 			list = append(list, n)
 		}
 	}
 	return list
 }
 
-// onlyMaster returns the one master there is, or fails.
-func (s *schedule) onlyMaster() *Node {
-	masters := s.masters()
+// onlyMaster returns the one master there is, on every segment the same host, or
+// fails.
+func (s *schedule) onlyMaster(when string) *process {
+	masters := s.masters(0)
 	if len(masters) != 1 && s.broken { // preemption was held back, until just now
 		s.lan.Advance(3 * s.wire())
-		masters = s.masters()
+		masters = s.masters(0)
 	}
 	if len(masters) != 1 {
-		s.fail("%d masters after all was healed", len(masters))
+		s.fail("%d masters after %s", len(masters), when)
 		return nil
 	}
-	return masters[0]
-}
-
-func (s *schedule) alive() []*Node {
-	var list []*Node
-	for _, n := range s.lan.nodes {
-		if n.Alive() {
-			list = append(list, n)
+	for segment := range s.base[1:] {
+		if others := s.masters(segment + 1); len(others) != 1 || others[0].process != masters[0].process {
+			s.fail("after %s, %s is master, but not on segment %d", when, masters[0].Name, segment+2)
+			return nil
 		}
 	}
-	return list
+	return masters[0].process
 }
+
+// alive returns the processes that run.
+func (s *schedule) alive() []*process {
+	return slices.DeleteFunc(slices.Clone(s.lan.processes), func(p *process) bool { return !p.Alive() })
+}
+
+// every reports whether all members of the group of a host are so.
+func (p *process) every(so func(*Node) bool) bool {
+	return !slices.ContainsFunc(p.nodes, func(n *Node) bool { return !so(n) })
+}
+
+func preempts(n *Node) bool { return n.Config.Preempt }
+
+func (p *process) priority() vrrp.Priority { return p.nodes[0].Router.Priority() }
 
 // quiet waits for the election and then for more: one master, the right one, and
 // nothing changes any more. It reports whether there is one.
@@ -69,34 +91,37 @@ func (s *schedule) quiet() bool {
 	if len(s.alive()) == 0 {
 		return false
 	}
-	m := s.onlyMaster()
+	const healed = "all was healed"
+	m := s.onlyMaster(healed)
 	if m == nil {
 		return false
 	}
-	for _, n := range s.alive() {
-		if n.Config.Preempt && n.Router.Priority() > m.Router.Priority() && !s.broken {
-			s.fail("%s is master, %s should be", m.Name, n.Name)
+	for _, p := range s.alive() {
+		if p.every(preempts) && p.priority() > m.priority() && !s.broken {
+			s.fail("%s is master, %s should be", m.name, p.name)
 		}
 	}
 	before := s.transitions()
-	l.Advance(max(s.base.Announce.Refresh, 0) + 3*time.Second + s.patience())
+	l.Advance(max(s.base[0].Announce.Refresh, 0) + 3*time.Second + s.patience())
 	if s.transitions() != before && !s.broken {
 		s.fail("transitions without a cause")
 	}
-	if m = s.onlyMaster(); m == nil {
+	if m = s.onlyMaster(healed); m == nil {
 		return false
 	}
 	// Without a refresh, only an election tells clients whose announcements were
 	// lost; but every sign of two masters must.
-	told := s.base.Announce.Refresh > 0 || s.split
-	for _, a := range s.base.Addresses {
-		if told && l.Clients[a] != m {
-			s.fail("the clients do not believe %s to hold %v", m.Name, a)
+	told := s.base[0].Announce.Refresh > 0 || s.split
+	for segment, base := range s.base {
+		for _, a := range base.Addresses {
+			if told && l.Clients[a] != m.nodes[segment] {
+				s.fail("the clients do not believe %s to hold %v", m.nodes[segment].Name, a)
+			}
 		}
 	}
 	for _, n := range l.nodes {
-		if n != m && n.Holds() && (n.Alive() || n.Config.Lease > 0) {
-			s.fail("%s holds addresses beside the master %s", n.Name, m.Name)
+		if n.process != m && n.Holds() && (n.Alive() || n.Config.Lease > 0) {
+			s.fail("%s holds addresses beside the master %s", n.Name, m.name)
 		}
 	}
 	return true
@@ -104,8 +129,10 @@ func (s *schedule) quiet() bool {
 
 func (s *schedule) transitions() uint64 {
 	var sum uint64
-	for _, n := range s.alive() {
-		sum += n.Router.Status().Counters.Transitions
+	for _, p := range s.alive() {
+		for _, n := range p.nodes {
+			sum += n.Router.Status().Counters.Transitions
+		}
 	}
 	return sum
 }
@@ -114,40 +141,41 @@ func (s *schedule) transitions() uint64 {
 // its time, and no other tries.
 func (s *schedule) end() {
 	l := s.lan
-	m := s.masters()[0]
-	backups := slices.DeleteFunc(s.alive(), func(n *Node) bool { return n == m })
+	m := s.masters(0)[0].process
+	backups := slices.DeleteFunc(s.alive(), func(p *process) bool { return p == m })
 	best := vrrp.Priority(0)
-	for _, n := range backups {
-		best = max(best, n.Router.Priority())
+	for _, p := range backups {
+		best = max(best, p.priority())
 	}
-	became := map[*Node]uint64{}
+	became := map[*process]uint64{}
 	willing := len(backups) > 0
-	for _, n := range backups {
-		became[n] = n.Router.Status().Counters.BecameMaster
-		willing = willing && n.Config.Preempt && n.Config.PreemptDelay == 0 && !s.broken
+	for _, p := range backups {
+		became[p] = p.becameMaster()
+		willing = willing && p.every(preempts) && s.base[0].PreemptDelay == 0 && !s.broken
 	}
-	v, i := s.base.Version, s.base.Interval
-	down := vrrp.MasterDown(v, best, i, vrrp.DefaultDownAdverts)
-	limit := down
+	limit := s.silence(best, vrrp.DefaultDownAdverts)
 	watch, ranked := false, !s.broken // who holds preemption back counts in another silence
 	switch s.rng.IntN(3) {
 	case 0:
 		m.Kill()
 	case 1:
-		if m.Config.Priority == vrrp.PriorityOwner && l.Network.Jitter > 0 {
+		if m.priority() == vrrp.PriorityOwner && l.Network.Jitter > 0 {
 			return // an owner may return at once, so an advert of its that comes late counts
 		}
-		m.Stop(false)
-		limit = vrrp.Skew(v, best, i)
+		m.nodes[0].Stop(false)
+		limit = s.silence(best, 0)
 	case 2:
-		m.Stop(true)
-		watch = willing && best > vrrp.PriorityLowest
+		m.nodes[0].Stop(true)
+		watch = willing && best > vrrp.PriorityLowest && (!s.crossed || len(backups) == 1)
 		ranked = willing // who must not preempt does not compete
-		limit = vrrp.MasterDown(v, vrrp.PriorityLowest, i, vrrp.DefaultDownAdverts) + 100*time.Millisecond + vrrp.Skew(v, best, i)
+		limit = s.silence(vrrp.PriorityLowest, vrrp.DefaultDownAdverts) + 100*time.Millisecond + s.silence(best, 0)
+	}
+	if s.crossed { // equals may each win a part of the election, and hold another
+		limit += time.Duration(len(backups)-1) * (s.silence(best, vrrp.DefaultDownAdverts) + time.Duration(len(s.base))*s.longest)
 	}
 	end := l.now.Add(limit + 3*s.wire())
 	for l.step(end) {
-		if watch && !slices.ContainsFunc(l.nodes, (*Node).Holds) {
+		if watch && !s.held() {
 			s.fail("nobody holds the addresses during a hand-over")
 			return
 		}
@@ -157,14 +185,41 @@ func (s *schedule) end() {
 		return
 	}
 	// Equals, or almost, take over together, and settle it within an advert.
-	if len(s.masters()) != 1 {
-		s.fail("%d masters after the end of %s", len(s.masters()), m.Name)
+	if s.onlyMaster("the end of "+m.name) == nil {
 		return
 	}
-	for _, n := range backups {
-		behind := vrrp.Skew(v, n.Router.Priority(), i) - vrrp.Skew(v, best, i)
-		if ranked && n.Router.Status().Counters.BecameMaster != became[n] && behind > 2*s.wire() {
-			s.fail("%s took over, but is not the best", n.Name)
+	for _, p := range backups {
+		if ranked && p.becameMaster() != became[p] && s.behind(p.priority(), best) > 2*s.wire() {
+			s.fail("%s took over, but is not the best", p.name)
 		}
 	}
+}
+
+func (p *process) becameMaster() uint64 { return p.nodes[0].Router.Status().Counters.BecameMaster }
+
+// held reports whether somebody holds addresses on every segment.
+func (s *schedule) held() bool {
+	for segment := range s.base {
+		if !slices.ContainsFunc(s.lan.nodes, func(n *Node) bool { return n.segment == segment && n.Holds() }) {
+			return false
+		}
+	}
+	return true
+}
+
+// silence is how long a backup waits for that many adverts on all segments.
+func (s *schedule) silence(p vrrp.Priority, adverts int) (longest time.Duration) {
+	for _, c := range s.base {
+		longest = max(longest, vrrp.MasterDown(c.Version, p, c.Interval, adverts))
+	}
+	return longest
+}
+
+// behind is how much later than the best a backup takes over, at least.
+func (s *schedule) behind(p, best vrrp.Priority) time.Duration {
+	least := time.Hour
+	for _, c := range s.base {
+		least = min(least, vrrp.Skew(c.Version, p, c.Interval)-vrrp.Skew(c.Version, best, c.Interval))
+	}
+	return least
 }

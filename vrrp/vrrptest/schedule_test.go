@@ -16,18 +16,26 @@ import (
 type schedule struct {
 	lan      *LAN
 	rng      *rand.Rand
-	base     vrrp.Config
+	base     []vrrp.Config // of each segment
 	longest  time.Duration // the longest interval that anybody used
 	broken   bool          // sends or claims failed: preemption is held back for minutes
 	split    bool          // there were two masters when all was healed
+	crossed  bool          // the order of the addresses is not the same on all segments
 	problems []string
 }
 
+// kind is what a schedule is about: routers on one segment, or groups on several.
+type kind struct {
+	grouped    bool
+	spoil      func(Router) Router
+	spoilGroup func(*vrrp.Group, []*vrrp.Machine) Group
+}
+
 // play runs the schedule of a seed and returns what was wrong.
-func play(seed uint64, spoil func(Router) Router, trace io.Writer) []string {
+func play(seed uint64, k kind, trace io.Writer) []string {
 	s := &schedule{lan: New(seed), rng: rand.New(rand.NewPCG(seed, 1))}
 	s.lan.Trace = trace
-	s.build(spoil)
+	s.build(k)
 	s.chaos()
 	s.heal()
 	if s.quiet() {
@@ -51,10 +59,10 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 // about returns a duration of up to n intervals.
 func (s *schedule) about(n float64) time.Duration {
-	return time.Duration(s.rng.Float64() * n * float64(s.base.Interval))
+	return s.aboutOf(s.base[0].Interval, n)
 }
 
-func (s *schedule) build(spoil func(Router) Router) {
+func (s *schedule) build(k kind) {
 	r := s.rng
 	c := vrrp.Config{VRID: 51, Version: vrrp.Version3, Addresses: vips(1 + r.IntN(2))}
 	c.Interval = pick(r, 10*time.Millisecond, 100*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
@@ -71,7 +79,7 @@ func (s *schedule) build(spoil func(Router) Router) {
 	if r.IntN(2) == 0 { // one that is reached within the quiet time
 		c.Announce.Refresh = 4 * max(c.Interval, time.Second)
 	}
-	s.base, s.longest = c, c.Interval
+	s.base, s.longest = []vrrp.Config{c}, c.Interval
 
 	l := s.lan
 	l.Network = Network{Delay: time.Duration(r.Int64N(int64(c.Interval)/20) + 1)}
@@ -80,9 +88,13 @@ func (s *schedule) build(spoil func(Router) Router) {
 	l.Network.Duplicate = pick(r, 0, 0, 0.05, 0.5)
 	l.Slack = pick(r, 0, c.Interval/100)
 
+	if k.grouped {
+		s.buildGroups(k.spoilGroup)
+		return
+	}
 	preempt := r.IntN(3)
 	for i := range 2 + r.IntN(3) {
-		c := s.base
+		c := s.base[0]
 		c.Name = string(rune('a' + i))
 		c.Priority = pick[vrrp.Priority](r, 1, 50, 100, 100, 150, 200, 254)
 		if r.IntN(20) == 0 {
@@ -90,8 +102,51 @@ func (s *schedule) build(spoil func(Router) Router) {
 		}
 		c.Preempt = preempt == 0 || preempt == 1 && r.IntN(2) == 0
 		n := l.Add(c.Name, c)
-		n.Spoil = spoil
+		n.Spoil, n.process.spoil = k.spoil, k.spoilGroup
 		n.Start(false)
+	}
+}
+
+// buildGroups makes hosts with a member on each of two or three segments, which
+// differ: in interval, version, priority, and in the order of the addresses.
+func (s *schedule) buildGroups(spoil func(*vrrp.Group, []*vrrp.Machine) Group) {
+	r := s.rng
+	for i := range 1 + r.IntN(2) {
+		c := s.base[0]
+		c.Addresses = vipsOn(i+1, 1+r.IntN(2))
+		if r.IntN(3) == 0 {
+			c.Version, c.Interval = vrrp.Version3, pick(r, c.Interval/2, 2*c.Interval, time.Second).Round(10*time.Millisecond)
+			c.Interval = max(c.Interval, 10*time.Millisecond)
+			if c.Lease > 0 {
+				c.Lease = vrrp.AutoLease(c.Interval, vrrp.DefaultDownAdverts)
+			}
+		}
+		s.base = append(s.base, c)
+		s.longest = max(s.longest, c.Interval)
+	}
+	preempt, uneven := r.IntN(3), r.IntN(4) == 0
+	s.crossed = r.IntN(3) == 0
+	hosts := 2 + r.IntN(2)
+	for h := range hosts {
+		cfgs := slices.Clone(s.base)
+		priority := pick[vrrp.Priority](r, 1, 50, 100, 100, 100, 200, 254)
+		if r.IntN(20) == 0 {
+			priority = vrrp.PriorityOwner
+		}
+		preempts := preempt == 0 || preempt == 1 && r.IntN(2) == 0
+		for i := range cfgs {
+			c := &cfgs[i]
+			c.Priority, c.Preempt = priority, preempts
+			if uneven {
+				c.Priority, c.Preempt = pick[vrrp.Priority](r, 50, 100, 200, 255), r.IntN(2) == 0
+			}
+			if s.crossed && i%2 == 1 {
+				c.Source = netip.AddrFrom4([4]byte{10, 9, byte(i), byte(hosts - h)})
+			}
+		}
+		nodes := s.lan.AddGroup(string(rune('a'+h)), cfgs...)
+		nodes[0].process.spoil = spoil
+		nodes[0].Start(false)
 	}
 }
 
@@ -147,7 +202,7 @@ func (s *schedule) later(n *Node) {
 func (s *schedule) cut(n *Node) {
 	both := s.rng.IntN(2) == 0
 	for _, other := range s.lan.nodes {
-		if other != n && s.rng.IntN(3) > 0 {
+		if other != n && other.segment == n.segment && s.rng.IntN(3) > 0 {
 			s.lan.Cut(n, other)
 			if both {
 				s.lan.Cut(other, n)
@@ -175,18 +230,18 @@ func (s *schedule) source(n *Node) {
 }
 
 func (s *schedule) reconfigure(n *Node) {
-	c := n.Config
+	c, base := n.Config, &s.base[n.segment]
 	c.Source = netip.Addr{}
 	switch s.rng.IntN(4) {
 	case 0:
 		c.Priority = vrrp.Priority(1 + s.rng.IntN(254))
 	case 1:
 		if c.Version == vrrp.Version3 {
-			c.Interval = pick(s.rng, s.base.Interval, 2*s.base.Interval, max(10*time.Millisecond, s.base.Interval/2))
+			c.Interval = pick(s.rng, base.Interval, 2*base.Interval, max(10*time.Millisecond, base.Interval/2).Truncate(10*time.Millisecond))
 			s.longest = max(s.longest, c.Interval)
 		}
 	case 2:
-		c.Addresses = vips(1 + s.rng.IntN(3))
+		c.Addresses = vipsOn(n.segment, 1+s.rng.IntN(3))
 	case 3:
 		c.Preempt = !c.Preempt
 	}
@@ -198,9 +253,10 @@ func (s *schedule) reconfigure(n *Node) {
 
 // forge sends what no router may believe.
 func (s *schedule) forge(n *Node) {
+	base := &s.base[n.segment]
 	ad := vrrp.AdvertReceived{
-		Source: stranger, Version: s.base.Version, Priority: 255,
-		Interval: s.base.Interval, Addresses: s.base.Addresses,
+		Source: stranger, Version: base.Version, Priority: 255,
+		Interval: base.Interval, Addresses: base.Addresses,
 	}
 	switch s.rng.IntN(5) {
 	case 0:
@@ -226,16 +282,16 @@ func (s *schedule) heal() {
 	l := s.lan
 	l.Heal()
 	l.Network.Loss, l.Network.Duplicate = 0, 0
-	for i, n := range l.nodes {
+	for _, n := range l.nodes {
 		n.FailSends, n.FailClaims, n.FailReleases = false, false, false
 		n.Wake()
 		n.linkUp = true
-		n.SetSource(netip.AddrFrom4([4]byte{10, 9, 0, byte(i + 1)}))
+		n.SetSource(n.home)
 		n.SetTrack(0, "")
 		n.Lift()
-		c := n.Config
+		c, base := n.Config, &s.base[n.segment]
 		c.Source = netip.Addr{}
-		c.Interval, c.Addresses, c.Lease = s.base.Interval, s.base.Addresses, s.base.Lease
+		c.Interval, c.Addresses, c.Lease = base.Interval, base.Addresses, base.Lease
 		n.Reconfigure(c)
 		if !n.Alive() && s.rng.IntN(4) > 0 {
 			n.Start(s.rng.IntN(2) == 0)
@@ -243,7 +299,9 @@ func (s *schedule) heal() {
 	}
 	// Masters that will hear each other. One that hands over leaves in silence,
 	// one that could not send may.
-	masters := slices.DeleteFunc(s.masters(), func(n *Node) bool { return n.failed || n.Router.Status().HandOver })
+	masters := slices.DeleteFunc(s.masters(0), func(n *Node) bool {
+		return slices.ContainsFunc(n.nodes, func(n *Node) bool { return n.failed || n.Router.Status().HandOver })
+	})
 	s.split = len(masters) > 1
 	if l.Trace != nil {
 		fmt.Fprintf(l.Trace, "%10.4f    healed\n", l.Elapsed().Seconds())

@@ -17,10 +17,12 @@ import (
 // TestTranscripts runs the conversations in testdata. The verbs:
 //
 //	lan a=200 b=100 [version=2] [interval=1s] [lease=2s|off] [vips=2] [preempt_delay=5s] [startup_delay=5s] [nopreempt=(a,b)] [seed=1]
+//	lan a=200 b=100 members=2 [crossed] …   each host is a sync group, with nodes a1, a2
 //	network [delay=1ms] [jitter=1ms] [loss=0.1] [duplicate=0.1]
 //	start [NODE…] [resume]         all nodes if none is named
 //	stop NODE [now]                hand over first, unless "now"
 //	kill NODE
+//	                               start, stop, kill, pause, handover, lift: the whole host
 //	pause NODE 3s [deaf]           deaf: as a virtual machine, packets are lost
 //	cut FROM TO [both]             packets FROM sends do not reach TO
 //	heal
@@ -151,10 +153,13 @@ func (o *options) done() {
 }
 
 // vips returns n addresses.
-func vips(n int) []netip.Addr {
+func vips(n int) []netip.Addr { return vipsOn(0, n) }
+
+// vipsOn returns n addresses of a segment.
+func vipsOn(segment, n int) []netip.Addr {
 	var list []netip.Addr
 	for i := range n {
-		list = append(list, netip.AddrFrom4([4]byte{10, 9, 0, byte(100 + i)}))
+		list = append(list, netip.AddrFrom4([4]byte{10, 9, byte(segment), byte(100 + i)}))
 	}
 	return list
 }
@@ -188,6 +193,8 @@ func (s *script) build(t *testing.T, d *datadriven.TestData) {
 	base = o.change(base)
 	stubborn := o.keys["nopreempt"]
 	delete(o.keys, "nopreempt")
+	members := o.number("members", 1)
+	crossed := o.word("crossed")
 	for _, a := range d.CmdArgs {
 		if p, err := strconv.Atoi(first(a.Vals)); err == nil && len(a.Key) == 1 {
 			c := base
@@ -195,11 +202,30 @@ func (s *script) build(t *testing.T, d *datadriven.TestData) {
 			for _, name := range stubborn {
 				c.Preempt = c.Preempt && name != a.Key
 			}
-			s.lan.Add(a.Key, c)
+			if members == 1 {
+				s.lan.Add(a.Key, c)
+			} else {
+				s.lan.AddGroup(a.Key, membersOf(c, members, crossed, len(s.lan.processes))...)
+			}
 			delete(o.keys, a.Key)
 		}
 	}
 	o.done()
+}
+
+// membersOf returns the configurations of a group: one for each segment. Crossed,
+// the addresses of the hosts are in another order on every other segment.
+func membersOf(c vrrp.Config, n int, crossed bool, host int) []vrrp.Config {
+	var list []vrrp.Config
+	for i := range n {
+		c := c
+		c.Addresses = vipsOn(i, len(c.Addresses))
+		if crossed && i%2 == 1 {
+			c.Source = netip.AddrFrom4([4]byte{10, 9, byte(i), byte(9 - host)})
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 func first(list []string) string {
@@ -232,8 +258,8 @@ func (s *script) verb(t *testing.T, d *datadriven.TestData, out *bytes.Buffer) {
 			node(i).Start(resume)
 		}
 		if len(o.words) == 0 {
-			for _, n := range l.Nodes() {
-				n.Start(resume)
+			for _, p := range l.processes {
+				p.Start(resume)
 			}
 		}
 	case "stop":

@@ -25,7 +25,7 @@ func (n *Node) traceEffects(ev vrrp.Event, effects []vrrp.Effect) {
 			continue
 		}
 		if text := render(e); text != "" {
-			n.lan.trace(n, "%s", text)
+			n.lan.trace(n.Name, "%s", text)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (n *Node) String() string {
 		if s.Master.Address.IsValid() {
 			fmt.Fprintf(&b, ", master %v with %d each %v", s.Master.Address, s.Master.Priority, s.Interval)
 		}
-		if at, ok := n.Router.Deadline(); ok {
+		if at, ok := n.group.Deadline(); ok {
 			fmt.Fprintf(&b, ", timer in %v", at.Sub(n.lan.now))
 		}
 		for _, f := range s.Findings {
