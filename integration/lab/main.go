@@ -30,7 +30,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errFailed) {
+		switch {
+		case errors.Is(err, errFailed):
+		case ctx.Err() != nil:
+			fmt.Fprintln(os.Stderr, "lab: interrupted; everything is cleaned up")
+		default:
 			fmt.Fprintln(os.Stderr, "lab:", err)
 		}
 		os.Exit(1)

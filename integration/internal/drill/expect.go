@@ -49,12 +49,17 @@ var noTransition = Expectation{"no transition", func(c *Case) (bool, string) {
 }}
 
 // advertsOnTime demands that no advert of d1 was late.
-var advertsOnTime = Expectation{"no advert late by more than 20 ms", func(c *Case) (bool, string) {
-	interval := c.D1.Interval
-	late := c.Run.Lateness("d1", interval, c.Run.From, c.Run.To)
-	quiet := c.Quiet.Lateness("d1", interval, c.Quiet.From, c.Quiet.To)
-	return late <= max(advertTolerance, quiet+gapTolerance), fmt.Sprintf("%s (quiet %s)", ms(late), ms(quiet))
-}}
+var advertsOnTime = advertsWithin(advertTolerance)
+
+// advertsWithin demands that no advert of d1 was later than a bound, or than the quiet run's latest by more than the tolerance.
+func advertsWithin(bound time.Duration) Expectation {
+	return Expectation{fmt.Sprintf("no advert late by more than %v", bound), func(c *Case) (bool, string) {
+		interval := c.D1.Interval
+		late := c.Run.Lateness("d1", interval, c.Run.From, c.Run.To)
+		quiet := c.Quiet.Lateness("d1", interval, c.Quiet.From, c.Quiet.To)
+		return late <= max(bound, quiet+gapTolerance), fmt.Sprintf("%s (quiet %s)", ms(late), ms(quiet))
+	}}
+}
 
 // tableUntouched demands that neither table changed and that nobody even wrote.
 var tableUntouched = Expectation{"the tables untouched", func(c *Case) (bool, string) {

@@ -51,10 +51,11 @@ func Scenarios() []Scenario {
 				droppedByReason("trickle", 40/uint64(len(load.Forgeries()))), logBounded},
 		},
 		{
-			// Carrying the flood takes a slow lab's whole processor: what clients lose then is not the directors' doing.
+			// Carrying the flood takes a slow lab's whole processor: what clients lose then is not the directors' doing, and adverts may be
+			// late by a tenth of the interval.
 			Name: "flood", Title: "bad adverts, 20,000 a second for 3 s", Length: 5 * time.Second,
 			Steps:  []stage.Step{stage.At(begin, "flood", forge(20000, 3*time.Second))},
-			Expect: []Expectation{noTransition, advertsOnTime, droppedByReason("flood", 1), logBounded},
+			Expect: []Expectation{noTransition, advertsWithin(time.Second / 10), droppedByReason("flood", 1), logBounded},
 		},
 		{
 			Name: "link", Title: "master's link down, then up", Length: 12 * time.Second,

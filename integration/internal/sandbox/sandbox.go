@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Kind says which world a job gets.
@@ -151,6 +153,7 @@ func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
 	if w.Stdin != nil {
 		// An interactive world owns the terminal; its console is not ours to read.
 		console.Close()
+		defer keepTerminal(w.Stdin)()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = w.Stdin, os.Stdout, os.Stderr
 	}
 	if err := startFavoured(cmd, w.Kind); err != nil {
@@ -169,7 +172,10 @@ func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
 		// Negative: the whole group, for a user-mode kernel has a process for each of its own.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-done
-		return fmt.Errorf("the %s world was killed: %w%s", w.Kind, context.Cause(ctx), w.tail())
+		if cause := context.Cause(ctx); !errors.Is(cause, ErrDeadline) {
+			return cause // the caller gave up, and knows why
+		}
+		return fmt.Errorf("the %s world was killed: %w%s", w.Kind, ErrDeadline, w.tail())
 	}
 	// What remains of the group after its leader is a stray of a world that is over.
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
@@ -177,6 +183,15 @@ func (w *World) supervise(ctx context.Context, cmd *exec.Cmd) error {
 		return fmt.Errorf("the host world ended: %w%s", err, w.tail())
 	}
 	return nil
+}
+
+// keepTerminal remembers the terminal's modes, which a console changes, and returns what restores them.
+func keepTerminal(f *os.File) (restore func()) {
+	modes, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		return func() {} // no terminal: nothing to restore
+	}
+	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, modes) }
 }
 
 // read hands progress to the caller and keeps the rest for the case of a failure.

@@ -17,17 +17,8 @@ const memory = 1 << 30
 func (w *World) namespaces() *exec.Cmd {
 	cmd := exec.Command(filepath.Join(w.Work, initName))
 	cmd.Env = append(os.Environ(), workEnv+"="+w.Work)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		// A new PID namespace: when its first process dies, the kernel kills everything in it.
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		Pdeathsig:  syscall.SIGKILL,
-		Setsid:     w.Stdin == nil,
-		Setpgid:    w.Stdin != nil,
-		Foreground: w.Stdin != nil,
-	}
-	if w.Stdin != nil {
-		cmd.SysProcAttr.Ctty = int(w.Stdin.Fd())
-	}
+	cmd.SysProcAttr = w.attributes()
+	cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
 	return cmd
 }
 
@@ -58,8 +49,21 @@ func (w *World) userMode() (*exec.Cmd, error) {
 		workEnv+"="+w.Work,
 	)
 	cmd.Env = append(os.Environ(), "TMPDIR="+w.memoryDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: w.Stdin == nil}
+	cmd.SysProcAttr = w.attributes()
 	return cmd, nil
+}
+
+// attributes are those of every world's first process: it is the first of a PID namespace, so that however it ends the kernel ends everything
+// in it, a user-mode kernel's own processes too; and it dies with the lab.
+func (w *World) attributes() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	if w.Stdin == nil {
+		attr.Setsid = true
+		return attr
+	}
+	// It shares the terminal's session, as the foreground.
+	attr.Setpgid, attr.Foreground, attr.Ctty = true, true, int(w.Stdin.Fd())
+	return attr
 }
 
 // memoryDir is where the user-mode kernel keeps its memory: a file, mapped executable. Containers often have a
