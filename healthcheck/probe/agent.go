@@ -30,7 +30,7 @@ func agent(e Exchange) conversation {
 }
 
 func agentState(line string) (string, error) {
-	words, reason, _ := strings.Cut(line, "#")
+	words, _, _ := strings.Cut(line, "#")
 	said := false
 	for _, w := range strings.FieldsFunc(strings.ToLower(words), func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
 		percent, isWeight := strings.CutSuffix(w, "%")
@@ -39,7 +39,7 @@ func agentState(line string) (string, error) {
 		case w == "up", w == "ready":
 		case w == "down", w == "failed", w == "fail", w == "stopped", w == "maint", w == "drain",
 			isWeight && err == nil && weight == 0:
-			return "", wrongf(healthcheck.FailureStatus, "agent: %s", strings.TrimSpace(w+" "+strings.TrimSpace(reason)))
+			return "", wrongf(healthcheck.FailureStatus, "agent: %s", strings.TrimSpace(line))
 		case isWeight && err == nil && weight > 0:
 		case strings.HasPrefix(w, "maxconn:"):
 			continue

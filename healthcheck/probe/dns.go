@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func (p *dnsProber) askUDP(t *talk, id uint16, query []byte) (string, error) {
 	datagram := make([]byte, maxDatagram)
 	for range maxStrays {
 		n, err := t.conn.Read(datagram)
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) { // an empty datagram reads like an end
 			return "", err
 		}
 		detail, err := p.judge(datagram[:n], id)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -64,7 +66,7 @@ func (p *grpcProber) Probe(ctx context.Context) healthcheck.Result {
 		return failed(ctx, start, phaseConnect, err)
 	}
 	defer c.Close()
-	bound := &boundedConn{Conn: c, bounded: bounded{r: c, left: maxTalk}}
+	bound := &boundedConn{Conn: c}
 	var on net.Conn = bound
 	if p.tls != nil {
 		secure, err := p.tls.handshake(bound)
@@ -77,13 +79,25 @@ func (p *grpcProber) Probe(ctx context.Context) healthcheck.Result {
 		on = secure
 	}
 	at, err := p.ask(ctx, on)
-	if bound.left <= 0 { // whatever the transport makes of that
-		_, err = bound.Read(nil)
-	}
 	if err != nil {
-		return failed(ctx, start, at, err)
+		// Whether the transport names what ended the connection, or what it was at
+		// then, is a matter of luck.
+		if end := cmp.Or(ctx.Err(), bound.ended()); end != nil && !isWrong(err) {
+			err = end
+		}
+		r := failed(ctx, start, at, err)
+		if r.Failure == healthcheck.FailureProtocol && !isWrong(err) {
+			r.Detail = "the server does not speak http/2"
+		}
+		return r
 	}
 	return healthcheck.Passed("grpc serving in " + rounded(time.Since(start)).String())
+}
+
+// isWrong reports whether an error says all by itself.
+func isWrong(err error) bool {
+	_, ok := errors.AsType[*wrong](err)
+	return ok
 }
 
 // ask makes the call on a connection that stands.
@@ -180,10 +194,31 @@ func servingStatus(body []byte) (status uint64, err error) {
 	return status, nil
 }
 
-// A boundedConn is a connection on which a server may say so much and no more.
+// A boundedConn is a connection on which a server may say so much and no more. The
+// transport reads it in a goroutine of its own.
 type boundedConn struct {
 	net.Conn
-	bounded
+	mu    sync.Mutex
+	heard int
+	err   error // what reading ended with
 }
 
-func (c *boundedConn) Read(b []byte) (int, error) { return c.bounded.Read(b) }
+func (c *boundedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.heard += n; c.heard > maxTalk {
+		n, err = 0, errTooMuch
+	}
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// ended returns the error with which reading ended, nil if it did not.
+func (c *boundedConn) ended() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}

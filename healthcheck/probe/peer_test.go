@@ -133,9 +133,9 @@ func newAuthority(t testing.TB, name string) *authority {
 	return &authority{cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
-// serves wraps a peer in TLS, with a certificate for www.example.net and
-// 127.0.0.1 that is valid in the given span around now.
-func (a *authority) serves(t testing.TB, p peer, from, to time.Duration, change func(*tls.Config)) peer {
+// sign makes a certificate for www.example.net and 127.0.0.1 that is valid in the
+// given span around now.
+func (a *authority) sign(t testing.TB, from, to time.Duration) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -149,7 +149,13 @@ func (a *authority) serves(t testing.TB, p peer, from, to time.Duration, change 
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// serves wraps a peer in TLS.
+func (a *authority) serves(t testing.TB, p peer, from, to time.Duration, change func(*tls.Config)) peer {
+	t.Helper()
+	config := &tls.Config{Certificates: []tls.Certificate{a.sign(t, from, to)}}
 	if change != nil {
 		change(config)
 	}
@@ -160,6 +166,23 @@ func (a *authority) serves(t testing.TB, p peer, from, to time.Duration, change 
 		}
 		hangup(c)
 	}
+}
+
+// config is that of a server which speaks the protocols.
+func (a *authority) config(t testing.TB, protocols ...string) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{a.sign(t, -time.Hour, time.Hour)}, NextProtos: protocols}
+}
+
+// client makes a certificate for a client, in PEM.
+func (a *authority) client(t testing.TB) (cert, key string) {
+	t.Helper()
+	pair := a.sign(t, -time.Hour, time.Hour)
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	return cert, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // endless is an endless stream of one byte.

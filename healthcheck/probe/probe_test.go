@@ -29,14 +29,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// timeout is the one of the tests' probes, slack what a busy machine may add.
+// timeout is the one of the tests' probes, slack what a busy machine may add, and
+// patience the timeout of those that must not run into it.
 const (
-	timeout = 300 * time.Millisecond
-	slack   = 3 * time.Second
+	timeout  = 300 * time.Millisecond
+	slack    = 3 * time.Second
+	patience = 10 * time.Second
 )
 
 // run makes a prober and runs it once, as a Checker would.
 func run(t testing.TB, o Options) healthcheck.Result {
+	t.Helper()
+	return runFor(t, o, timeout)
+}
+
+func runFor(t testing.TB, o Options, timeout time.Duration) healthcheck.Result {
 	t.Helper()
 	p, err := New(o)
 	if err != nil {
@@ -58,7 +65,7 @@ var durations = regexp.MustCompile(`\b[0-9.]+(µs|ms|s)\b`)
 // the timeout.
 func steady(r healthcheck.Result) string {
 	return durations.ReplaceAllStringFunc(r.String(), func(s string) string {
-		if d, err := time.ParseDuration(s); err == nil && d >= timeout && d < timeout+slack {
+		if d, err := time.ParseDuration(s); err == nil && d >= timeout*2/3 && d < timeout+slack {
 			return "TIMEOUT"
 		}
 		return "T"
@@ -82,6 +89,7 @@ func TestMatrix(t *testing.T) {
 		return o
 	}
 	contains := func(s string) Options { return Options{Type: "http", HTTP: HTTP{Contains: s}} }
+	regex := func(s string) Options { return Options{Type: "http", HTTP: HTTP{Regex: s}} }
 	https := func(tls TLS) Options {
 		if tls.Roots == "" {
 			tls.Roots = ca.pem
@@ -108,6 +116,11 @@ func TestMatrix(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			io.WriteString(c, "dle"+strings.Repeat("n", 10006-4096))
 		}, "ok: http 200 in T"},
+		{"http: expression matches", regex("h.*o$"), good, "ok: http 200 in T"},
+		{"http: expression does not match", regex("^H"), good, `body: http 200 without a match of "^H" in the first 256 KiB of the body`},
+		{"http: endless body, hard expression", regex("(x+x+)+y"), drips("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 10000), 0), `body: http 200 without a match of "(x+x+)+y" in the first 256 KiB of the body`},
+		{"http: body dripping, expression matches", regex("x"), drips(okHeader(1000), "x", 50*time.Millisecond), "timeout: timeout in response body after TIMEOUT"},
+		{"http: expression, closed in the body", regex("hello"), says(okHeader(9) + "hello"), "body: closed in response body"},
 		{"http: text missing", contains("goodbye"), good, `body: http 200 without "goodbye" in the first 256 KiB of the body`},
 
 		{"http: wrong status", want(), says("HTTP/1.1 503 Service Unavailable\r\n\r\n"), "status: http 503 in T, want 200-299"},
@@ -169,8 +182,13 @@ func TestMatrix(t *testing.T) {
 		{"https: body dripping", https(TLS{}), ca.serves(t, drips(okHeader(1000), "x", 50*time.Millisecond), -hour, hour, nil), "timeout: timeout in response body after TIMEOUT"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			test.o.Target = test.peer.listen(t, "127.0.0.1:0")
-			if got := steady(run(t, test.o)); got != test.want {
+			limit := patience
+			if strings.HasPrefix(test.want, "timeout") {
+				limit = timeout
+			}
+			if got := steady(runFor(t, test.o, limit)); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -210,28 +228,8 @@ func TestRefused(t *testing.T) {
 
 // TestFullBacklog: a server that accepts no more. The kernel drops the SYN.
 func TestFullBacklog(t *testing.T) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
-	filler, err := net.Dial("tcp", target.String()) // a backlog of 0 holds one
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer filler.Close()
-	for _, typ := range []healthcheck.Type{"tcp", "http", "https", "redis", "grpc"} {
+	target := blackHole(t)
+	for _, typ := range []healthcheck.Type{"tcp", "http", "https"} { // TestSituations has the others
 		o := sample(typ)
 		o.Target = target
 		if got := steady(run(t, o)); got != "timeout: timeout in connect after TIMEOUT" {
@@ -270,17 +268,35 @@ func TestRequest(t *testing.T) {
 		seen <- request(c)
 		io.WriteString(c, okHeader(0))
 	}).listen(t, "127.0.0.1:0")
-	run(t, Options{Type: "http", Target: target, HTTP: HTTP{Path: "/healthz?deep=1", Host: "www.example.net"}})
-	want := `GET /healthz?deep=1 HTTP/1.1
+	for want, o := range map[string]Options{
+		`GET /healthz?deep=1 HTTP/1.1
 Host: www.example.net
 Accept: */*
 Accept-Encoding: identity
 Connection: close
 User-Agent: lbha
 
-`
-	if diff := cmp.Diff(want, strings.ReplaceAll(<-seen, "\r\n", "\n")); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+`: {HTTP: HTTP{Path: "/healthz?deep=1", Host: "www.example.net"}},
+		`POST / HTTP/1.1
+Host: www.example.net
+Accept: */*
+Accept-Encoding: identity
+Authorization: Basic YWxpY2U6c2VjcmV0
+Connection: close
+Content-Length: 0
+User-Agent: other
+X-Check: a b
+
+`: {
+			HTTP:  HTTP{Method: "POST", Host: "www.example.net", Headers: []Header{{"x-check", "a b"}, {"User-Agent", "other"}}},
+			Login: Login{User: "alice", Password: "secret"},
+		},
+	} {
+		o.Type, o.Target = "http", target
+		run(t, o)
+		if diff := cmp.Diff(want, strings.ReplaceAll(<-seen, "\r\n", "\n")); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
 	}
 }
 
@@ -309,21 +325,39 @@ func TestBadOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Options){
-		fmt.Sprintf(`check type "sip" cannot be run: this build has %v`, Types()): func(o *Options) { o.Type = "sip" },
-		`cannot probe the address invalid IP`:                                     func(o *Options) { o.Target = netip.AddrPort{} },
-		`cannot probe the address 0.0.0.0`:                                        func(o *Options) { o.Target = netip.MustParseAddrPort("0.0.0.0:80") },
-		`cannot probe 10.0.0.1: no port`:                                          func(o *Options) { o.Target = netip.MustParseAddrPort("10.0.0.1:0") },
-		`source fd00::1 and target 10.0.0.1 are of different families`:            func(o *Options) { o.Dial.Source = netip.MustParseAddr("fd00::1") },
-		`interface name "an-interface-name" is longer than 15 bytes`:              func(o *Options) { o.Dial.Interface = "an-interface-name" },
-		`bad http method "GET /"`:                                                 func(o *Options) { o.HTTP.Method = "GET /" },
-		`bad http method "CONNECT"`:                                               func(o *Options) { o.HTTP.Method = "CONNECT" },
-		`bad http path "healthz": want /… without spaces`:                         func(o *Options) { o.HTTP.Path = "healthz" },
-		`bad http path "/ HTTP/1.1\r\nX: y": want /… without spaces`:              func(o *Options) { o.HTTP.Path = "/ HTTP/1.1\r\nX: y" },
-		`bad http host "a\r\nb"`:                                                  func(o *Options) { o.HTTP.Host = "a\r\nb" },
-		`bad http host "http://a/"`:                                               func(o *Options) { o.HTTP.Host = "http://a/" },
-		`the text looked for has 1025 bytes, at most 1024`:                        func(o *Options) { o.HTTP.Contains = strings.Repeat("x", 1025) },
-		`an answer to HEAD has no body to contain a text`:                         func(o *Options) { o.HTTP = HTTP{Method: "HEAD", Contains: "x"} },
-		`no certificate in the PEM text of the authorities`:                       func(o *Options) { o.TLS.Roots = "x" },
+		fmt.Sprintf(`check type "sip" cannot be run: this build has %v`, Types()):   func(o *Options) { o.Type = "sip" },
+		`cannot probe the address invalid IP`:                                       func(o *Options) { o.Target = netip.AddrPort{} },
+		`cannot probe the address 0.0.0.0`:                                          func(o *Options) { o.Target = netip.MustParseAddrPort("0.0.0.0:80") },
+		`cannot probe 10.0.0.1: no port`:                                            func(o *Options) { o.Target = netip.MustParseAddrPort("10.0.0.1:0") },
+		`source fd00::1 and target 10.0.0.1 are of different families`:              func(o *Options) { o.Dial.Source = netip.MustParseAddr("fd00::1") },
+		`interface name "an-interface-name" is longer than 15 bytes`:                func(o *Options) { o.Dial.Interface = "an-interface-name" },
+		`bad http method "GET /"`:                                                   func(o *Options) { o.HTTP.Method = "GET /" },
+		`bad http method "CONNECT"`:                                                 func(o *Options) { o.HTTP.Method = "CONNECT" },
+		`bad http path "healthz": want /… without spaces`:                           func(o *Options) { o.HTTP.Path = "healthz" },
+		`bad http path "/ HTTP/1.1\r\nX: y": want /… without spaces`:                func(o *Options) { o.HTTP.Path = "/ HTTP/1.1\r\nX: y" },
+		`bad http host "a\r\nb"`:                                                    func(o *Options) { o.HTTP.Host = "a\r\nb" },
+		`bad http host "http://a/"`:                                                 func(o *Options) { o.HTTP.Host = "http://a/" },
+		`the text looked for has 1025 bytes, at most 1024`:                          func(o *Options) { o.HTTP.Contains = strings.Repeat("x", 1025) },
+		`an answer to HEAD has no body to contain a text`:                           func(o *Options) { o.HTTP = HTTP{Method: "HEAD", Contains: "x"} },
+		`a body is searched for a text or for an expression, not for both`:          func(o *Options) { o.HTTP.Contains, o.HTTP.Regex = "x", "y" },
+		"error parsing regexp: missing closing ): `(`":                              func(o *Options) { o.HTTP.Regex = "(" },
+		`bad http header "X Y"`:                                                     func(o *Options) { o.HTTP.Headers = []Header{{"X Y", "z"}} },
+		`bad http header "X"`:                                                       func(o *Options) { o.HTTP.Headers = []Header{{"X", "a\r\nb"}} },
+		`http header Host is not for a check to set`:                                func(o *Options) { o.HTTP.Headers = []Header{{"host", "z"}} },
+		`a user name of http basic authentication has no colon`:                     func(o *Options) { o.Login.User = "a:b" },
+		`client certificate: tls: failed to find any PEM data in certificate input`: func(o *Options) { o.TLS.Key = "x" },
+		`unknown dns type "X"`:                                                      func(o *Options) { o.Type, o.DNS = "dns", DNS{Name: "x", Type: "X"} },
+		`unknown dns rcode "X"`:                                                     func(o *Options) { o.Type, o.DNS = "dns", DNS{Name: "x", RCode: "X"} },
+		`packing Question: Name: segment length too long`:                           func(o *Options) { o.Type, o.DNS.Name = "dns", strings.Repeat("x", 64) },
+		`a reply cannot be expected and not be required`:                            func(o *Options) { o.Type, o.Exchange = "udp", Exchange{Expect: "x", NoReply: true} },
+		`the name for ehlo has characters that a name has not`:                      func(o *Options) { o.Type, o.SMTP.Hello = "smtp", "a\r\nb" },
+		`a user name has no NUL`:                                                    func(o *Options) { o.Type, o.Login.User = "postgresql", "a\x00b" },
+		`bad host "a b"`:                                                            func(o *Options) { o.Type, o.HTTP.Host = "grpc", "a b" },
+		`the name of the grpc service has 128 bytes, at most 127`:                   func(o *Options) { o.Type, o.GRPC.Service = "grpc", strings.Repeat("x", 128) },
+		`script ["true"]: want an absolute path and arguments`:                      func(o *Options) { o.Type, o.Script.Command = "script", []string{"true"} },
+		`user: unknown user no-such-user`:                                           func(o *Options) { o.Type, o.Script = "script", Script{[]string{"/bin/true"}, "no-such-user"} },
+		`file "state" is not an absolute path`:                                      func(o *Options) { o.Type, o.File = "file", "state" },
+		`no certificate in the PEM text of the authorities`:                         func(o *Options) { o.TLS.Roots = "x" },
 	} {
 		o := good
 		change(&o)
@@ -342,6 +376,7 @@ func TestKey(t *testing.T) {
 		func(o *Options) { o.HTTP.Host = "10.0.0.1" },
 		func(o *Options) { o.HTTP.Status = []healthcheck.StatusRange{{First: 200, Last: 299}} },
 		func(o *Options) { o.TLS.Insecure = true },
+		func(o *Options) { o.DNS.Name, o.File, o.SMTP.StartTLS, o.Exchange.Send = "x", "/x", true, "x" },
 		func(o *Options) { o.Target = netip.MustParseAddrPort("[::ffff:10.0.0.1]:80") },
 	}
 	other := []func(*Options){
@@ -357,6 +392,23 @@ func TestKey(t *testing.T) {
 		func(o *Options) { o.HTTP.Method = "HEAD" },
 		func(o *Options) { o.HTTP.Contains = "x" },
 		func(o *Options) { o.HTTP.Status = []healthcheck.StatusRange{{First: 200, Last: 399}} },
+		func(o *Options) { o.HTTP.Regex = "x" },
+		func(o *Options) { o.HTTP.Headers = []Header{{"X", "y"}} },
+		func(o *Options) { o.HTTP.Headers = []Header{{"X", "z"}} },
+		func(o *Options) { o.Login.Password = "x" },
+		func(o *Options) { o.Login.Password = "y" },
+		func(o *Options) { o.Type, o.TLS.Key = "https", "x" },
+		func(o *Options) { o.Type, o.TLS.MinDays = "https", 1 },
+		func(o *Options) { o.Type = "smtp" },
+		func(o *Options) { o.Type, o.TLS.Enabled = "smtp", true },
+		func(o *Options) { o.Type, o.SMTP.StartTLS = "smtp", true },
+		func(o *Options) { o.Type, o.DNS.Name = "dns", "x" },
+		func(o *Options) { o.Type, o.DNS.Name, o.DNS.TCP = "dns", "x", true },
+		func(o *Options) { o.Type, o.Exchange.Send = "udp", "x" },
+		func(o *Options) { o.Type, o.Exchange = "udp", Exchange{Send: "x", NoReply: true} },
+		func(o *Options) { o.Type, o.Script.Command = "script", []string{"/x"} },
+		func(o *Options) { o.Type, o.File = "file", "/x" },
+		func(o *Options) { o.Type, o.GRPC.Service = "grpc", "x" },
 		func(o *Options) { o.Dial.Mark = 1 },
 		func(o *Options) { o.Dial.Interface = "x" },
 		func(o *Options) { o.Dial.Source = netip.MustParseAddr("10.0.0.9") },

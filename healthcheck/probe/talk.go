@@ -169,6 +169,8 @@ func (t *talk) want(at phase, code string) (lines []string, err error) {
 	return lines, err
 }
 
+var errTooMuch = wrongf(healthcheck.FailureProtocol, "the server says more than %d KiB", maxTalk>>10)
+
 // A bounded reader fails where a server says more than it may.
 type bounded struct {
 	r    io.Reader
@@ -177,7 +179,7 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, wrongf(healthcheck.FailureProtocol, "the server says more than %d KiB", maxTalk>>10)
+		return 0, errTooMuch
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n

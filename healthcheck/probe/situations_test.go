@@ -1,0 +1,313 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/healthcheck"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden file anew; read the difference before committing it")
+
+// A situation is one that a prober gets into.
+type situation struct {
+	probe, name string
+	o           Options
+}
+
+// waits are the situations that last until the deadline. All others have time
+// enough on a busy machine, too.
+var waits = map[string]bool{
+	"silent": true, "silent and well": true, "one byte at a time": true, "black-holed": true, "hangs": true, "stops short": true,
+	"wrong answer, stays": true, "another id": true, "another name": true, "echo of the query": true,
+}
+
+// blackHole is an address that answers nothing: a listener whose backlog is full.
+func blackHole(t testing.TB) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
+	filler, err := net.Dial("tcp", target.String()) // a backlog of 0 holds one
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { filler.Close() })
+	return target
+}
+
+// nobody is an address on which nobody listens.
+func nobody(t testing.TB) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// TestSituations: every probe in every situation. The whole table is shown by -v.
+func TestSituations(t *testing.T) {
+	var all []situation
+	add := func(probe, name string, o Options, p peer) {
+		o.Target = p.listen(t, "127.0.0.1:0")
+		all = append(all, situation{probe, name, o})
+	}
+	addAt := func(probe, name string, o Options, target netip.AddrPort) {
+		o.Target = target
+		all = append(all, situation{probe, name, o})
+	}
+	hole, gone := blackHole(t), nobody(t)
+
+	// What every protocol on TCP must survive. opening is how a healthy server begins.
+	common := func(name string, o Options, opening string, healthy peer) {
+		add(name, "healthy", o, healthy)
+		addAt(name, "refused", o, gone)
+		addAt(name, "black-holed", o, hole)
+		add(name, "silent", o, hangup)
+		add(name, "one byte at a time", o, slowly(opening+"                    "))
+		add(name, "closed at once", o, hangsUp)
+		add(name, "garbage", o, closes("\x00\x01\x02\x03\x04\x05\x06\x07\xff\x1b[2J\r\n"))
+		add(name, "flood of zeros", o, floods("\x00"))
+		add(name, "flood of lines", o, floods("250-x\r\n"))
+	}
+
+	common("tcp send/expect", Options{Type: "tcp", Exchange: Exchange{Send: "ping\r\n", Expect: "pong"}}, "", talks("", "well, pong"))
+	add("tcp send/expect", "wrong answer", Options{Type: "tcp", Exchange: Exchange{Send: "ping\r\n", Expect: "pong"}}, closes("no such command"))
+	add("tcp send/expect", "wrong answer, stays", Options{Type: "tcp", Exchange: Exchange{Expect: "pong"}}, greets("no such command"))
+	add("tcp send/expect", "binary", Options{Type: "tcp", Exchange: Exchange{Expect: "\x00\xff"}}, greets("\x01\x00\xff"))
+
+	common("smtp", Options{Type: "smtp"}, "220 mail", talks("220-mail.example.net\r\n220 hello\r\n", "250-mail\r\n250 HELP\r\n"))
+	add("smtp", "busy", Options{Type: "smtp"}, greets("421 try again later\r\n"))
+	add("smtp", "refuses ehlo", Options{Type: "smtp"}, talks("220 mail\r\n", "550 not you\r\n"))
+	add("smtp", "no starttls", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 HELP\r\n"))
+	add("smtp", "starttls refused", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 STARTTLS\r\n", "454 no\r\n"))
+	add("smtp", "speaks before tls", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"))
+
+	common("imap", Options{Type: "imap"}, "* OK ", greets("* OK [CAPABILITY IMAP4rev1] ready\r\n"))
+	add("imap", "busy", Options{Type: "imap"}, closes("* BYE too many connections\r\n"))
+	common("pop3", Options{Type: "pop3"}, "+OK", greets("+OK ready <1896.697170952@example.net>\r\n"))
+	add("pop3", "busy", Options{Type: "pop3"}, closes("-ERR [SYS/TEMP] busy\r\n"))
+	common("ftp", Options{Type: "ftp"}, "220 ", greets("220-Welcome\r\n to all\r\n220 ready\r\n"))
+	add("ftp", "busy", Options{Type: "ftp"}, closes("421 too many users\r\n"))
+
+	common("redis", Options{Type: "redis"}, "+PON", talks("", "+PONG\r\n"))
+	add("redis", "loading", Options{Type: "redis"}, talks("", "-LOADING Redis is loading the dataset in memory\r\n"))
+	add("redis", "logs in", Options{Type: "redis", Login: Login{User: "me", Password: "secret"}}, talks("", "+OK\r\n", "+PONG\r\n"))
+	add("redis", "wrong password", Options{Type: "redis", Login: Login{Password: "secret"}}, talks("", "-WRONGPASS invalid\r\n"))
+
+	common("mysql", Options{Type: "mysql"}, "\x08\x00\x00\x00", greets("\x08\x00\x00\x00\x0a8.0.36\x00"))
+	add("mysql", "busy", Options{Type: "mysql"}, closes("\x17\x00\x00\x00\xff\x10\x04Too many connections"))
+	add("mysql", "stops short", Options{Type: "mysql"}, closes("\x40\x00\x00\x00\x0a8.0"))
+
+	common("postgresql", Options{Type: "postgresql"}, "R\x00\x00\x00\x08", talks("", "R\x00\x00\x00\x08\x00\x00\x00\x0a"))
+	failure := func(fields string) string { return "E" + sized([]byte(fields)) }
+	add("postgresql", "starting up", Options{Type: "postgresql"}, talks("", failure("SFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00")))
+	add("postgresql", "not let in", Options{Type: "postgresql"}, talks("", failure("C28000\x00Mno pg_hba.conf entry\x00\x00")))
+	add("postgresql", "not let in, to be", Options{Type: "postgresql", Login: Login{User: "monitor"}}, talks("", failure("C28000\x00Mno pg_hba.conf entry\x00\x00")))
+	add("postgresql", "no tls", Options{Type: "postgresql", TLS: TLS{Enabled: true}}, talks("", "N"))
+
+	common("agent", Options{Type: "agent"}, "up", closes("up 75% maxconn:30 # fine\n"))
+	for _, said := range []string{"up", "ready, 50%\n", "90%", "drain # reboot\n", "maint\n", "down\n", "stopped\n", "failed # disk\n", "0%\n", "maxconn:5\n", "sideways\n", "\n"} {
+		add("agent", fmt.Sprintf("%.9q", said), Options{Type: "agent"}, func(c net.Conn) { io.WriteString(c, said) })
+	}
+
+	dns := func(d DNS) Options {
+		d.Name = "www.example.net"
+		return Options{Type: "dns", DNS: d}
+	}
+	common("dns tcp", dns(DNS{TCP: true}), "\x00\x20\x00\x00", namesTCP(unchanged))
+	add("dns tcp", "wrong id", dns(DNS{TCP: true}), namesTCP(func(m *dnsmessage.Message) { m.ID++ }))
+	addAt("dns udp", "healthy", dns(DNS{}), datagrams(t, names(unchanged)))
+	addAt("dns udp", "right answer", dns(DNS{Answer: "192.0.2.80"}), datagrams(t, names(unchanged)))
+	addAt("dns udp", "right answer, mx", dns(DNS{Type: "MX", Answer: "10 mail.example.net"}), datagrams(t, names(unchanged)))
+	addAt("dns udp", "refused", dns(DNS{}), gone)
+	addAt("dns udp", "silent", dns(DNS{}), datagrams(t, silent))
+	addAt("dns udp", "wrong answer", dns(DNS{Answer: "192.0.2.81"}), datagrams(t, names(unchanged)))
+	addAt("dns udp", "truncated", dns(DNS{Answer: "192.0.2.81"}), datagrams(t, names(func(m *dnsmessage.Message) { m.Truncated, m.Answers = true, nil })))
+	addAt("dns udp", "servfail", dns(DNS{}), datagrams(t, names(func(m *dnsmessage.Message) { m.RCode, m.Answers = dnsmessage.RCodeServerFailure, nil })))
+	addAt("dns udp", "nxdomain wanted", dns(DNS{RCode: "NXDOMAIN"}), datagrams(t, names(func(m *dnsmessage.Message) { m.RCode, m.Answers = dnsmessage.RCodeNameError, nil })))
+	addAt("dns udp", "another id", dns(DNS{}), datagrams(t, names(func(m *dnsmessage.Message) { m.ID++ })))
+	addAt("dns udp", "another name", dns(DNS{}), datagrams(t, names(func(m *dnsmessage.Message) { m.Questions[0].Name = dnsmessage.MustNewName("x.") })))
+	addAt("dns udp", "echo of the query", dns(DNS{}), datagrams(t, echoes))
+	addAt("dns udp", "flood", dns(DNS{}), datagrams(t, func([]byte) [][]byte { return make([][]byte, 2*maxStrays) }))
+	addAt("dns udp", "cut off", dns(DNS{}), datagrams(t, func(b []byte) [][]byte { a := names(unchanged)(b)[0]; return [][]byte{a[:len(a)-3]} }))
+
+	udp := func(e Exchange) Options { e.Send = "ping"; return Options{Type: "udp", Exchange: e} }
+	addAt("udp", "healthy", udp(Exchange{Expect: "in"}), datagrams(t, echoes))
+	addAt("udp", "any answer, empty", udp(Exchange{}), datagrams(t, func([]byte) [][]byte { return make([][]byte, 1) }))
+	addAt("udp", "wrong answer", udp(Exchange{Expect: "pong"}), datagrams(t, echoes))
+	addAt("udp", "refused", udp(Exchange{}), gone)
+	addAt("udp", "silent", udp(Exchange{}), datagrams(t, silent))
+	addAt("udp", "silent and well", udp(Exchange{NoReply: true}), datagrams(t, silent))
+	addAt("udp", "refused, no reply", udp(Exchange{NoReply: true}), gone)
+
+	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
+	const hour = time.Hour
+	secure := Options{Type: "tls", TLS: TLS{Roots: ca.pem, ServerName: "www.example.net"}}
+	with := func(o Options, change func(*Options)) Options { change(&o); return o }
+	common("tls", secure, "\x16\x03\x03\x00\x40", ca.serves(t, hangup, -hour, 48*hour, nil))
+	add("tls", "expired", secure, ca.serves(t, hangup, -48*hour, -hour, nil))
+	add("tls", "expires soon", with(secure, func(o *Options) { o.TLS.MinDays = 14 }), ca.serves(t, hangup, -hour, 49*hour, nil))
+	add("tls", "expires late enough", with(secure, func(o *Options) { o.TLS.MinDays = 1 }), ca.serves(t, hangup, -hour, 49*hour, nil))
+	add("tls", "expires soon, insecure", with(secure, func(o *Options) { o.TLS.MinDays, o.TLS.Insecure = 14, true }), other.serves(t, hangup, -hour, 49*hour, nil))
+	add("tls", "wrong name", with(secure, func(o *Options) { o.TLS.ServerName = "x.example.net" }), ca.serves(t, hangup, -hour, hour, nil))
+	add("tls", "untrusted", secure, other.serves(t, hangup, -hour, hour, nil))
+	add("tls", "answer", with(secure, func(o *Options) { o.Exchange.Expect = "ready" }), ca.serves(t, greets("ready"), -hour, hour, nil))
+	add("tls", "wrong answer, stays", with(secure, func(o *Options) { o.Exchange.Expect = "ready" }), ca.serves(t, closes("busy"), -hour, hour, nil))
+	demand := func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }
+	cert, key := ca.client(t)
+	add("tls", "shows its certificate", with(secure, func(o *Options) { o.TLS.Cert, o.TLS.Key, o.Exchange.Expect = cert, key, "ready" }), ca.serves(t, greets("ready"), -hour, hour, demand))
+	add("tls", "has no certificate", with(secure, func(o *Options) { o.Exchange.Expect = "ready" }), ca.serves(t, greets("ready"), -hour, hour, demand))
+	mail := ca.serves(t, talks("", "250 HELP\r\n"), -hour, hour, nil)
+	database := ca.serves(t, talks("", "R\x00\x00\x00\x08\x00\x00\x00\x0a"), -hour, hour, nil)
+	inTLS := func(typ healthcheck.Type) Options {
+		return Options{Type: typ, TLS: TLS{Enabled: true, Roots: ca.pem}}
+	}
+	add("imap", "in tls", inTLS("imap"), ca.serves(t, greets("* OK ready\r\n"), -hour, hour, nil))
+	add("redis", "in tls", inTLS("redis"), ca.serves(t, talks("", "+PONG\r\n"), -hour, hour, nil))
+	add("smtp", "in tls", inTLS("smtp"), ca.serves(t, talks("220 mail\r\n", "250 HELP\r\n"), -hour, hour, nil))
+	add("smtp", "starttls", with(inTLS("smtp"), func(o *Options) { o.SMTP.StartTLS = true }), func(c net.Conn) {
+		script{"220 mail\r\n", []string{"250-STARTTLS\r\n250 HELP\r\n", "220 go\r\n"}}.play(c)
+		mail(c)
+	})
+	add("postgresql", "in tls", inTLS("postgresql"), func(c net.Conn) {
+		script{"", []string{"S"}}.play(c)
+		database(c)
+	})
+
+	grpc := Options{Type: "grpc", GRPC: GRPC{Service: "shop"}}
+	settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	addAt("grpc", "healthy", grpc, grpcServer(t, nil, serving(1)))
+	addAt("grpc", "not serving", grpc, grpcServer(t, nil, serving(2)))
+	addAt("grpc", "unheard-of status", grpc, grpcServer(t, nil, serving(99)))
+	addAt("grpc", "unknown service", grpc, grpcServer(t, nil, refuses("5", "unknown service")))
+	addAt("grpc", "no health service", grpc, grpcServer(t, nil, refuses("12", "unknown method")))
+	addAt("grpc", "no grpc server", grpc, grpcServer(t, nil, http.NotFound))
+	addAt("grpc", "hangs", grpc, grpcServer(t, nil, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	addAt("grpc", "endless body", grpc, grpcServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		io.Copy(w, endless(0))
+	}))
+	addAt("grpc", "in tls", with(grpc, func(o *Options) { o.TLS = TLS{Enabled: true, Roots: ca.pem} }), grpcServer(t, ca.config(t, "h2"), serving(1)))
+	add("grpc", "tls without http/2", with(grpc, func(o *Options) { o.TLS = TLS{Enabled: true, Roots: ca.pem} }), ca.serves(t, hangup, -hour, hour, nil))
+	addAt("grpc", "refused", grpc, gone)
+	addAt("grpc", "black-holed", grpc, hole)
+	add("grpc", "silent", grpc, hangup)
+	add("grpc", "one byte at a time", grpc, slowly(settings+settings))
+	add("grpc", "closed at once", grpc, hangsUp)
+	add("grpc", "http/1", grpc, closes("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+	add("grpc", "flood of frames", grpc, floods(settings))
+	add("grpc", "flood of zeros", grpc, floods("\x00"))
+
+	dir := t.TempDir()
+	file := func(name, content string) {
+		o := Options{Type: "file", File: filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))}
+		if err := os.WriteFile(o.File, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, situation{"file", name, o})
+	}
+	file("up", "up\n")
+	file("down", "Down since noon\n")
+	file("empty", "\n")
+	file("garbage", "\x00\x1b[2J")
+	file("large", strings.Repeat("up ", 1<<20))
+	all = append(all, situation{"file", "absent", Options{Type: "file", File: "/absent/file"}})
+	all = append(all, situation{"file", "a directory", Options{Type: "file", File: "/"}})
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, situation{"file", "a pipe", Options{Type: "file", File: pipe}})
+
+	got := render(all, dir)
+	t.Logf("probe, situation, reason:\n%s", got)
+	const golden = "testdata/situations.golden"
+	if *rewrite {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", golden, diff)
+	}
+}
+
+// render runs all probes, a few at a time, and writes what each said.
+func render(all []situation, dir string) string {
+	lines := make([]string, len(all))
+	slots := make(chan struct{}, 16)
+	var wait sync.WaitGroup
+	for i, s := range all {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			lines[i] = fmt.Sprintf("%-16s %-24s %s\n", s.probe, s.name, strings.ReplaceAll(outcome(s), dir, "DIR"))
+		})
+	}
+	wait.Wait()
+	return strings.Join(lines, "")
+}
+
+// days are dates of certificates, blanks what a slow server has said so far.
+var (
+	days   = regexp.MustCompile(`\b20[0-9]{2}-[0-9]{2}-[0-9]{2}\b`)
+	blanks = regexp.MustCompile(`" +"`)
+)
+
+// outcome runs one probe, as a Checker would.
+func outcome(s situation) string {
+	p, err := New(s.o)
+	if err != nil {
+		return err.Error()
+	}
+	limit := patience
+	if waits[s.name] {
+		limit = timeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	start := time.Now()
+	r := p.Probe(ctx)
+	if took := time.Since(start); took > limit+slack {
+		return fmt.Sprintf("the probe took %v: %v", took, r)
+	}
+	return blanks.ReplaceAllString(days.ReplaceAllString(steady(r), "DATE"), `" "`)
+}
