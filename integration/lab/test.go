@@ -59,7 +59,11 @@ func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
 			failed++
 		}
 	}
-	count(static(ctx, root, "gofmt", "-l", "."))
+	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env GOROOT: %w", err)
+	}
+	count(static(ctx, root, filepath.Join(strings.TrimSpace(string(goroot)), "bin", "gofmt"), "-l", "."))
 	count(static(ctx, root, "go", "vet", "./..."))
 
 	tally := suite.NewTally()
@@ -109,14 +113,15 @@ var testPackages = []sandbox.Package{
 
 // static runs a check that is silent when all is well.
 func static(ctx context.Context, root, name string, args ...string) bool {
-	say("%s %s", name, strings.Join(args, " "))
+	title := filepath.Base(name) + " " + strings.Join(args, " ")
+	say("%s", title)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err == nil && len(out) == 0 {
 		return true
 	}
-	fmt.Printf("%s %s: failed\n%s", name, strings.Join(args, " "), out)
+	fmt.Printf("%s: failed\n%s", title, out)
 	return false
 }
 

@@ -37,7 +37,8 @@ func Choose(ctx context.Context, want Kind, say func(format string, args ...any)
 	if runtime.GOARCH != "amd64" {
 		return "", fmt.Errorf("%w, and the user-mode kernel exists for amd64 only", why)
 	}
-	if err := Install(ctx, say, Package{Program: "linux.uml", Name: "user-mode-linux"}); err != nil {
+	// The kernel inside calls modprobe for what else it is asked for.
+	if err := Install(ctx, say, Package{Program: "linux.uml", Name: "user-mode-linux"}, Package{Program: "modprobe", Name: "kmod"}); err != nil {
 		return "", err
 	}
 	say("the lab boots a user-mode kernel over this file tree, read-only")

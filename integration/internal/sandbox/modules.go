@@ -1,11 +1,9 @@
 package sandbox
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -19,12 +17,11 @@ var modules = []string{
 	"veth", "bridge", "dummy", "macvlan", "ipip", "ip_gre", "fou", "nlmon", "sch_netem",
 }
 
-// loadModules loads what the lab uses. Only IPVS itself is indispensable.
+// loadModules loads what the lab uses into a user-mode kernel. Only IPVS itself is indispensable.
 func loadModules() error {
 	for _, name := range modules {
-		out, err := exec.Command("modprobe", "-q", name).CombinedOutput()
-		if err != nil && name == "ip_vs" && !HasIPVS() {
-			return fmt.Errorf("load %s: %w: %s", name, err, bytes.TrimSpace(out))
+		if err := loadModule(name); err != nil && name == "ip_vs" {
+			return err
 		}
 	}
 	return nil
@@ -39,8 +36,9 @@ func HasIPVS() bool {
 // userModeModules is where the Debian package keeps the modules of its kernel.
 func userModeModules(release string) string { return filepath.Join("/usr/lib/uml/modules", release) }
 
-// loadUserModeModule loads one module without modprobe, which cannot find the package's directory before the overlay exists.
-func loadUserModeModule(name string) error {
+// loadModule loads one module of the package and what it depends on. modprobe could not: the first module is needed before its directory is
+// where modprobe looks, and a process for each takes longer than all of them together.
+func loadModule(name string) error {
 	dir := userModeModules(KernelRelease())
 	index, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
 	if err != nil {

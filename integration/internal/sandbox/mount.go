@@ -44,7 +44,7 @@ func mountUserMode(work string) error {
 	); err != nil {
 		return err
 	}
-	if err := loadUserModeModule("overlay"); err != nil {
+	if err := loadModule("overlay"); err != nil {
 		return err
 	}
 	upper, scratch, root := base+"/upper", base+"/scratch", base+"/root"
