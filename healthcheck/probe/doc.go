@@ -18,10 +18,16 @@
 // connection (see conn.go) is a non-blocking socket on the runtime's poller: no
 // goroutine beside the caller's, eight system calls from socket to close, and no
 // state left in the kernel: it is closed by a reset, so that no port waits in
-// TIME_WAIT for a minute.
+// TIME_WAIT for a minute. (A grpc probe has the goroutines of net/http's transport
+// besides, and a script costs a process.)
 //
 // # A new kind of probe
 //
-// is a file with a type that has a Probe method, and a case in [New]. It dials with
-// a dialer, reports errors by way of failed, and passes its own phases to it.
+// Most are a conversation on a TCP connection: what to say, what to hear, and what is
+// wrong. Such a one is a file with a function of type conversation, and a case in
+// [New]; deadline, TLS and the bound on what is read come from talkProber (talk.go).
+// Any other is a type with a Probe method that dials with a dialer, reports errors by
+// way of failed, and passes its own phases to it. Options that the type looks at are
+// named in the method normal of [Options], so that checks which differ in nothing
+// else share a probe.
 package probe

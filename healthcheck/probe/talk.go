@@ -63,6 +63,7 @@ func (p *talkProber) Probe(ctx context.Context) healthcheck.Result {
 	if err != nil {
 		return failed(ctx, start, t.at, err)
 	}
+	c.finish()
 	return healthcheck.Passed(fmt.Sprintf("%s in %v", detail, rounded(time.Since(start))))
 }
 
