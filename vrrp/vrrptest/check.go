@@ -146,11 +146,12 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, release
 	if before.state == vrrp.Master {
 		n.heard = heard{} // a master is bound by nobody
 	}
-	// Rates: one scheduled, one answer, and what commands and elections add.
+	// Rates: one scheduled, one answer, and what commands and elections add, of
+	// which each member of a group has its own.
 	if l.now.Sub(n.windowAt) >= n.interval() {
 		n.windowAt, n.adverts = l.now, 0
 	}
-	if n.adverts++; n.adverts > 8 {
+	if n.adverts++; n.adverts > 8*len(n.nodes) {
 		l.violate(n, "sends %d adverts in an interval", n.adverts)
 	}
 }

@@ -149,12 +149,14 @@ func (s *schedule) end() {
 	}
 	became := map[*process]uint64{}
 	willing := len(backups) > 0
+	even := true // all members of a group preempt, or none: they count the same silence
 	for _, p := range backups {
+		even = even && p.every(func(n *Node) bool { return n.Config.Preempt == p.nodes[0].Config.Preempt })
 		became[p] = p.becameMaster()
 		willing = willing && p.every(preempts) && s.base[0].PreemptDelay == 0 && !s.broken
 	}
 	limit := s.silence(best, vrrp.DefaultDownAdverts)
-	watch, ranked := false, !s.broken // who holds preemption back counts in another silence
+	watch, ranked := false, even && !s.broken // who holds preemption back counts in another silence
 	switch s.rng.IntN(3) {
 	case 0:
 		m.Kill()
@@ -164,6 +166,9 @@ func (s *schedule) end() {
 		}
 		m.nodes[0].Stop(false)
 		limit = s.silence(best, 0)
+		if len(s.base) > 1 && l.Network.Jitter > 0 { // an advert may come later than the resignation on another segment
+			limit += s.silence(best, vrrp.DefaultDownAdverts)
+		}
 	case 2:
 		m.nodes[0].Stop(true)
 		watch = willing && best > vrrp.PriorityLowest && (!s.crossed || len(backups) == 1)
