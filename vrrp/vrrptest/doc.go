@@ -18,7 +18,7 @@
 //	go test ./vrrp/vrrptest -run TestTranscripts -rewrite
 //
 // The random schedules are of two kinds: machines alone, and groups. Of each,
-// 10,000 are run by default, and 1,500 with the race detector, which is several
+// 10,000 are run by default, and 1,000 with the race detector, which is several
 // times slower. To run more, or one of them with its transcript:
 //
 //	go test ./vrrp/vrrptest -run TestProperties -seeds 100000

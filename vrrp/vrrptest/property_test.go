@@ -21,7 +21,7 @@ var (
 // without.
 func defaultSeeds() int {
 	if raceEnabled {
-		return 1_500
+		return 1_000
 	}
 	return 10_000
 }
