@@ -60,12 +60,12 @@ func runDrill(ctx context.Context, world sandbox.Kind, o drill.Options) (*drill.
 
 // prepareDirectors installs and compiles what a lab with these daemons needs.
 func prepareDirectors(ctx context.Context, work string, binary *string, kinds ...drive.Kind) error {
-	packages := []sandbox.Package{{Program: "nginx", Name: "nginx-light"}, {Program: "ipvsadm", Name: "ipvsadm"}, {Program: "ip", Name: "iproute2"}}
+	packages := []sandbox.Package{{Brings: "nginx", Name: "nginx-light"}, {Brings: "ipvsadm", Name: "ipvsadm"}, {Brings: "ip", Name: "iproute2"}}
 	lbha := false
 	for _, kind := range kinds {
 		switch kind {
 		case drive.Keepalived:
-			packages = append(packages, sandbox.Package{Program: "keepalived", Name: "keepalived"})
+			packages = append(packages, sandbox.Package{Brings: "keepalived", Name: "keepalived"})
 		case drive.LBHA:
 			lbha = true
 		}

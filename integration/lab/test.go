@@ -107,8 +107,8 @@ func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
 
 // testPackages are the programs that tests of the module use.
 var testPackages = []sandbox.Package{
-	{Program: "ip", Name: "iproute2"}, {Program: "ipvsadm", Name: "ipvsadm"}, {Program: "keepalived", Name: "keepalived"}, {Program: "nginx", Name: "nginx-light"},
-	{Program: "nft", Name: "nftables"},
+	{Brings: "ip", Name: "iproute2"}, {Brings: "ipvsadm", Name: "ipvsadm"}, {Brings: "keepalived", Name: "keepalived"}, {Brings: "nginx", Name: "nginx-light"},
+	{Brings: "nft", Name: "nftables"}, {Brings: "/etc/services", Name: "netbase"},
 }
 
 // static runs a check that is silent when all is well.
@@ -127,7 +127,7 @@ func static(ctx context.Context, root, name string, args ...string) bool {
 
 // hostTests runs go test on this machine.
 func hostTests(ctx context.Context, root string, quick bool, tally *suite.Tally) error {
-	args := []string{"test", "-json"}
+	args := []string{"test", "-json", "-count=1"}
 	if why := noRace(ctx); quick || why != "" {
 		if !quick {
 			fmt.Println("not run: the race detector:", why)

@@ -135,10 +135,10 @@ var leaseEnds = Expectation{"the dead director's VIP is gone before d2 has it", 
 }}
 
 // neverTwice demands that no ARP request for the VIP got answers from two machines, from the time that since finds.
-func neverTwice(name string, since func(e *stage.Evidence) mono.Time) Expectation {
+func neverTwice(name string, since func(e *stage.Evidence) (from mono.Time, ok bool)) Expectation {
 	return Expectation{name, func(c *Case) (bool, string) {
-		from := since(c.Run)
-		if from == 0 {
+		from, ok := since(c.Run)
+		if !ok {
 			return false, "the moment from which it counts never came"
 		}
 		asked, silent, double := c.Run.DoubleAnswers(from, c.Run.To)
@@ -147,10 +147,13 @@ func neverTwice(name string, since func(e *stage.Evidence) mono.Time) Expectatio
 }
 
 // always is the beginning of the window, for neverTwice.
-func always(e *stage.Evidence) mono.Time { return e.From }
+func always(e *stage.Evidence) (mono.Time, bool) { return e.From, true }
 
 // takenOver is when d2 had advertised first, for neverTwice.
-func takenOver(e *stage.Evidence) mono.Time { return e.FirstAdvert("d2", e.From) }
+func takenOver(e *stage.Evidence) (mono.Time, bool) {
+	first := e.FirstAdvert("d2", e.From)
+	return first, first != 0
+}
 
 // announcedBy demands a gratuitous ARP of a director soon after its first advert that follows the mark.
 func announcedBy(host, mark string) Expectation {

@@ -35,6 +35,22 @@ func verdict(ok bool) string {
 	return "FAILED"
 }
 
+// judge applies the expectations and sums up.
+func (r *Result) judge(expect []Expectation, c *Case) {
+	r.OK = r.Error == ""
+	for _, e := range expect {
+		ok, measured := e.Judge(c)
+		r.Findings = append(r.Findings, Finding{e.Name, ok, measured})
+		r.OK = r.OK && ok
+	}
+	r.Masters = c.Run.Masters()
+	for _, host := range directors {
+		for _, change := range c.Run.Changes(host) {
+			r.Table = append(r.Table, fmt.Sprintf("%s %s s: %s", host, c.Run.Clock(change.At), change.Rule))
+		}
+	}
+}
+
 // line is a scenario's outcome in a line, for progress.
 func (r *Result) line() string {
 	if r.Run == nil {

@@ -146,16 +146,6 @@ func once(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...
 		}
 	}
 	c := &Case{Run: result.Run, Quiet: result.Quiet, D1: s.D1.Settings, D2: s.D2.Settings, WritesSeen: s.WritesSeen}
-	result.Findings = judge(sc.Expect, c)
-	result.Masters = result.Run.Masters()
-	for _, host := range directors {
-		for _, change := range result.Run.Changes(host) {
-			result.Table = append(result.Table, fmt.Sprintf("%s %s s: %s", host, result.Run.Clock(change.At), change.Rule))
-		}
-	}
-	result.OK = result.Error == ""
-	for _, f := range result.Findings {
-		result.OK = result.OK && f.OK
-	}
+	result.judge(sc.Expect, c)
 	return result
 }

@@ -37,12 +37,3 @@ type Finding struct {
 	OK       bool   `json:"ok"`
 	Measured string `json:"measured"`
 }
-
-// judge applies every expectation.
-func judge(expect []Expectation, c *Case) (findings []Finding) {
-	for _, e := range expect {
-		ok, measured := e.Judge(c)
-		findings = append(findings, Finding{e.Name, ok, measured})
-	}
-	return findings
-}

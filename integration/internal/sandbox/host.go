@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func Choose(ctx context.Context, want Kind, say func(format string, args ...any)
 		return "", fmt.Errorf("%w, and the user-mode kernel exists for amd64 only", why)
 	}
 	// The kernel inside calls modprobe for what else it is asked for.
-	if err := Install(ctx, say, Package{Program: "linux.uml", Name: "user-mode-linux"}, Package{Program: "modprobe", Name: "kmod"}); err != nil {
+	if err := Install(ctx, say, Package{Brings: "linux.uml", Name: "user-mode-linux"}, Package{Brings: "modprobe", Name: "kmod"}); err != nil {
 		return "", err
 	}
 	say("the lab boots a user-mode kernel over this file tree, read-only")
@@ -61,14 +62,23 @@ func hostIPVS(ctx context.Context) error {
 	return nil
 }
 
-// Package is a program that the lab needs and the Debian package that brings it.
-type Package struct{ Program, Name string }
+// Package is what the lab needs, a program or the absolute path of a file, and the Debian package that brings it.
+type Package struct{ Brings, Name string }
+
+func (p Package) installed() bool {
+	if filepath.IsAbs(p.Brings) {
+		_, err := os.Stat(p.Brings)
+		return err == nil
+	}
+	_, err := exec.LookPath(p.Brings)
+	return err == nil
+}
 
 // Install installs what is missing through apt-get. Their services are not started.
 func Install(ctx context.Context, say func(format string, args ...any), packages ...Package) error {
 	var missing []string
 	for _, p := range packages {
-		if _, err := exec.LookPath(p.Program); err != nil {
+		if !p.installed() {
 			missing = append(missing, p.Name)
 		}
 	}
