@@ -54,7 +54,7 @@ func initialise() error {
 	if s.Kind == UserMode {
 		err = mountUserMode(work)
 	} else {
-		err = mountHost(work)
+		err = mountHost()
 	}
 	if err != nil {
 		return err

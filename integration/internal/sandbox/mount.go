@@ -61,7 +61,6 @@ func mountUserMode(work string) error {
 		mount{"devpts", root + "/dev/pts", "devpts", 0, ""},
 		mount{"tmpfs", root + "/dev/shm", "tmpfs", 0, "mode=1777"},
 		mount{"tmpfs", root + "/run", "tmpfs", 0, "mode=755"},
-		mount{"tmpfs", root + "/tmp", "tmpfs", 0, "mode=1777"},
 		mount{"none", filepath.Join(root, work), "hostfs", 0, work},
 	); err != nil {
 		return err
@@ -92,23 +91,16 @@ func enter(root string) error {
 	return unix.Chdir("/")
 }
 
-// mountHost hides what daemons share through the file system from the host and from one another. The work directory often
-// lies below /tmp, so it is held open through the new /run while /tmp is covered.
-func mountHost(work string) error {
+// mountHost hides what daemons share through the file system from the host. Everything else is the host's: a job writes where tests do, into
+// temporary files of its own.
+func mountHost() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	held := "/run/.lab-work"
-	if err := mountAll(
+	return mountAll(
 		mount{"tmpfs", "/run", "tmpfs", 0, "mode=755"},
-		mount{work, held, "", unix.MS_BIND, ""},
-		mount{"tmpfs", "/tmp", "tmpfs", 0, "mode=1777"},
-		mount{held, work, "", unix.MS_BIND, ""},
 		mount{"proc", "/proc", "proc", 0, ""},
 		mount{"sysfs", "/sys", "sysfs", 0, ""},
 		mount{"tmpfs", "/var/log", "tmpfs", 0, "mode=755"},
-	); err != nil {
-		return err
-	}
-	return unix.Unmount(held, unix.MNT_DETACH)
+	)
 }

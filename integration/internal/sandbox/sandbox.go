@@ -116,7 +116,7 @@ func (w *World) prepare() error {
 	return copySelf(filepath.Join(w.Work, initName))
 }
 
-// copySelf copies the running program: "go run" keeps it in a directory that the inside hides.
+// copySelf copies the running program: "go run" keeps it where it may vanish, and the work directory is where everything of the world is.
 func copySelf(to string) error {
 	if _, err := os.Stat(to); err == nil {
 		return nil
