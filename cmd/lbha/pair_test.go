@@ -360,9 +360,10 @@ func TestAUnicastPair(t *testing.T) {
 	a.until("master")
 	b.start()
 	b.until("backup")
-	time.Sleep(time.Second)
-	if in := b.until("backup"); in.Received < 5 {
-		t.Errorf("the backup received %d adverts", in.Received)
+	for deadline := time.Now().Add(10 * time.Second); b.until("backup").Received < 5; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the backup received %d adverts", b.until("backup").Received)
+		}
 	}
 	a.cmd.Process.Signal(syscall.SIGTERM)
 	b.until("master")
