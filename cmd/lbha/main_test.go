@@ -18,6 +18,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(supervisor.EnvRole) != "" || os.Getenv(playMain) != "" {
 		main() // does not return
 	}
+	if os.Getenv(playFlood) != "" {
+		if err := flood(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){"lbha": main})
 }
 

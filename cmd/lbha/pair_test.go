@@ -29,13 +29,19 @@ var lans atomic.Int64
 
 func newLAN(t *testing.T) *lan {
 	t.Helper()
+	t.Parallel() // pairs share nothing, and mostly wait
+	return newQuietLAN(t)
+}
+
+// newQuietLAN is newLAN for a test that is alone.
+func newQuietLAN(t *testing.T) *lan {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("the command ip (package iproute2) is missing")
 	}
-	t.Parallel() // pairs share nothing, and mostly wait
 	l := &lan{t: t}
 	number := lans.Add(1)
 	for i, host := range []string{"a", "b"} {

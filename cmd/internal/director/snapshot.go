@@ -85,6 +85,7 @@ func (d *director) render(v *view) *observe.Status {
 		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], v.orders, table))
 	}
 	st.Draining = v.drains.status(table.Snapshot)
+	st.Interfaces = v.vrrp.Interfaces
 	st.Findings = findings(st, &v.vrrp)
 	return st
 }

@@ -28,6 +28,7 @@ var metrics = []struct {
 	{"vrrp_adverts_dropped_total", "Packets that were refused, by reason.", []string{"instance", "reason"}},
 	{"vrrp_adverts_late_total", "Advertisements sent later than scheduled by more than 20 ms or a tenth of the interval.", []string{"instance"}},
 	{"vrrp_announcements_sent_total", "Announcements (gratuitous ARP) sent.", []string{"instance"}},
+	{"interface_packets_dropped_total", "VRRP packets that were for no instance, or refused unexamined, by reason.", []string{"interface", "reason"}},
 	{"service_alive_weight", "Weight of the servers that are alive.", []string{"service"}},
 	{"service_fallback", "Whether backup servers are in use: 1 or 0.", []string{"service"}},
 	{"server_up", "Verdict of the checks: 1 up, 0 down or unknown.", []string{"service", "server"}},
@@ -91,6 +92,11 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		counter("vrrp_announcements_sent_total", in.Announced, in.Name)
 		for reason, n := range in.Dropped {
 			counter("vrrp_adverts_dropped_total", n, in.Name, reason)
+		}
+	}
+	for name, dropped := range st.Interfaces {
+		for reason, n := range dropped {
+			counter("interface_packets_dropped_total", n, name, reason)
 		}
 	}
 	for _, s := range st.Services {

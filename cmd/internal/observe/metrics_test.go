@@ -11,7 +11,8 @@ import (
 // filled is a snapshot in which everything that has a metric is there.
 func filled() *Status {
 	return &Status{
-		Name: "lb1", Version: "1.2.3", Time: time.Unix(1, 0),
+		Interfaces: map[string]map[string]uint64{"eth0": {"unexamined": 7}},
+		Name:       "lb1", Version: "1.2.3", Time: time.Unix(1, 0),
 		Config:  Config{Hash: "abc", Reload: &Reload{Error: "refused"}},
 		Elector: Elector{Connected: true, Restarts: 2},
 		Instances: []Instance{

@@ -14,7 +14,10 @@ type Status struct {
 	Services  []Service  `json:"services"`
 	Draining  []Drain    `json:"draining"` // no longer configured, but with connections that may end
 	Table     Table      `json:"table"`
-	Findings  []Finding  `json:"findings"` // what is wrong now, worst first; empty is good
+	// Interfaces counts packets that were for no instance of ours, or that the socket filter refused and nobody had the
+	// time to look at ("unexamined", at most so many), by interface and reason.
+	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
+	Findings   []Finding                    `json:"findings"` // what is wrong now, worst first; empty is good
 }
 
 // Config says which configuration is in force, and how the last attempt to change it ended.
