@@ -52,7 +52,7 @@ func root() *cobra.Command {
 	var world sandbox.Kind
 	cmd.PersistentFlags().StringVar((*string)(&world), "world", "", "kernel to use: host, uml (default: host where it has IPVS)")
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(benchCommand(&world), drillCommand(&world), shellCommand(&world), testCommand(&world), inside(), helper())
+	cmd.AddCommand(benchCommand(&world), drillCommand(&world), shellCommand(&world), testCommand(&world), inside(), party())
 	return cmd
 }
 
@@ -68,13 +68,13 @@ func inside() *cobra.Command {
 	}
 }
 
-// helper is a client or server of the lab.
-func helper() *cobra.Command {
+// party is a client or server of the lab.
+func party() *cobra.Command {
 	return &cobra.Command{
-		Use:                stage.HelperCommand,
+		Use:                stage.PartyCommand,
 		Hidden:             true,
 		DisableFlagParsing: true,
-		RunE:               func(_ *cobra.Command, args []string) error { return stage.Helper(args) },
+		RunE:               func(_ *cobra.Command, args []string) error { return stage.Party(args) },
 	}
 }
 

@@ -135,7 +135,7 @@ func startWeb(s *stage.Stage) (string, error) { return "", s.StartWeb(0) }
 // forge sends bad adverts from the observer's host, in a process of its own, and returns when all are sent.
 func forge(rate int, duration time.Duration) func(*stage.Stage) (string, error) {
 	return func(s *stage.Stage) (string, error) {
-		return s.Net.Observer.Output(s.Self, stage.HelperCommand, "forge", strconv.Itoa(rate), duration.String(), s.Net.Observer.MAC.String())
+		return s.Net.Observer.Output(s.Self, stage.PartyCommand, "forge", strconv.Itoa(rate), duration.String(), s.Net.Observer.MAC.String())
 	}
 }
 

@@ -33,12 +33,12 @@ func (s *Stage) client(kind string, port uint16, period time.Duration) (*load.Re
 	if err != nil {
 		return nil, err
 	}
-	return r, s.helper(s.Net.Client, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
+	return r, s.party(s.Net.Client, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
 }
 
-// helper starts a process of this program on a host. It lives as long as the world.
-func (s *Stage) helper(h *netlab.Host, args ...string) error {
-	cmd := exec.Command(s.Self, append([]string{HelperCommand}, args...)...)
+// party starts a process of this program on a host. It lives as long as the world.
+func (s *Stage) party(h *netlab.Host, args ...string) error {
+	cmd := exec.Command(s.Self, append([]string{PartyCommand}, args...)...)
 	cmd.Stderr = os.Stdout
 	if err := h.Start(cmd); err != nil {
 		return fmt.Errorf("start %s on %s: %w", args[0], h.Name, err)

@@ -92,7 +92,7 @@ func Set(self string, say func(string, ...any)) (*Stage, error) {
 		if err := s.StartWeb(i); err != nil {
 			return nil, err
 		}
-		if err := s.helper(h, "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
+		if err := s.party(h, "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
 			return nil, err
 		}
 	}

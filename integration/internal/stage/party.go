@@ -12,12 +12,12 @@ import (
 	"github.com/lbha/lbha/integration/internal/netlab"
 )
 
-// HelperCommand is the hidden first argument of the lab's own clients and servers.
-const HelperCommand = "helper"
+// PartyCommand is the hidden first argument of the lab's own clients and servers.
+const PartyCommand = "party"
 
-// Helper is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge RATE
+// Party is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge RATE
 // DURATION MAC".
-func Helper(args []string) error {
+func Party(args []string) error {
 	// What these processes allocate, they allocate at their start. A collection would wait for ever for a thread in a raw call.
 	debug.SetGCPercent(-1)
 	switch {
@@ -36,7 +36,7 @@ func Helper(args []string) error {
 	case len(args) == 4 && args[0] == "forge":
 		return forger(args[1:])
 	}
-	return fmt.Errorf("no such helper: %q", args)
+	return fmt.Errorf("no such party: %q", args)
 }
 
 func client(kind string, args []string) error {
