@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -74,6 +75,32 @@ func TestSecretsCrossTheLink(t *testing.T) {
 	}
 	if got := m.Prepare.Instances[0].Auth.Key.Reveal(); got != "hush" {
 		t.Fatalf("the key arrived as %q", got)
+	}
+}
+
+func TestTracksAndGroupsCrossTheLink(t *testing.T) {
+	elector, director := pair(t)
+	tracks := Message{Version: Version, Tracks: &Tracks{Instances: map[string]Tracked{
+		"web": {Adjust: -30, Detail: "file /run/weight −30"},
+		"dns": {Fault: "script /bin/ask failed"},
+		"db":  {},
+	}}}
+	prepare := Message{Version: Version, Prepare: &Prepare{
+		Instances: []config.Instance{instance("a"), instance("b")},
+		Groups:    []config.Group{{Name: "g", Members: []string{"a", "b"}}},
+	}}
+	for _, sent := range []Message{tracks, prepare} {
+		if err := director.Send(sent); err != nil {
+			t.Fatal(err)
+		}
+		got, err := elector.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := json.Marshal(sent)
+		if text, _ := json.Marshal(got); string(text) != string(want) {
+			t.Errorf("received %s\nwant %s", text, want)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type Message struct {
 	// Director to elector.
 	Prepare  *Prepare  `json:"prepare,omitempty"`
 	Commit   *Commit   `json:"commit,omitempty"`
+	Tracks   *Tracks   `json:"tracks,omitempty"`
 	HandOver *HandOver `json:"hand_over,omitempty"`
 	Query    *Query    `json:"query,omitempty"`
 
@@ -34,6 +35,7 @@ type Prepare struct {
 	Generation uint64            `json:"generation"`
 	Hash       string            `json:"hash"`
 	Instances  []config.Instance `json:"instances"`
+	Groups     []config.Group    `json:"groups,omitempty"` // their members are among Instances
 }
 
 // Commit puts the prepared configuration of that generation in force.
@@ -45,6 +47,35 @@ type Commit struct {
 type Outcome struct {
 	Generation uint64 `json:"generation"`
 	Error      string `json:"error,omitempty"`
+}
+
+const (
+	// TracksPeriod is how often the director repeats Tracks that have not changed.
+	TracksPeriod = 5 * time.Second
+	// TracksHold is how long the elector goes by what it was told last of an instance when it is told no more, because
+	// the director is away or does not know: long enough for any restart of the director, short enough that nobody is
+	// kept out of his role for ever by a failure that nobody looks at any more. Then the trackers of that instance
+	// contribute nothing, as those that have no result yet. It counts anew when the elector itself is restarted.
+	TracksHold = time.Minute
+)
+
+// Tracks is what the trackers that the director runs (scripts, files, processes, services) add up to, by the name of
+// the instance. It is the whole state: sent at every change, and every TracksPeriod without one. The director leaves
+// out an instance while one of its trackers has no result yet: then the elector goes by what it knows, for TracksHold.
+// Interfaces and other instances are the elector's own to look at.
+type Tracks struct {
+	Instances map[string]Tracked `json:"instances"`
+}
+
+// Tracked is what the trackers of one instance add up to.
+type Tracked struct {
+	// Adjust is the sum of the weights that apply now: it is added to the priority.
+	Adjust int `json:"adjust,omitempty"`
+	// Fault names the failed thing that makes the instance ineligible, for people ("script /usr/bin/ask failed: exit
+	// status 1"). Empty: none.
+	Fault string `json:"fault,omitempty"`
+	// Detail names the things that Adjust is made of, for people ("file /run/weight −20"). Empty: none.
+	Detail string `json:"detail,omitempty"`
 }
 
 // HandOver asks an instance, or all with an empty name, to hand over to a backup, or to take part again.
