@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -37,6 +38,33 @@ var (
 			}
 			return v.Auth.Type.where(string(AuthHMAC))
 		}},
+		{`checksum "message"`, func(v *rawVRRP) *node { return v.Checksum.where(string(ChecksumMessage)) }},
+		{"route", func(v *rawVRRP) *node {
+			if len(v.Routes.Items) == 0 {
+				return nil
+			}
+			return v.Routes.Node
+		}},
+		{"rule", func(v *rawVRRP) *node {
+			if len(v.Rules.Items) == 0 {
+				return nil
+			}
+			return v.Rules.Node
+		}},
+		{"the scope of an address", func(v *rawVRRP) *node {
+			for _, a := range append(v.Addresses.Items[:len(v.Addresses.Items):len(v.Addresses.Items)], v.ExtraAddresses.Items...) {
+				if a.Scope.set() {
+					return a.Scope.Node
+				}
+			}
+			return nil
+		}},
+		{"a bound of the TTL", func(v *rawVRRP) *node {
+			if v.Unicast == nil {
+				return nil
+			}
+			return cmp.Or(v.Unicast.MinTTL.Node, v.Unicast.MaxTTL.Node)
+		}},
 		{"notify", func(v *rawVRRP) *node {
 			if v.Notify == nil {
 				return nil
@@ -48,6 +76,7 @@ var (
 		{"tracking a service", func(t *rawTrack) *node { return t.Service.Node }},
 		{"tracking a script", func(t *rawTrack) *node { return t.Script.Node }},
 		{"tracking a file", func(t *rawTrack) *node { return t.File.Node }},
+		{"tracking an instance", func(t *rawTrack) *node { return t.Instance.Node }},
 		{"tracking a process", func(t *rawTrack) *node { return t.Process.Node }},
 	}
 	lackedByGroup = []lack[rawGroup]{

@@ -19,7 +19,8 @@ type builder struct {
 	report
 	files files
 
-	scriptUser string // whom scripts run as that do not say
+	scriptUser    string        // whom scripts run as that do not say
+	scriptTimeout time.Duration // how long they may take
 
 	vips     map[netip.Addr]string // who holds each address
 	routers  map[router]string     // which instance is each virtual router
@@ -54,14 +55,16 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	}
 
 	c := &Config{Global: b.global(raw.Global, host)}
-	b.scriptUser = c.Global.Scripts.User
+	b.scriptUser, b.scriptTimeout = c.Global.Scripts.User, c.Global.Scripts.Timeout
 	for i := range raw.VRRP.Items {
 		c.Instances = append(c.Instances, b.instance(&raw.VRRP.Items[i]))
 	}
+	b.followed(raw.VRRP.Items)
 	c.Groups = b.groups(raw.Groups.Items, c.Instances)
 	for i := range raw.Services.Items {
 		c.Services = append(c.Services, b.service(&raw.Services.Items[i], c.Global.IPVS.Sync != nil))
 	}
+	b.restless(raw.Services.Items, c.Instances)
 	unique(b, raw.VRRP.Items, func(v *rawVRRP) opt[string] { return v.Name })
 	unique(b, raw.Groups.Items, func(g *rawGroup) opt[string] { return g.Name })
 	unique(b, raw.Services.Items, func(s *rawService) opt[string] { return s.Name })

@@ -91,6 +91,12 @@ func (b *builder) vip(raw *rawAddress, in *Instance) (Address, bool) {
 			b.errorHint(raw.Label.Node, fmt.Sprintf("such as %q", a.Interface+":vip"), "label: %.40q must be the interface, a colon and a word, 15 characters in all", a.Label)
 		}
 	}
+	if a.Scope = Scope(b.choice(raw.Scope, "", "global", "site", "link", "host")); a.Scope != "" && addr.Is6() {
+		b.error(raw.Scope.Node, "scope: that of an IPv6 address follows from the address")
+	}
+	if a.Scope == ScopeGlobal {
+		a.Scope = ""
+	}
 	if other, dup := b.vips[addr]; dup {
 		b.error(at, "%s: %s is already an address of instance %q", at.label(), addr, other)
 		return a, true

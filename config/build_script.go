@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // script fills in a check that runs a program.
@@ -26,13 +27,62 @@ func (b *builder) script(raw *rawCheck, c *Check) {
 		b.error(raw.Command.Items[0].Node, "%s: %.200s cannot be run: %v", raw.Command.Items[0].Node.label(), c.Command[0], err)
 		return
 	}
-	if _, err := user.Lookup(c.User); err != nil {
-		at := raw.User.Node
-		if at == nil {
-			at = raw.Node
-		}
-		b.error(at, "user: there is no user %.40q to run the check as", c.User)
+	b.userExists(raw.User, raw.Node, c.User)
+}
+
+// program reads a command that is run for an instance, and checks whom it runs as. One
+// that is not there is a warning only: unlike a check, whose service would be down without
+// it, the program may come later. One that others can change is an error.
+func (b *builder) program(t *node, command list[opt[string]], as opt[string]) (args []string, user string) {
+	args, user = b.command(command), as.or(b.scriptUser)
+	if len(args) == 0 || !strings.HasPrefix(args[0], "/") {
+		return args, user
 	}
+	first := command.Items[0].Node
+	switch err := b.files.program(args[0]); {
+	case errors.Is(err, errNoFiles): // and users are of files, too
+		return args, user
+	case errors.Is(err, fs.ErrNotExist):
+		b.warn(first, "%s: %.200s is not there yet", first.label(), args[0])
+	case err != nil:
+		b.error(first, "%s: %.200s cannot be run: %v", first.label(), args[0], err)
+	}
+	b.userExists(as, t, user)
+	return args, user
+}
+
+// userExists checks whom something in the table t runs as.
+func (b *builder) userExists(as opt[string], t *node, name string) {
+	if _, err := user.Lookup(name); err == nil {
+		return
+	}
+	at := as.Node
+	if at == nil {
+		at = t
+	}
+	b.error(at, "user: there is no user %.40q to run it as", name)
+}
+
+// notify reads where transitions are told.
+func (b *builder) notify(raw *rawNotify) *Notify {
+	if raw == nil {
+		return nil
+	}
+	n := &Notify{Stream: b.path(raw.Stream, "", maxSocketPath)}
+	if !raw.Command.set() {
+		if !raw.Stream.set() {
+			b.need(raw.Node, nil, "command", `or "stream"`)
+		}
+		for _, at := range []*node{raw.User.Node, raw.Timeout.Node} {
+			if at != nil {
+				b.error(at, "%s: there is no command", at.label())
+			}
+		}
+		return n
+	}
+	n.Command, n.User = b.program(raw.Node, raw.Command, raw.User)
+	n.Timeout = b.duration(raw.Timeout, b.scriptTimeout, time.Millisecond, time.Hour)
+	return n
 }
 
 // maxLinks bounds the symbolic links on the way to a program, as the kernel does.
@@ -60,7 +110,7 @@ func checkProgram(root fs.FS, program string) error {
 		}
 		name := path.Join(at, part)
 		if info, err = fs.Lstat(root, name); err != nil {
-			return errors.New(reason(err))
+			return cause(err)
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			at, err = name, trusted("/"+name, info)

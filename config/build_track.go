@@ -7,7 +7,7 @@ import (
 	"github.com/lbha/lbha/vrrp"
 )
 
-// track reads one [[vrrp.track]]: exactly one of five keys says what it watches.
+// track reads one [[vrrp.track]]: exactly one of six keys says what it watches.
 func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 	var t Track
 	var chosen []*node
@@ -22,13 +22,14 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 	pick(TrackScript, raw.Script.Node, "")
 	pick(TrackFile, raw.File.Node, raw.File.Value)
 	pick(TrackProcess, raw.Process.Node, raw.Process.Value)
-	const kinds = "interface, service, script, file or process"
+	pick(TrackInstance, raw.Instance.Node, raw.Instance.Value)
+	const kinds = "interface, service, script, file, process or instance"
 	switch {
 	case len(chosen) > 1:
 		b.error(chosen[1], "track: watches one thing: one of "+kinds)
 		return t
 	case len(chosen) == 0:
-		for _, key := range []string{"interface", "service", "script", "file", "process"} {
+		for _, key := range []string{"interface", "service", "script", "file", "process", "instance"} {
 			if !raw.Node.lacks(key) {
 				return t // it did not decode
 			}
@@ -45,10 +46,12 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 			b.errorHint(raw.Service.Node, didYouMean(t.Target, b.serviceNames()), "service: there is no service %.80q", t.Target)
 		}
 	case TrackScript:
-		if args := b.command(raw.Script); len(args) > 0 {
+		var args []string
+		if args, t.User = b.program(raw.Node, raw.Script, raw.User); len(args) > 0 {
 			t.Target, t.Args = args[0], args[1:]
 		}
 		t.Interval = b.duration(raw.Interval, defaultTrackInterval, 10*time.Millisecond, 24*time.Hour)
+		t.Timeout = b.duration(raw.Timeout, b.scriptTimeout, time.Millisecond, time.Hour)
 		t.Rise = b.number(raw.Rise, defaultRise, 1, 1000)
 		t.Fall = b.number(raw.Fall, defaultFall, 1, 1000)
 	case TrackFile:
@@ -59,7 +62,7 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 		}
 	}
 	if t.Kind != TrackScript {
-		for _, n := range []*node{raw.Interval.Node, raw.Rise.Node, raw.Fall.Node} {
+		for _, n := range []*node{raw.Interval.Node, raw.Timeout.Node, raw.Rise.Node, raw.Fall.Node, raw.User.Node} {
 			if n != nil {
 				b.error(n, "%s: only a script has one: a track of kind %s is told of every change", n.label(), t.Kind)
 			}
@@ -69,10 +72,53 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 	switch {
 	case raw.Weight.set() && t.Kind == TrackFile:
 		b.error(raw.Weight.Node, "weight: the content of the file is the weight")
+	case (t.Kind == TrackFile || t.Kind == TrackService) && in.Priority.Value == vrrp.PriorityOwner:
+		b.error(chosen[0], "%s: changes the priority, and that of an address owner (255) does not change", t.Kind)
 	case t.Weight != 0 && in.Priority.Value == vrrp.PriorityOwner:
 		b.error(raw.Weight.Node, "weight: the priority of an address owner (255) does not change; with weight 0 a failure means FAULT")
 	}
 	return t
+}
+
+// followed checks the tracks of other instances: each exists, and none waits for itself.
+func (b *builder) followed(raw []rawVRRP) {
+	names := make([]string, len(raw))
+	follows := make(map[string][]opt[string])
+	for i := range raw {
+		names[i] = raw[i].Name.Value
+		for _, t := range raw[i].Tracks.Items {
+			if t.Instance.set() {
+				follows[names[i]] = append(follows[names[i]], t.Instance)
+			}
+		}
+	}
+	const (
+		open = iota + 1
+		done
+	)
+	state := make(map[string]int, len(raw))
+	var visit func(name string)
+	visit = func(name string) {
+		state[name] = open
+		for _, o := range follows[name] {
+			switch {
+			case !slices.Contains(names, o.Value):
+				b.errorHint(o.Node, didYouMean(o.Value, names), "instance: there is no vrrp instance %.80q", o.Value)
+			case o.Value == name:
+				b.error(o.Node, "instance: it is itself")
+			case state[o.Value] == open:
+				b.error(o.Node, "instance: %s follows %s already: each would wait for the other", o.Value, name)
+			case state[o.Value] == 0:
+				visit(o.Value)
+			}
+		}
+		state[name] = done
+	}
+	for _, name := range names {
+		if state[name] == 0 {
+			visit(name)
+		}
+	}
 }
 
 func (b *builder) groups(raw []rawGroup, instances []Instance) []Group {

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lbha/lbha/ipvs"
@@ -51,24 +49,26 @@ func (b *builder) instance(raw *rawVRRP) Instance {
 		DownAdverts:  b.number(raw.DownAdverts, vrrp.DefaultDownAdverts, 1, 100),
 		AddressLease: raw.AddressLease.or(AddressLease{Auto: true}),
 		VirtualMAC:   raw.VirtualMAC.or(false),
-		Auth:         b.auth(raw),
 		Announce:     b.announce(raw.Announce),
 	}
 	b.ifname(raw.Interface)
 	b.interval(raw, in.Version)
+	in.Auth = b.auth(raw, &in)
 	b.preemption(raw, &in)
 	b.addresses(raw, &in)
 	if raw.Unicast != nil {
 		in.Unicast = b.unicast(raw.Unicast, in.Family)
 	}
-	if n := raw.Notify; n != nil {
-		b.need(n.Node, n.Command.Node, "command", "")
-		if n.Command.set() {
-			in.Notify = &Notify{Command: b.command(n.Command)}
-		}
-	}
+	b.checksum(raw, &in)
+	in.Notify = b.notify(raw.Notify)
 	for i := range raw.Tracks.Items {
 		in.Tracks = append(in.Tracks, b.track(&raw.Tracks.Items[i], raw))
+	}
+	for i := range raw.Routes.Items {
+		in.Routes = append(in.Routes, b.route(&raw.Routes.Items[i], &in))
+	}
+	for i := range raw.Rules.Items {
+		in.Rules = append(in.Rules, b.rule(&raw.Rules.Items[i]))
 	}
 	if d := in.AddressLease.Duration; d > 0 && d <= in.Interval {
 		b.errorHint(raw.AddressLease.Node, "it is renewed with each advert", "address_lease: %s ends before the next advert, one interval of %s later", short(d), short(in.Interval))
@@ -126,57 +126,6 @@ func (b *builder) preemption(raw *rawVRRP, in *Instance) {
 	in.PreemptDelay = 0
 }
 
-func (b *builder) auth(raw *rawVRRP) Auth {
-	a := raw.Auth
-	if a == nil {
-		return Auth{Type: AuthNone}
-	}
-	out := Auth{Type: AuthType(b.choice(a.Type, string(AuthNone), string(AuthNone), string(AuthPass), string(AuthHMAC)))}
-	where := cmp.Or(a.Key.Node, a.KeyFile.Node)
-	switch {
-	case a.Key.set() && a.KeyFile.set():
-		b.error(a.KeyFile.Node, "key_file: the key is given already, as key")
-		return out
-	case out.Type == AuthNone && where != nil:
-		b.error(where, "%s: needs type = %q or %q", where.label(), AuthPass, AuthHMAC)
-		return out
-	case out.Type == AuthPass && raw.Version.or(vrrp.Version3) != vrrp.Version2:
-		b.errorHint(a.Type.Node, "set version = 2, or use hmac", "auth: version 3 has no password")
-	}
-	if out.Type == AuthNone {
-		return out
-	}
-	if where == nil {
-		if a.Node.lacks("key_file") {
-			b.need(a.Node, nil, "key", `or "key_file"`)
-		}
-		return out
-	}
-	out.Key = a.Key.Value
-	if a.KeyFile.set() {
-		out.Key = NewSecret(strings.TrimRight(string(b.readSecret(a.KeyFile)), "\r\n"))
-		if out.Key.IsZero() {
-			return out
-		}
-	}
-	switch n := len(out.Key.Reveal()); {
-	case out.Type == AuthPass && (n < 1 || n > 8):
-		b.errorHint(where, "longer ones were always cut, so that two different ones matched", "%s: a password has 1 to 8 bytes, not %d", where.label(), n)
-	case out.Type == AuthHMAC && !hmacKey(out.Key.Reveal()):
-		b.errorHint(where, `as text, or in hexadecimal after "hex:"`, "%s: an hmac key has 32 to 64 bytes", where.label())
-	}
-	return out
-}
-
-// hmacKey reports whether a key as written has the right length.
-func hmacKey(key string) bool {
-	if digits, isHex := strings.CutPrefix(key, "hex:"); isHex {
-		return len(digits) >= 64 && len(digits) <= 128 && len(digits)%2 == 0 &&
-			strings.Trim(digits, "0123456789abcdefABCDEF") == ""
-	}
-	return len(key) >= 32 && len(key) <= 64
-}
-
 func (b *builder) announce(raw *rawAnnounce) Announce {
 	if raw == nil {
 		raw = new(rawAnnounce)
@@ -214,7 +163,23 @@ func (b *builder) unicast(raw *rawUnicast, family ipvs.Family) *Unicast {
 		}
 		u.Peers = append(u.Peers, p)
 	}
+	u.MinTTL = uint8(b.number(raw.MinTTL, 0, 1, 255))
+	u.MaxTTL = uint8(b.number(raw.MaxTTL, 0, 1, 255))
+	if u.MaxTTL > 0 && u.MinTTL > u.MaxTTL {
+		b.error(raw.MaxTTL.Node, "max_ttl: %d is below min_ttl, %d: no advert would be heard", u.MaxTTL, u.MinTTL)
+	}
 	return u
+}
+
+// checksum settles the one choice that version 3 leaves to IPv4.
+func (b *builder) checksum(raw *rawVRRP, in *Instance) {
+	c := Checksum(b.choice(raw.Checksum, string(ChecksumPseudoHeader), string(ChecksumPseudoHeader), string(ChecksumMessage)))
+	switch {
+	case in.Version == vrrp.Version3 && in.Family == ipvs.IPv4:
+		in.Checksum = c
+	case raw.Checksum.Node.within(raw.Node):
+		b.error(raw.Checksum.Node, "checksum: there is a choice in version 3 on IPv4 only")
+	}
 }
 
 // peer reads a unicast address of the family.

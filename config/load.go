@@ -263,12 +263,16 @@ type files interface {
 	glob(pattern string) ([]string, error)
 	// program says why a file must not be run.
 	program(path string) error
+	// credentials is the directory of what systemd passed, "" if it passed nothing.
+	credentials() string
 }
 
 // disk is the file system.
 type disk struct{}
 
 func (disk) program(path string) error { return checkProgram(os.DirFS("/"), path) }
+
+func (disk) credentials() string { return os.Getenv("CREDENTIALS_DIRECTORY") }
 
 func (disk) glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 
@@ -299,13 +303,17 @@ type none struct{}
 var errNoFiles = errors.New("a text alone reads no files")
 
 func (none) program(string) error                            { return errNoFiles }
+func (none) credentials() string                             { return "" }
 func (none) glob(string) ([]string, error)                   { return nil, errNoFiles }
 func (none) read(string, int64) ([]byte, fs.FileMode, error) { return nil, 0, errNoFiles }
 
-// reason is an error without the path that the message names already.
-func reason(err error) string {
+// cause is an error without the path that the message names already.
+func cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error()
+		return e.Err
 	}
-	return err.Error()
+	return err
 }
+
+// reason is the text of a cause.
+func reason(err error) string { return cause(err).Error() }

@@ -88,10 +88,13 @@ type rawVRRP struct {
 	AddressLease   opt[AddressLease]  `toml:"address_lease"`
 	VirtualMAC     opt[bool]          `toml:"virtual_mac use_vmac"`
 	Unicast        *rawUnicast        `toml:"unicast unicast_peer unicast_src_ip"`
+	Checksum       opt[string]        `toml:"checksum"`
 	Auth           *rawAuth           `toml:"auth authentication"`
 	Announce       *rawAnnounce       `toml:"announce garp_master_delay garp_master_refresh garp_master_repeat"`
 	Notify         *rawNotify         `toml:"notify notify_master notify_backup notify_fault"`
 	Tracks         list[rawTrack]     `toml:"track track_interface track_script track_process track_file tracks"`
+	Routes         list[rawRoute]     `toml:"route virtual_routes routes"`
+	Rules          list[rawRule]      `toml:"rule virtual_rules rules"`
 }
 
 // rawAddress is a virtual address: a string, or a table.
@@ -100,6 +103,7 @@ type rawAddress struct {
 	Address   opt[string] `toml:"address ip"`
 	Interface opt[string] `toml:"interface dev"`
 	Label     opt[string] `toml:"label"`
+	Scope     opt[string] `toml:"scope"`
 }
 
 func (a *rawAddress) decode(r *report, n *node) {
@@ -115,13 +119,47 @@ type rawUnicast struct {
 	Node   *node
 	Source opt[string]       `toml:"source src"`
 	Peers  list[opt[string]] `toml:"peers peer"`
+	MinTTL opt[int]          `toml:"min_ttl"`
+	MaxTTL opt[int]          `toml:"max_ttl"`
 }
 
 type rawAuth struct {
-	Node    *node
-	Type    opt[string] `toml:"type auth_type"`
-	Key     opt[Secret] `toml:"key auth_pass password"`
-	KeyFile opt[string] `toml:"key_file"`
+	Node       *node
+	Type       opt[string]        `toml:"type auth_type"`
+	Key        opt[Secret]        `toml:"key auth_pass password"`
+	KeyFile    opt[string]        `toml:"key_file"`
+	Credential opt[string]        `toml:"credential"`
+	Keys       list[rawAuthKey]   `toml:"keys auth_hmac"`
+	Active     opt[int]           `toml:"active active_key"`
+	Mode       opt[string]        `toml:"mode"`
+	Replay     opt[string]        `toml:"replay"`
+	Window     opt[time.Duration] `toml:"window"`
+}
+
+type rawAuthKey struct {
+	Node       *node
+	ID         opt[int]    `toml:"id key_id"`
+	Key        opt[Secret] `toml:"key secret"`
+	KeyFile    opt[string] `toml:"key_file"`
+	Credential opt[string] `toml:"credential"`
+}
+
+type rawRoute struct {
+	Node        *node
+	Destination opt[string] `toml:"destination dst to"`
+	Via         opt[string] `toml:"via gateway gw"`
+	Device      opt[string] `toml:"device dev interface"`
+	Source      opt[string] `toml:"source src"`
+	Table       opt[int]    `toml:"table"`
+	Metric      opt[int]    `toml:"metric"`
+}
+
+type rawRule struct {
+	Node     *node
+	From     opt[string] `toml:"from"`
+	To       opt[string] `toml:"to"`
+	Table    opt[int]    `toml:"table lookup"`
+	Priority opt[int]    `toml:"priority preference pref"`
 }
 
 type rawAnnounce struct {
@@ -134,7 +172,10 @@ type rawAnnounce struct {
 
 type rawNotify struct {
 	Node    *node
-	Command list[opt[string]] `toml:"command"`
+	Command list[opt[string]]  `toml:"command script"`
+	User    opt[string]        `toml:"user"`
+	Timeout opt[time.Duration] `toml:"timeout"`
+	Stream  opt[string]        `toml:"stream fifo notify_fifo"`
 }
 
 type rawTrack struct {
@@ -144,10 +185,13 @@ type rawTrack struct {
 	Script    list[opt[string]]  `toml:"script"`
 	File      opt[string]        `toml:"file"`
 	Process   opt[string]        `toml:"process"`
+	Instance  opt[string]        `toml:"instance"`
 	Weight    opt[int]           `toml:"weight"`
 	Interval  opt[time.Duration] `toml:"interval"`
+	Timeout   opt[time.Duration] `toml:"timeout"`
 	Rise      opt[int]           `toml:"rise"`
 	Fall      opt[int]           `toml:"fall"`
+	User      opt[string]        `toml:"user"`
 }
 
 type rawGroup struct {
