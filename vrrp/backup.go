@@ -146,14 +146,15 @@ func (m *Machine) masterResigned(by netip.Addr, at Instant) {
 }
 
 // preempts reports whether a master of lower priority is to be relieved: not
-// without preemption, not before it was heard for the preempt delay, and not too
-// soon after we failed to serve ourselves.
+// without preemption, not before we have known of it for the preempt delay (what
+// waited in the socket while we were asleep counts from now), and not too soon after
+// we failed to serve ourselves.
 func (m *Machine) preempts(ad *AdvertReceived) bool {
 	if !m.cfg.Preempt {
 		return false
 	}
 	if m.backup.preemptAt == never {
-		m.backup.preemptAt = ad.ReceivedAt.Add(m.cfg.PreemptDelay)
+		m.backup.preemptAt = m.now.Add(m.cfg.PreemptDelay)
 	}
 	return m.now >= max(m.backup.preemptAt, m.fault.preemptAt)
 }
@@ -166,7 +167,7 @@ func (m *Machine) follow(ad *AdvertReceived) {
 	recent := ad.ReceivedAt.Sub(b.peerHeard) < time.Duration(m.cfg.DownAdverts)*m.interval()
 	better := b.peerPriority > ad.Priority || b.peerPriority == ad.Priority && b.peer.Compare(ad.Source) > 0
 	if !b.peer.IsValid() || !better || !recent || b.peer == ad.Source {
-		if b.peer != ad.Source {
+		if b.peer != ad.Source || !recent { // one that returns is as new as another
 			b.peerSince = ad.ReceivedAt
 		}
 		b.peer, b.peerPriority, b.peerHeard = ad.Source, ad.Priority, ad.ReceivedAt

@@ -31,6 +31,7 @@ type history struct {
 	silence    time.Duration // how long it may be silent as a master
 
 	heard      heard
+	lesser     lesser
 	resigned   netip.Addr   // who sent priority 0 last,
 	resignedAt vrrp.Instant // at this time
 
@@ -47,6 +48,14 @@ type heard struct {
 	from     netip.Addr
 	priority vrrp.Priority
 	interval time.Duration
+}
+
+// lesser is a master of lower priority, which the node may replace after
+// preempt_delay.
+type lesser struct {
+	from      netip.Addr
+	since, at vrrp.Instant // first and last heard
+	interval  time.Duration
 }
 
 func (h *history) reset(now vrrp.Instant) {
@@ -77,15 +86,25 @@ func (n *Node) remember(ad vrrp.AdvertReceived) {
 		ad.Version == vrrp.Version2 && ad.Interval != n.interval():
 	case ad.Priority == vrrp.PriorityResign:
 		n.resigned, n.resignedAt = ad.Source, n.lan.now
+		if ad.Source == n.lesser.from {
+			n.lesser.from = netip.Addr{} // it left
+		}
 		if ad.Source != stranger { // of several masters, the machine may know a better one
 			n.heard = heard{}
 		}
 	case ad.Source == n.resigned && ad.Priority != vrrp.PriorityOwner && n.lan.now.Sub(n.resignedAt) < ad.Interval:
 		// overtaken by its resignation
 	case ad.Priority >= n.Router.Priority() || !n.Config.Preempt:
+		if ad.Priority >= n.Router.Priority() {
+			n.lesser = lesser{}
+		}
 		n.heard = heard{at: n.lan.now, from: ad.Source, priority: ad.Priority, interval: ad.Interval}
 	case n.Config.PreemptDelay > 0 || n.failed:
 		n.heard = heard{} // it may follow this one for a while
+		if n.lesser.at == 0 {
+			n.lesser.since = n.lan.now
+		}
+		n.lesser.from, n.lesser.at, n.lesser.interval = ad.Source, n.lan.now, ad.Interval
 	}
 }
 
@@ -174,6 +193,8 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 	ad, _ := ev.(vrrp.AdvertReceived)
 	if e.To == vrrp.Master {
 		n.losses++ // a promotion is announced as a loss is
+	} else {
+		n.lesser.since = l.now // it begins anew
 	}
 	switch {
 	case e.From == vrrp.Master && e.To == vrrp.Backup && e.Reason != vrrp.ReasonStalled && e.Reason != vrrp.ReasonGroup:
@@ -196,6 +217,7 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 // checkTakeover judges a takeover by what the node could hear: no master that it
 // must not replace may have spoken within its master-down time.
 func (n *Node) checkTakeover(before snapshot) {
+	n.checkPreemptDelay(before)
 	h := n.heard
 	n.heard = heard{}
 	if !h.from.IsValid() || h.priority < before.priority && n.Config.Preempt {
@@ -204,13 +226,32 @@ func (n *Node) checkTakeover(before snapshot) {
 	if len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
 		return // another member heard it resign
 	}
-	interval := h.interval
-	if n.version() == vrrp.Version2 {
-		interval = n.interval()
-	}
+	interval := n.intervalOf(h.interval)
 	if since := n.lan.now.Sub(h.at); since < time.Duration(n.downAdverts())*interval {
 		n.lan.violate(n, "takes over from a live master: %v of %v, heard %v ago", h.priority, h.from, since)
 	}
+}
+
+// checkPreemptDelay: a live master of lower priority is left alone for so long since
+// it was first heard. (An owner waits for nobody.)
+func (n *Node) checkPreemptDelay(before snapshot) {
+	h, delay := n.lesser, n.Config.PreemptDelay
+	n.lesser = lesser{}
+	if !h.from.IsValid() || before.priority == vrrp.PriorityOwner || len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
+		return
+	}
+	live := n.lan.now.Sub(h.at) < time.Duration(n.downAdverts())*n.intervalOf(h.interval)
+	if since := n.lan.now.Sub(h.since); live && since < delay {
+		n.lan.violate(n, "preempts %v after %v, its preempt_delay is %v", h.from, since, delay)
+	}
+}
+
+// intervalOf is the interval that timers count in, of a master that advertises one.
+func (n *Node) intervalOf(advertised time.Duration) time.Duration {
+	if n.version() == vrrp.Version2 {
+		return n.interval()
+	}
+	return advertised
 }
 
 // checkHolding judges the nodes of a running process.

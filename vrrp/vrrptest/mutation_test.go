@@ -11,26 +11,29 @@ import (
 // guard away, around the machine and not in it, and some seed must notice.
 func TestMutations(t *testing.T) {
 	for _, m := range []struct {
-		name  string
-		spoil func(Router) Router
+		name    string
+		spoil   func(Router) Router
+		mislead func(*vrrp.Config)
 	}{
-		{"no skew", func(r Router) Router { return &noSkew{Router: r} }},
-		{"tie-break reversed", func(r Router) Router { return &reversedTie{Router: r} }},
-		{"a rejected advert re-arms the timer", func(r Router) Router { return &rearming{Router: r} }},
-		{"a stalled master does not listen", func(r Router) Router { return &unaware{Router: r} }},
-		{"priority 0 is ignored", func(r Router) Router { return without[vrrp.AdvertReceived]{r, resigns} }},
-		{"priority 0 counts from anybody", func(r Router) Router { return &credulous{Router: r} }},
-		{"interval 0 is believed", func(r Router) Router { return &hasty{Router: r} }},
-		{"a master that yields keeps the addresses", func(r Router) Router { return &holding{Router: r} }},
-		{"a lease is renewed whether adverts leave or not", func(r Router) Router { return &renewing{Router: r} }},
-		{"a lost address is not put back", func(r Router) Router { return without[vrrp.AddressLost]{r, any1} }},
-		{"the loser does not say that it was there", func(r Router) Router { return &taciturn{Router: r} }},
-		{"nopreempt is forgotten", func(r Router) Router { return &forgetful{Router: r} }},
+		{name: "no skew", spoil: func(r Router) Router { return &noSkew{Router: r} }},
+		{name: "tie-break reversed", spoil: func(r Router) Router { return &reversedTie{Router: r} }},
+		{name: "a rejected advert re-arms the timer", spoil: func(r Router) Router { return &rearming{Router: r} }},
+		{name: "a stalled master does not listen", spoil: func(r Router) Router { return &unaware{Router: r} }},
+		{name: "priority 0 is ignored", spoil: func(r Router) Router { return without[vrrp.AdvertReceived]{r, resigns} }},
+		{name: "priority 0 counts from anybody", spoil: func(r Router) Router { return &credulous{Router: r} }},
+		{name: "interval 0 is believed", spoil: func(r Router) Router { return &hasty{Router: r} }},
+		{name: "a master that yields keeps the addresses", spoil: func(r Router) Router { return &holding{Router: r} }},
+		{name: "a lease is renewed whether adverts leave or not", spoil: func(r Router) Router { return &renewing{Router: r} }},
+		{name: "a lost address is not put back", spoil: func(r Router) Router { return without[vrrp.AddressLost]{r, any1} }},
+		{name: "the loser does not say that it was there", spoil: func(r Router) Router { return &taciturn{Router: r} }},
+		{name: "nopreempt is forgotten", spoil: func(r Router) Router { return &forgetful{Router: r} }},
+		{name: "preempt_delay is forgotten", mislead: func(c *vrrp.Config) { c.PreemptDelay = 0 }},
+		{name: "who must not preempt does", mislead: func(c *vrrp.Config) { c.Preempt = true }},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(2000) {
-				if problems := play(seed+1, kind{spoil: m.spoil}, nil); len(problems) > 0 {
+				if problems := play(seed+1, kind{spoil: m.spoil, mislead: m.mislead}, nil); len(problems) > 0 {
 					t.Logf("seed %d: %s", seed+1, problems[0])
 					return
 				}

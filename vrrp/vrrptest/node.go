@@ -18,6 +18,8 @@ type Node struct {
 	Router Router
 	// Spoil, if set, wraps every router that is started.
 	Spoil func(Router) Router
+	// mislead, if set, changes what every router is told of its configuration.
+	mislead func(*vrrp.Config)
 
 	*process
 	member  int // of the group: the index

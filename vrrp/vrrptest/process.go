@@ -106,7 +106,7 @@ func (p *process) Start(resume bool) {
 func (p *process) make() {
 	var machines []*vrrp.Machine
 	for _, n := range p.nodes {
-		cfg := n.Config
+		cfg := n.told(n.Config)
 		cfg.Source = n.source
 		m := vrrp.New(cfg)
 		machines = append(machines, m)
@@ -124,6 +124,14 @@ func (p *process) make() {
 	if p.spoil != nil {
 		p.group = p.spoil(g, machines)
 	}
+}
+
+// told is what a router gets to know of its configuration.
+func (n *Node) told(c vrrp.Config) vrrp.Config {
+	if n.mislead != nil {
+		n.mislead(&c)
+	}
+	return c
 }
 
 // Kill ends the process. The kernel keeps what it holds.
@@ -220,7 +228,12 @@ func (p *process) step(n *Node, ev vrrp.Event) {
 	for _, m := range p.nodes {
 		p.before = append(p.before, m.snapshot())
 	}
-	effects := p.group.Step(p.lan.now, n.member, ev)
+	given := ev
+	if ev, ok := ev.(vrrp.Reconfigured); ok {
+		ev.Config = n.told(ev.Config)
+		given = ev
+	}
+	effects := p.group.Step(p.lan.now, n.member, given)
 	p.check(n, ev, effects)
 	if ev, ok := ev.(vrrp.Reconfigured); ok {
 		n.Config = ev.Config

@@ -27,6 +27,7 @@ type schedule struct {
 // kind is what a schedule is about: routers on one segment, or groups on several.
 type kind struct {
 	grouped    bool
+	mislead    func(*vrrp.Config)
 	spoil      func(Router) Router
 	spoilGroup func(*vrrp.Group, []*vrrp.Machine) Group
 }
@@ -93,7 +94,7 @@ func (s *schedule) build(k kind) {
 		return
 	}
 	preempt := r.IntN(3)
-	for i := range 2 + r.IntN(3) {
+	for i := range 2 + r.IntN(4) {
 		c := s.base[0]
 		c.Name = string(rune('a' + i))
 		c.Priority = pick[vrrp.Priority](r, 1, 50, 100, 100, 150, 200, 254)
@@ -102,7 +103,7 @@ func (s *schedule) build(k kind) {
 		}
 		c.Preempt = preempt == 0 || preempt == 1 && r.IntN(2) == 0
 		n := l.Add(c.Name, c)
-		n.Spoil, n.process.spoil = k.spoil, k.spoilGroup
+		n.Spoil, n.mislead, n.process.spoil = k.spoil, k.mislead, k.spoilGroup
 		n.Start(false)
 	}
 }
@@ -173,6 +174,7 @@ var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { n.Start(s.rng.IntN(2) == 0) },
 	func(s *schedule, n *Node) { n.Stop(s.rng.IntN(2) == 0); s.later(n) },
 	func(s *schedule, n *Node) { n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
+	func(s *schedule, n *Node) { s.sleep(n) },
 	func(s *schedule, n *Node) { s.cut(n) },
 	func(s *schedule, _ *Node) { s.lan.Heal() },
 	func(s *schedule, n *Node) { n.SetLink(false) },
@@ -196,6 +198,16 @@ func (s *schedule) later(n *Node) {
 	if s.rng.IntN(2) == 0 {
 		resume := s.rng.IntN(4) > 0
 		s.lan.after(s.about(pick(s.rng, 0.5, 5.0)), func() { n.Start(resume) })
+	}
+}
+
+// sleep pauses a node for up to a minute, whatever the interval, and lets some of it
+// pass.
+func (s *schedule) sleep(n *Node) {
+	if s.rng.IntN(8) == 0 {
+		d := s.aboutOf(time.Minute, 1)
+		n.Pause(d, s.rng.IntN(2) == 0)
+		s.lan.Advance(s.aboutOf(d, 1.1))
 	}
 }
 
