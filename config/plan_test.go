@@ -77,6 +77,21 @@ id = 51`}, ""},
 		{"priority", []string{"priority = 150", "priority = 100"}, `
 ~ instance web: priority 150 → 100
 `},
+		{"hmac", []string{"version = 2\n", "", `auth = { type = "pass", key = "secret12" }`, `auth = { type = "hmac", key = "0123456789abcdef0123456789abcdef" }`}, `
+~ instance web: version 2 → 3 (another virtual router: it starts anew)
+~ instance web: checksum "" → pseudo-header
+~ instance web: auth.type pass → hmac
+~ instance web: auth.key - (secret)
+~ instance web: auth.key + id 1, key (secret)
+~ instance web: auth.active 0 → 1
+~ instance web: auth.mode "" → enforce
+~ instance web: auth.replay "" → time
+~ instance web: auth.window 0s → 5s
+`},
+		{"routes", []string{"[[vrrp_group]]", "[[vrrp.route]]\ndestination = \"default\"\nvia = \"10.10.0.254\"\n[[vrrp.rule]]\nfrom = \"10.10.0.1\"\ntable = 100\npriority = 100\n[[vrrp_group]]"}, `
+~ instance inside: routes [] → [0.0.0.0/0 via 10.10.0.254 dev eth1]
+~ instance inside: rules [] → [from 10.10.0.1/32 table 100 priority 100]
+`},
 		{"virtual router", []string{"id = 51", "id = 53", `"eth1"`, `"eth2"`}, `
 ~ instance web: id 51 → 53 (another virtual router: it starts anew)
 ~ instance inside: interface eth1 → eth2 (another virtual router: it starts anew)
