@@ -69,21 +69,50 @@
 //	                      address_lease       "auto"; "off", or whole seconds
 //	                      virtual_mac         false
 //	                      unicast             absent: multicast
+//	                      unicast.source      the interface's first address
+//	                      unicast.min_ttl, unicast.max_ttl    no bound
+//	                      checksum            "pseudo-header"; message; version 3 on IPv4 only
 //	                      auth.type           "none"; pass (version 2), hmac
+//	                      auth.key, auth.key_file or auth.credential    one of them must be set, or auth.keys
+//	                      auth.active         the only key
+//	                      auth.mode           "enforce"; permissive, receive-only
+//	                      auth.replay         "time"; monotonic
+//	                      auth.window         3 intervals, at least "5s"; "1s" to "300s"
 //	                      announce.count      5
 //	                      announce.repeat_after "5s"
 //	                      announce.refresh    "60s"
 //	                      announce.gap        "0s"
 //	                      notify              absent
+//	                      notify.command      absent, with a stream
+//	                      notify.user         global.scripts.user
+//	                      notify.timeout      global.scripts.timeout
+//	                      notify.stream       absent, with a command
+//	                      route, rule         none
+//
+//	auth.keys of [[vrrp]] id                  must be set: 1 to 255
+//	                      key, key_file or credential       one of them must be set
 //
 //	addresses of [[vrrp]] address             must be set; without a prefix length, /32 or /128
 //	                      interface           the instance's
 //	                      label               none
+//	                      scope               "global"; site, link, host; IPv4 only
 //
-//	[[vrrp.track]]        one of interface, service, script, file, process    must be set
-//	                      weight              0: a failure means FAULT
-//	                      interval            "2s", scripts only
-//	                      rise, fall          2, 3, scripts only
+//	[[vrrp.track]]        one of interface, service, script, file, process, instance    must be set
+//	                      weight              0: a failure means FAULT, of a service the least priority
+//	                      interval            "2s", scripts only, as all that follow
+//	                      timeout             global.scripts.timeout
+//	                      rise, fall          2, 3
+//	                      user                global.scripts.user
+//
+//	[[vrrp.route]]        destination         must be set; "default" is 0.0.0.0/0 or ::/0
+//	                      via                 none: on the link
+//	                      device              the instance's interface
+//	                      source              the kernel's choice
+//	                      table               254, the main one
+//	                      metric              0: the kernel's default
+//
+//	[[vrrp.rule]]         from or to          one of them must be set
+//	                      table, priority     must be set
 //
 //	[[vrrp_group]]        name, members       must be set
 //
