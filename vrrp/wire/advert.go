@@ -16,8 +16,8 @@ const Protocol = 112
 const TTL = 255
 
 // MaxLen is the length in bytes of the longest message: version 3, IPv6, 255
-// addresses.
-const MaxLen = headerLen + 255*16
+// addresses, with its trailer.
+const MaxLen = headerLen + 255*16 + TrailerLen
 
 // Group4 is where IPv4 advertisements go, 224.0.0.18.
 func Group4() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 18}) }
@@ -77,6 +77,9 @@ type Advert struct {
 	// AuthType and AuthData are version 2's.
 	AuthType AuthType
 	AuthData AuthData
+	// Signed: a Trailer follows the message. Whether it is right is a question
+	// for HMAC.Verify. Append ignores it.
+	Signed bool
 }
 
 // Meta is what the IP layer knows of a packet.
@@ -94,6 +97,8 @@ type Expect struct {
 	Interval time.Duration
 	AuthType AuthType
 	Password AuthData
+	// HMAC: adverts may be signed, and HMAC.Verify has the last word.
+	HMAC bool
 	// Self is the source of our own adverts; the zero Addr matches nothing.
 	Self netip.Addr
 	// IfIndex is the interface that adverts come in on; 0 accepts any.
@@ -120,6 +125,8 @@ func (e *Expect) Check(a *Advert, m Meta) Drop {
 		return DropCastMismatch
 	case e.Unicast && !slices.Contains(e.Peers, m.Src):
 		return DropUnknownPeer
+	case a.Signed && !e.HMAC:
+		return DropAuthMismatch
 	}
 	if a.Version != 2 {
 		return Accepted

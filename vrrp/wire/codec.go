@@ -131,7 +131,12 @@ func Decode(a *Advert, payload []byte, m Meta) (form ChecksumForm, drop Drop) {
 	if !ok {
 		return 0, DropBadLength
 	}
-	if form, ok = verify(msg, version, m); !ok {
+	a.Signed = len(payload) == len(msg)+TrailerLen
+	covered := msg
+	if !v4 {
+		covered = payload // the kernel, which makes this checksum, knows no trailer
+	}
+	if form, ok = verify(covered, version, m); !ok {
 		return 0, DropBadChecksum
 	}
 	a.Version, a.VRID, a.Priority = version, msg[1], msg[2]
@@ -166,7 +171,8 @@ func Decode(a *Advert, payload []byte, m Meta) (form ChecksumForm, drop Drop) {
 }
 
 // trim cuts payload to the length that its address count asks for. What is cut
-// may only be Ethernet's padding of a short IPv4 packet.
+// may only be Ethernet's padding of a short IPv4 packet, or a trailer, which is
+// longer than any padding.
 func trim(payload []byte, version uint8, v4 bool) (msg []byte, ok bool) {
 	want := headerLen + int(payload[3])*16
 	if v4 {
@@ -175,13 +181,14 @@ func trim(payload []byte, version uint8, v4 bool) (msg []byte, ok bool) {
 	if version == 2 {
 		want += len(AuthData{})
 	}
-	if len(payload) != want && (!v4 || len(payload) < want || len(payload) > ethernetPadded4) {
+	padded := v4 && len(payload) > want && len(payload) <= ethernetPadded4
+	if len(payload) != want && len(payload) != want+TrailerLen && !padded {
 		return nil, false
 	}
 	return payload[:want], true
 }
 
-// verify finds the checksum form of msg.
+// verify finds the checksum form of msg, with its trailer on IPv6.
 func verify(msg []byte, version uint8, m Meta) (form ChecksumForm, ok bool) {
 	s := sum(0, msg)
 	if version == 3 && fold(s+pseudo(m.Src, m.Dst, len(msg))) == 0xffff {

@@ -31,7 +31,7 @@ const (
 	// DropZeroCount: an advertisement without addresses (erratum 8299).
 	DropZeroCount Drop = "zero-count"
 	// DropBadLength: the length received is not the one that the address count
-	// asks for, and the difference is not Ethernet padding.
+	// asks for, and the difference is neither Ethernet padding nor a trailer.
 	DropBadLength Drop = "bad-length"
 	// DropBadChecksum: no checksum form of this version and family fits.
 	DropBadChecksum Drop = "bad-checksum"
@@ -61,12 +61,32 @@ const (
 	DropCastMismatch Drop = "cast-mismatch"
 	// DropUnknownPeer: unicast from a source that is no configured peer.
 	DropUnknownPeer Drop = "unknown-peer"
-	// DropAuthMismatch: one side authenticates and the other does not.
+	// DropAuthMismatch: one side authenticates and the other does not, or not in
+	// that way.
 	DropAuthMismatch Drop = "auth-mismatch"
 	// DropBadPassword: the password differs.
 	DropBadPassword Drop = "bad-password"
 	// DropIntervalMismatch: version 2 with another interval (RFC 3768 §7.1).
 	DropIntervalMismatch Drop = "interval-mismatch"
+)
+
+// What HMAC.Verify refuses: adverts that this virtual router would want if it
+// could believe them.
+const (
+	// DropHMACMissing: the advert is not signed.
+	DropHMACMissing Drop = "hmac-missing"
+	// DropHMACMalformed: the trailer is of another scheme, or its reserved field
+	// is not zero.
+	DropHMACMalformed Drop = "hmac-malformed"
+	// DropHMACStale: the trailer's time is further from ours than the window
+	// allows: a repetition, or one of the clocks is wrong.
+	DropHMACStale Drop = "hmac-stale"
+	// DropHMACUnknownKey: no key has the trailer's key id.
+	DropHMACUnknownKey Drop = "hmac-unknown-key"
+	// DropHMACBadMAC: the key differs, or the advert was changed or made up.
+	DropHMACBadMAC Drop = "hmac-bad-mac"
+	// DropHMACReplay: the sender has said something later already.
+	DropHMACReplay Drop = "hmac-replay"
 )
 
 // DropFragment is what package segment refuses before there is a message to
@@ -80,6 +100,7 @@ var drops = [...]Drop{
 	DropZeroInterval, DropBadAuthType, DropBadAddress,
 	DropForeignVRID, DropForeignInterface, DropOwnSource, DropVersionMismatch, DropCastMismatch,
 	DropUnknownPeer, DropAuthMismatch, DropBadPassword, DropIntervalMismatch,
+	DropHMACMissing, DropHMACMalformed, DropHMACStale, DropHMACUnknownKey, DropHMACBadMAC, DropHMACReplay,
 }
 
 // Drops returns every reason there is, in the order in which a packet meets

@@ -23,6 +23,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(message(f, "2133c801ff010000 0a4d0064 0000000000000000"), false, uint8(255))
 	f.Add(message(f, "3133c8ff00000000 0a4d0064"), false, uint8(1))
 	f.Add([]byte{0x31, 1}, false, uint8(255))
+	for _, v := range published {
+		f.Add(unhex(f, v.msg+v.trailer), v.m.Src.Is6(), uint8(255))
+	}
 	f.Fuzz(func(t *testing.T, payload []byte, v6 bool, ttl uint8) {
 		m := meta4
 		if v6 {
@@ -47,6 +50,10 @@ func FuzzDecode(f *testing.F) {
 		again, err := wire.Append(nil, &a, m.Src, m.Dst, form)
 		if err != nil {
 			t.Fatalf("accepted %+v, but: %v", a, err)
+		}
+		if a.Signed {
+			trailer := wire.Trailer(payload[len(payload)-wire.TrailerLen:])
+			again = trailer.Append(again, m.Src, m.Dst)
 		}
 		var b wire.Advert
 		formAgain, drop := wire.Decode(&b, again, m)
