@@ -9,14 +9,23 @@ import (
 
 // This file is what must have become of a schedule when all is healed.
 
-// patience is how long an election may take after the last fault.
+// patience is how long an election may take after the last fault: a master-down
+// interval and what delays an advert, and what some faults and settings add.
 func (s *schedule) patience() time.Duration {
-	down, listen := s.slowest(vrrp.DefaultDownAdverts), s.slowest(1)
-	d := down + listen + s.base[0].PreemptDelay + s.wire()
+	down := s.slowest(vrrp.DefaultDownAdverts)
+	d := down + s.wire()
+	if s.slept { // who wakes listens first
+		d += s.slowest(1)
+	}
+	if s.base[0].PreemptDelay > 0 { // it begins when somebody else has been elected
+		d += s.base[0].PreemptDelay + s.longest + down
+	}
 	if s.crossed { // equals may each win a part of an election, and have to hold another
 		d += time.Duration(len(s.lan.processes)-1) * (down + time.Duration(len(s.base))*s.longest)
 	}
-	d += down + 100*time.Millisecond // a link that flapped has to settle, a stop to be waited for
+	if s.unsettled { // a link that flapped has to settle, a stop or a hand-over to be waited for
+		d += down + 100*time.Millisecond
+	}
 	if s.broken {
 		d += 8 * time.Second
 	}

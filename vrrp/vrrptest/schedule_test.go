@@ -14,14 +14,17 @@ import (
 // schedule is one random run: a LAN, faults, then healing and quiet, then the
 // end of the master. All of it follows from the seed.
 type schedule struct {
-	lan      *LAN
-	rng      *rand.Rand
-	base     []vrrp.Config // of each segment
-	longest  time.Duration // the longest interval that anybody used
-	broken   bool          // sends or claims failed: preemption is held back for minutes
-	split    bool          // there were two masters when all was healed
-	crossed  bool          // the order of the addresses is not the same on all segments
-	problems []string
+	lan       *LAN
+	rng       *rand.Rand
+	base      []vrrp.Config // of each segment
+	longest   time.Duration // the longest interval that anybody used
+	broken    bool          // sends or claims failed: preemption is held back for minutes
+	slept     bool          // somebody was paused
+	unsettled bool          // a link was down, a stop was to be waited for
+	busyUntil vrrp.Instant  // something is to happen until then
+	split     bool          // there were two masters when all was healed
+	crossed   bool          // the order of the addresses is not the same on all segments
+	problems  []string
 }
 
 // kind is what a schedule is about: routers on one segment, or groups on several.
@@ -165,30 +168,30 @@ func (s *schedule) chaos() {
 		s.lan.Advance(s.about(pick(s.rng, 0.2, 2, 6)))
 		kinds[s.rng.IntN(len(kinds))](s, s.lan.nodes[s.rng.IntN(len(s.lan.nodes))])
 	}
-	s.lan.Advance(s.about(6))
+	s.lan.Advance(max(s.about(6), s.busyUntil.Sub(s.lan.now)))
 }
 
 // faults are the kinds of what may happen to a node.
 var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { n.Kill(); s.later(n) },
 	func(s *schedule, n *Node) { n.Start(s.rng.IntN(2) == 0) },
-	func(s *schedule, n *Node) { n.Stop(s.rng.IntN(2) == 0); s.later(n) },
-	func(s *schedule, n *Node) { n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
+	func(s *schedule, n *Node) { s.unsettled = true; n.Stop(s.rng.IntN(2) == 0); s.later(n) },
+	func(s *schedule, n *Node) { s.slept = true; n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
 	func(s *schedule, n *Node) { s.sleep(n) },
 	func(s *schedule, n *Node) { s.cut(n) },
 	func(s *schedule, _ *Node) { s.lan.Heal() },
-	func(s *schedule, n *Node) { n.SetLink(false) },
+	func(s *schedule, n *Node) { s.unsettled = true; n.SetLink(false) },
 	func(s *schedule, n *Node) { n.SetLink(true) },
 	func(s *schedule, n *Node) { s.flap(n) },
 	func(s *schedule, n *Node) { s.source(n) },
 	func(s *schedule, n *Node) { n.SetTrack(s.rng.IntN(300)-150, pick(s.rng, "", "", "uplink")) },
 	func(s *schedule, n *Node) { s.reconfigure(n) },
-	func(s *schedule, n *Node) { n.HandOver() },
+	func(s *schedule, n *Node) { s.unsettled = true; n.HandOver() },
 	func(s *schedule, n *Node) { n.Lift() },
 	func(s *schedule, n *Node) { n.losses++; n.RemoveAddress() },
 	func(s *schedule, n *Node) { n.FailSends = !n.FailSends; s.broken = true },
 	func(s *schedule, n *Node) { n.FailClaims = !n.FailClaims; s.broken = true },
-	func(s *schedule, n *Node) { n.FailReleases = !n.FailReleases },
+	func(s *schedule, n *Node) { s.unsettled = true; n.FailReleases = !n.FailReleases },
 	func(s *schedule, n *Node) { s.forge(n) },
 	func(s *schedule, n *Node) { s.lan.CutClients(n) },
 }
@@ -197,14 +200,21 @@ var faults = []func(*schedule, *Node){
 func (s *schedule) later(n *Node) {
 	if s.rng.IntN(2) == 0 {
 		resume := s.rng.IntN(4) > 0
-		s.lan.after(s.about(pick(s.rng, 0.5, 5.0)), func() { n.Start(resume) })
+		s.after(s.about(pick(s.rng, 0.5, 5.0)), func() { n.Start(resume) })
 	}
+}
+
+// after lets something happen before all is healed.
+func (s *schedule) after(d time.Duration, do func()) {
+	s.busyUntil = max(s.busyUntil, s.lan.now.Add(d))
+	s.lan.after(d, do)
 }
 
 // sleep pauses a node for up to a minute, whatever the interval, and lets some of it
 // pass.
 func (s *schedule) sleep(n *Node) {
 	if s.rng.IntN(8) == 0 {
+		s.slept = true
 		d := s.aboutOf(time.Minute, 1)
 		n.Pause(d, s.rng.IntN(2) == 0)
 		s.lan.Advance(s.aboutOf(d, 1.1))
@@ -224,6 +234,7 @@ func (s *schedule) cut(n *Node) {
 }
 
 func (s *schedule) flap(n *Node) {
+	s.unsettled = true
 	for range 1 + s.rng.IntN(8) {
 		n.SetLink(false)
 		s.lan.Advance(s.about(0.2))
@@ -233,12 +244,13 @@ func (s *schedule) flap(n *Node) {
 }
 
 func (s *schedule) source(n *Node) {
+	s.unsettled = true
 	was := n.Source()
 	if !was.IsValid() {
 		return
 	}
 	n.SetSource(netip.Addr{})
-	s.lan.after(s.about(4), func() { n.SetSource(was) })
+	s.after(s.about(4), func() { n.SetSource(was) })
 }
 
 func (s *schedule) reconfigure(n *Node) {
