@@ -3,7 +3,6 @@
 package segment
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/vrrp/wire"
@@ -20,12 +20,15 @@ import (
 const (
 	// batch is how many packets one system call reads.
 	batch = 16
-	// maxPacket is more than the longest packet that can be sound: an IP header
-	// with all options, and version 2 with 255 addresses. A longer one is cut,
-	// and refused for its length.
-	maxPacket = 60 + minLen2 + 255*4
-	// maxControl has room for an in_pktinfo, a timespec and a drop counter.
-	maxControl = 96
+	// maxPacket4 is more than the longest packet that can be sound: an IP header
+	// with all options, and version 2 with 255 addresses. maxPacket6 is the same
+	// for IPv6, whose header a socket is not given. A longer one is cut, and
+	// refused for its length.
+	maxPacket4 = 60 + minLen2 + 255*4
+	maxPacket6 = wire.MaxLen + 64
+	// maxControl has room for an in6_pktinfo, a hop limit, a timespec and a drop
+	// counter.
+	maxControl = 128
 
 	defaultReceiveBuffer = 256 << 10
 	auditReceiveBuffer   = 32 << 10
@@ -35,11 +38,12 @@ const (
 // goroutine.
 type Conn struct {
 	ifi    net.Interface
+	six    bool
 	filter Filter
 
-	hot   *ipv4.PacketConn
+	hot   packetConn
 	hotFD descriptor
-	audit *ipv4.PacketConn
+	audit packetConn
 
 	in      []ipv4.Message // buffers of both sockets
 	out     []ipv4.Message // the one message that Send sends
@@ -51,6 +55,15 @@ type Conn struct {
 
 	refused Packet      // the one that Audit looks at
 	advert  wire.Advert // and what is in it
+}
+
+// packetConn is what the two packages of x/net have in common. Their Messages
+// are one type.
+type packetConn interface {
+	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	WriteBatch(ms []ipv4.Message, flags int) (int, error)
+	SetBPF(filter []bpf.RawInstruction) error
+	Close() error
 }
 
 // counter follows a counter of the kernel that counts modulo 2^32.
@@ -68,7 +81,7 @@ func (c *counter) advance(now uint32) uint32 {
 }
 
 // Open opens the socket of an interface in the network namespace of the calling
-// thread: filtered first, then joined to 224.0.0.18.
+// thread: filtered first, then joined to 224.0.0.18 or ff02::12.
 func Open(cfg Config) (*Conn, error) {
 	c, err := open(cfg)
 	if err != nil {
@@ -82,18 +95,18 @@ func open(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := bpf.Assemble(cfg.Filter.wanted())
-	if err != nil {
-		return nil, err
-	}
-	refused, err := bpf.Assemble(cfg.Filter.refused())
+	wanted, refused, err := cfg.Filter.assemble(cfg.IPv6)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.ReceiveBuffer == 0 {
 		cfg.ReceiveBuffer = defaultReceiveBuffer
 	}
-	c := &Conn{ifi: *ifi, filter: cfg.Filter, in: make([]ipv4.Message, 0, batch), out: make([]ipv4.Message, 1)}
+	c := &Conn{ifi: *ifi, six: cfg.IPv6, filter: cfg.Filter, in: make([]ipv4.Message, 0, batch), out: make([]ipv4.Message, 1)}
+	openSocket, addrLen := openSocket4, net.IPv4len
+	if c.six {
+		openSocket, addrLen = openSocket6, net.IPv6len
+	}
 	if c.hot, c.hotFD, err = openSocket(ifi, wanted, cfg.ReceiveBuffer); err != nil {
 		return nil, err
 	}
@@ -101,7 +114,7 @@ func open(cfg Config) (*Conn, error) {
 		c.hot.Close()
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	c.outAddr.IP = make(net.IP, net.IPv4len)
+	c.outAddr.IP = make(net.IP, addrLen)
 	c.out[0].Addr = &c.outAddr
 	c.out[0].Buffers = make([][]byte, 1)
 	return c, nil
@@ -127,7 +140,7 @@ func (c *Conn) Receive(pkts []Packet) (n int, err error) {
 		}
 		now := time.Now()
 		for i := range ms[:got] {
-			drops, _ := parse(&pkts[n], &ms[i], now)
+			drops, _ := c.parse(&pkts[n], &ms[i], now)
 			if drops != 0 {
 				c.missed.advance(drops)
 			}
@@ -144,6 +157,10 @@ func (c *Conn) Receive(pkts []Packet) (n int, err error) {
 // are made when first asked for: most Conns never see more than a few packets
 // at once.
 func (c *Conn) buffers(from, n int) []ipv4.Message {
+	maxPacket := maxPacket4
+	if c.six {
+		maxPacket = maxPacket6
+	}
 	for len(c.in) < from+n {
 		b := make([]byte, maxPacket+maxControl)
 		c.in = append(c.in, ipv4.Message{Buffers: [][]byte{b[:maxPacket:maxPacket]}, OOB: b[maxPacket:]})
@@ -156,22 +173,27 @@ func (c *Conn) buffers(from, n int) []ipv4.Message {
 func (c *Conn) Missed() uint64 { return c.missed.total }
 
 // Send sends a message from src, an address of this host, to dst: the group, or
-// a peer on unicast. A source must be given: the kernel's choice could be a
-// VIP, and the checksum covers it.
+// a peer on unicast, both of the Conn's family and without zone. A source must
+// be given: the kernel's choice could be a VIP, and the checksum covers it.
 //
 // A nil error says that the packet is with the interface's queue. The kernel
 // does not tell a raw socket of a packet that the queue drops.
 func (c *Conn) Send(payload []byte, src, dst netip.Addr) error {
-	if !src.Is4() || !dst.Is4() {
+	if src.Is6() != c.six || dst.Is6() != c.six || !src.IsValid() || !dst.IsValid() {
 		return fmt.Errorf("send on %s: from %v to %v: %w", c.ifi.Name, src, dst, unix.EAFNOSUPPORT)
 	}
 	m := &c.out[0]
 	if src != c.outSrc {
-		m.OOB = (&ipv4.ControlMessage{Src: src.AsSlice(), IfIndex: c.ifi.Index}).Marshal()
+		m.OOB = c.from(src)
 		c.outSrc = src
 	}
-	to := dst.As4()
-	copy(c.outAddr.IP, to[:])
+	if c.six {
+		to := dst.As16()
+		copy(c.outAddr.IP, to[:])
+	} else {
+		to := dst.As4()
+		copy(c.outAddr.IP, to[:])
+	}
 	m.Buffers[0] = payload
 	_, err := c.hot.WriteBatch(c.out, unix.MSG_DONTWAIT)
 	m.Buffers[0] = nil
@@ -186,14 +208,18 @@ func (c *Conn) Send(payload []byte, src, dst netip.Addr) error {
 	return explain("send on "+c.ifi.Name, err)
 }
 
+// from is the control message that names the source and the interface.
+func (c *Conn) from(src netip.Addr) []byte {
+	if c.six {
+		return (&ipv6.ControlMessage{Src: src.AsSlice(), IfIndex: c.ifi.Index}).Marshal()
+	}
+	return (&ipv4.ControlMessage{Src: src.AsSlice(), IfIndex: c.ifi.Index}).Marshal()
+}
+
 // SetFilter replaces the filter. No packet that both filters want is lost. One
 // that is queued stays queued where it is.
 func (c *Conn) SetFilter(f Filter) error {
-	wanted, err := bpf.Assemble(f.wanted())
-	if err != nil {
-		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
-	}
-	refused, err := bpf.Assemble(f.refused())
+	wanted, refused, err := f.assemble(c.six)
 	if err != nil {
 		return fmt.Errorf("filter on %s: %w", c.ifi.Name, err)
 	}
@@ -221,7 +247,7 @@ func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
 		now := time.Now()
 		for i := range ms[:got] {
 			p := &c.refused
-			drops, fragment := parse(p, &ms[i], now)
+			drops, fragment := c.parse(p, &ms[i], now)
 			if drops != 0 {
 				lost += c.unaudited.advance(drops)
 			}
@@ -243,44 +269,12 @@ func (c *Conn) Audit(rs []Rejected) (n int, lost uint32, err error) {
 func (c *Conn) Close() error { return errors.Join(c.hot.Close(), c.audit.Close()) }
 
 // read fills ms with what is queued.
-func read(conn *ipv4.PacketConn, ms []ipv4.Message) (int, error) {
+func read(conn packetConn, ms []ipv4.Message) (int, error) {
 	n, err := conn.ReadBatch(ms, unix.MSG_DONTWAIT)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 		return 0, nil
 	}
 	return n, err
-}
-
-// parse reads the IP header, which a raw socket is given, and the control
-// messages of m into p. drops is the socket's drop counter, 0 if it was not
-// sent.
-func parse(p *Packet, m *ipv4.Message, now time.Time) (drops uint32, fragment bool) {
-	*p = Packet{}
-	b := m.Buffers[0][:m.N]
-	if len(b) >= ipv4.HeaderLen {
-		p.TTL = int(b[8])
-		p.Src = netip.AddrFrom4([4]byte(b[12:]))
-		p.Dst = netip.AddrFrom4([4]byte(b[16:]))
-		fragment = binary.BigEndian.Uint16(b[6:])&fragmentBits != 0
-		p.Payload = b[min(int(b[0]&0xf)*4, len(b)):]
-	}
-	for oob := m.OOB[:m.NN]; len(oob) >= unix.SizeofCmsghdr; {
-		hdr, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
-			break
-		}
-		oob = rest
-		switch {
-		case hdr.Level == unix.IPPROTO_IP && hdr.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			p.IfIndex = int(binary.NativeEndian.Uint32(data))
-		case hdr.Level == unix.SOL_SOCKET && hdr.Type == unix.SO_TIMESTAMPNS && len(data) >= 16:
-			stamp := time.Unix(int64(binary.NativeEndian.Uint64(data)), int64(binary.NativeEndian.Uint64(data[8:])))
-			p.Age = max(0, now.Round(0).Sub(stamp))
-		case hdr.Level == unix.SOL_SOCKET && hdr.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
-			drops = binary.NativeEndian.Uint32(data)
-		}
-	}
-	return drops, fragment
 }
 
 // explain names the operation and, where there is one, the sentinel.

@@ -1,5 +1,5 @@
-// Package segment is the VRRP multicast socket of one interface, over
-// golang.org/x/net/ipv4, for Linux.
+// Package segment is the VRRP socket of one family on one interface, over
+// golang.org/x/net/ipv4 and ipv6, for Linux.
 //
 // A [Conn] belongs to a single-threaded event loop. Nothing in it blocks,
 // starts a goroutine or takes a lock; it must be used from one goroutine. Its
@@ -26,6 +26,15 @@
 // reads it with [Conn.Audit] on its own schedule, at most as many packets as it
 // likes; what did not fit is a number (SO_RXQ_OVFL), so the total is right even
 // under a flood.
+//
+// # IPv6
+//
+// A raw IPv6 socket is given the message without the IP header. The filter
+// reaches the header all the same (SKF_NET_OFF), so that the rules are those of
+// IPv4: the group ff02::12, hop limit 255. Adverts of more than some 90 addresses
+// are longer than a frame of Ethernet; the kernels cut them up and put them
+// together. The kernel is not asked to make or test the checksum: what it tests
+// and finds bad is gone without a reason.
 //
 // # No poller
 //

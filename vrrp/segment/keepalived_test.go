@@ -30,8 +30,15 @@ func TestKeepalived(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	addrs := func(texts ...string) (addrs []netip.Addr) {
+		for _, text := range texts {
+			addrs = append(addrs, netip.MustParseAddr(text))
+		}
+		return addrs
+	}
 	for _, tt := range []struct {
 		name     string
+		six      bool
 		filter   Filter
 		config   string
 		advert   wire.Advert
@@ -43,7 +50,7 @@ func TestKeepalived(t *testing.T) {
 		name:   "version 3",
 		filter: wants51,
 		config: "version 3\n advert_int 0.1",
-		advert: wire.Advert{Version: 3, Interval: 100 * time.Millisecond},
+		advert: wire.Advert{Version: 3, Interval: 100 * time.Millisecond, Addresses: addrs("10.77.0.100")},
 		form:   wire.FormPseudo,
 		// keepalived takes the other form for a wrong checksum: this is why the
 		// pseudo header is the default.
@@ -53,24 +60,48 @@ func TestKeepalived(t *testing.T) {
 		name:   "version 2 with a password",
 		filter: Filter{V2: []uint8{51}},
 		config: "version 2\n advert_int 1\n authentication {\n auth_type PASS\n auth_pass secret12\n }",
-		advert: wire.Advert{Version: 2, Interval: time.Second, AuthType: wire.AuthPassword, AuthData: password},
+		advert: wire.Advert{Version: 2, Interval: time.Second, AuthType: wire.AuthPassword, AuthData: password, Addresses: addrs("10.77.0.100")},
 		form:   wire.FormMessage,
 		spoil:  func(a *wire.Advert, _ *wire.ChecksumForm) { a.AuthData[0] ^= 1 },
 		reason: "passw",
+	}, {
+		name:   "version 3 on IPv6",
+		six:    true,
+		filter: wants51,
+		config: "version 3\n advert_int 0.1\n native_ipv6",
+		advert: wire.Advert{Version: 3, Interval: 100 * time.Millisecond, Addresses: addrs("fe80::100", "2001:db8:77::100")},
+		form:   wire.FormPseudo,
+		// Of a bad checksum it would not hear: its kernel throws that away.
+		spoil:  func(a *wire.Advert, _ *wire.ChecksumForm) { a.Addresses = a.Addresses[:1] },
+		reason: "address",
+	}, {
+		name:   "version 3 on IPv6, without a link-local address",
+		six:    true,
+		filter: wants51,
+		config: "version 3\n advert_int 0.1\n native_ipv6",
+		advert: wire.Advert{Version: 3, Interval: 100 * time.Millisecond, Addresses: addrs("2001:db8:77::100")},
+		form:   wire.FormPseudo,
+		spoil:  func(a *wire.Advert, _ *wire.ChecksumForm) { a.Addresses = addrs("2001:db8:77::101") },
+		reason: "address",
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			hosts := lan.New(t, 2)
-			us := openOn(t, hosts[0], tt.filter)
-			log := start(t, hosts[1], path, tt.config)
+			open, self, group := openOn, hosts[0].Addr, group4
+			if tt.six {
+				lan.WithIPv6(hosts)
+				open, self, group = openOn6, hosts[0].Link6, wire.Group6()
+			}
+			us := open(t, hosts[0], tt.filter)
+			log := start(t, hosts[1], path, tt.config, tt.advert.Addresses)
 
 			a, form := tt.advert, tt.form
-			a.VRID, a.Priority, a.Addresses = 51, 200, []netip.Addr{netip.MustParseAddr("10.77.0.100")}
+			a.VRID, a.Priority = 51, 200
 			send := func() {
 				t.Helper()
-				msg, err := wire.Append(nil, &a, hosts[0].Addr, group4, form)
+				msg, err := wire.Append(nil, &a, self, group, form)
 				if err == nil {
-					err = us.Send(msg, hosts[0].Addr, group4)
+					err = us.Send(msg, self, group)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -111,21 +142,21 @@ func TestKeepalived(t *testing.T) {
 			p := receiveOne(t, us)
 			var got wire.Advert
 			gotForm, drop := wire.Decode(&got, p.Payload, p.Meta())
-			want := fmt.Sprintf("accepted %v: VRID 51, priority 100, every %v, [10.77.0.100]", tt.form, tt.advert.Interval)
+			want := fmt.Sprintf("accepted %v: VRID 51, priority 100, every %v, %v", tt.form, tt.advert.Interval, tt.advert.Addresses)
 			if s := fmt.Sprintf("%v %v: VRID %d, priority %d, every %v, %v",
 				drop, gotForm, got.VRID, got.Priority, got.Interval, got.Addresses); s != want {
 				t.Errorf("its advert: %s; want %s", s, want)
 			}
 			expect := wire.Expect{
 				Version: tt.advert.Version, VRID: 51, Interval: tt.advert.Interval, IfIndex: us.Index(),
-				AuthType: tt.advert.AuthType, Password: tt.advert.AuthData, Self: hosts[0].Addr,
+				AuthType: tt.advert.AuthType, Password: tt.advert.AuthData, Self: self,
 			}
 			if drop := expect.Check(&got, p.Meta()); drop != wire.Accepted {
 				t.Errorf("its advert is not wanted: %v", drop)
 			}
 
 			// And it yields again.
-			a.AuthData, form = tt.advert.AuthData, tt.form
+			a.AuthData, a.Addresses, form = tt.advert.AuthData, tt.advert.Addresses, tt.form
 			until("BACKUP", 2)
 		})
 	}
@@ -133,9 +164,13 @@ func TestKeepalived(t *testing.T) {
 
 // start runs keepalived's VRRP part in a host until the test ends, and returns
 // its growing log.
-func start(t *testing.T, h *lan.Host, path, instance string) *output {
+func start(t *testing.T, h *lan.Host, path, instance string, vips []netip.Addr) *output {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "keepalived.conf")
+	var addresses strings.Builder
+	for _, vip := range vips {
+		fmt.Fprintf(&addresses, "  %v/%d\n", vip, vip.BitLen())
+	}
 	text := fmt.Sprintf(`vrrp_instance test {
  interface %s
  virtual_router_id 51
@@ -143,10 +178,9 @@ func start(t *testing.T, h *lan.Host, path, instance string) *output {
  priority 100
  %s
  virtual_ipaddress {
-  10.77.0.100/32
- }
+%s }
 }
-`, lan.Interface, instance)
+`, lan.Interface, instance, &addresses)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

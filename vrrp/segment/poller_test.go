@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/net/ipv4"
+
 	"github.com/lbha/lbha/vrrp/internal/lan"
 )
 
@@ -59,4 +61,4 @@ func TestNotInTheRuntimePoller(t *testing.T) {
 	}
 }
 
-func (c *Conn) auditFD() int { return int(c.audit.PacketConn.(*socket).fd) }
+func (c *Conn) auditFD() int { return int(c.audit.(*ipv4.PacketConn).PacketConn.(*socket).fd) }

@@ -30,6 +30,9 @@ var (
 type Config struct {
 	// Interface is the name of the interface.
 	Interface string
+	// IPv6 opens the socket of that family; IPv4's otherwise. An interface
+	// whose virtual routers are of both families has two Conns.
+	IPv6 bool
 	// Filter is what to let through from the start.
 	Filter Filter
 	// ReceiveBuffer is the size of the hot socket's queue in bytes of kernel
@@ -42,9 +45,9 @@ type Packet struct {
 	// Payload is the message behind the IP header. It is valid until the next
 	// Receive.
 	Payload []byte
-	Src     netip.Addr
+	Src     netip.Addr // without zone
 	Dst     netip.Addr
-	TTL     int
+	TTL     int // or hop limit
 	IfIndex int
 	// Age is how long before Receive the packet arrived, by the wall clock, not
 	// below 0. A step of that clock in between is in it: limit it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/net/bpf"
@@ -15,8 +16,8 @@ import (
 	"github.com/lbha/lbha/vrrp/wire"
 )
 
-// socket is a raw IPv4 socket for VRRP in the shape of a net.IPConn, which is
-// what x/net/ipv4 works on, but outside of the Go runtime's poller (see the
+// socket is a raw socket for VRRP in the shape of a net.IPConn, which is what
+// x/net works on, but outside of the Go runtime's poller (see the
 // package comment). The embedded IPConn is the zero one: it lends its methods'
 // existence, and any that x/net were to call would answer EINVAL.
 type socket struct {
@@ -50,42 +51,64 @@ type option struct {
 	set  func() error
 }
 
-// openSocket opens a raw socket on an interface with a filter and makes it a
-// member of the group. receiveBuffer is in bytes of kernel memory.
-func openSocket(ifi *net.Interface, filter []bpf.RawInstruction, receiveBuffer int) (*ipv4.PacketConn, descriptor, error) {
+// openSocket4 opens a raw IPv4 socket on an interface with a filter and makes it
+// a member of the group. receiveBuffer is in bytes of kernel memory.
+func openSocket4(ifi *net.Interface, filter []bpf.RawInstruction, receiveBuffer int) (packetConn, descriptor, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, wire.Protocol)
 	if err != nil {
 		return nil, 0, os.NewSyscallError("socket", err)
 	}
 	conn := ipv4.NewPacketConn(&socket{fd: descriptor(fd)})
-	flag := func(level, name int) func() error {
-		return func() error { return unix.SetsockoptInt(fd, level, name, 1) }
-	}
-	for _, o := range []option{
-		{"SO_BINDTODEVICE", func() error { return unix.BindToDevice(fd, ifi.Name) }},
-		{"SO_ATTACH_FILTER", func() error { return conn.SetBPF(filter) }},
-		// Until here the socket was open to unicast of any kind.
-		{"drain", func() error { return drain(fd) }},
+	options := slices.Concat(filtered(fd, ifi, conn, filter), []option{
 		{"IP_MULTICAST_ALL", func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0) }},
 		{"IP_MULTICAST_LOOP", func() error { return conn.SetMulticastLoopback(false) }},
 		{"IP_MULTICAST_IF", func() error { return conn.SetMulticastInterface(ifi) }},
 		{"IP_MULTICAST_TTL", func() error { return conn.SetMulticastTTL(wire.TTL) }},
 		{"IP_TTL", func() error { return conn.SetTTL(wire.TTL) }},
 		{"IP_TOS", func() error { return conn.SetTOS(tosInternetworkControl) }},
-		// After IP_TOS, which derives a lower one.
-		{"SO_PRIORITY", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, priorityControl) }},
-		{"SO_RCVBUF", func() error { return setReceiveBuffer(fd, receiveBuffer) }},
-		{"SO_TIMESTAMPNS", flag(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS)},
-		{"SO_RXQ_OVFL", flag(unix.SOL_SOCKET, unix.SO_RXQ_OVFL)},
 		{"IP_PKTINFO", func() error { return conn.SetControlMessage(ipv4.FlagInterface, true) }},
+		// After IP_TOS, which derives a lower priority.
+	}, queued(fd, receiveBuffer), []option{
 		{"MCAST_JOIN_GROUP", func() error { return conn.JoinGroup(ifi, group) }},
-	} {
-		if err := o.set(); err != nil {
-			conn.Close()
-			return nil, 0, fmt.Errorf("%s: %w", o.name, err)
-		}
+	})
+	if err := set(options); err != nil {
+		conn.Close()
+		return nil, 0, err
 	}
 	return conn, descriptor(fd), nil
+}
+
+// set sets options in order, up to the first that fails.
+func set(options []option) error {
+	for _, o := range options {
+		if err := o.set(); err != nil {
+			return fmt.Errorf("%s: %w", o.name, err)
+		}
+	}
+	return nil
+}
+
+// filtered are the first options of a socket: until they are set it is open to
+// unicast of any kind.
+func filtered(fd int, ifi *net.Interface, conn packetConn, filter []bpf.RawInstruction) []option {
+	return []option{
+		{"SO_BINDTODEVICE", func() error { return unix.BindToDevice(fd, ifi.Name) }},
+		{"SO_ATTACH_FILTER", func() error { return conn.SetBPF(filter) }},
+		{"drain", func() error { return drain(fd) }},
+	}
+}
+
+// queued are the options of a socket's queues.
+func queued(fd, receiveBuffer int) []option {
+	flag := func(name int) func() error {
+		return func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, 1) }
+	}
+	return []option{
+		{"SO_PRIORITY", func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, priorityControl) }},
+		{"SO_RCVBUF", func() error { return setReceiveBuffer(fd, receiveBuffer) }},
+		{"SO_TIMESTAMPNS", flag(unix.SO_TIMESTAMPNS)},
+		{"SO_RXQ_OVFL", flag(unix.SO_RXQ_OVFL)},
+	}
 }
 
 const (

@@ -85,8 +85,6 @@ func (a *Advert) encodable(src, dst netip.Addr) error {
 		return fmt.Errorf("authentication type %d", a.AuthType)
 	case a.Version == 3 && (a.AuthType != AuthNone || a.AuthData != AuthData{}):
 		return errors.New("authentication in version 3")
-	case src.Is6() && !a.Addresses[0].IsLinkLocalUnicast():
-		return fmt.Errorf("first address %v is not link-local", a.Addresses[0])
 	}
 	for _, addr := range a.Addresses {
 		if !addr.IsValid() || addr.Is4() != src.Is4() || addr.Zone() != "" {
@@ -163,9 +161,6 @@ func Decode(a *Advert, payload []byte, m Meta) (form ChecksumForm, drop Drop) {
 			a.Addresses = append(a.Addresses, netip.AddrFrom16([16]byte(rest)))
 			rest = rest[16:]
 		}
-	}
-	if !v4 && !a.Addresses[0].IsLinkLocalUnicast() {
-		return 0, DropBadAddress
 	}
 	return form, Accepted
 }

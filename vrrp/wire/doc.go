@@ -68,6 +68,12 @@
 // routers refuse each other as stale, and are both master: that is the price of
 // a window, and the reason for its finding.
 //
+// # The first address of IPv6
+//
+// RFC 9568 (erratum 8300) wants a link-local address first. keepalived sends its
+// addresses as they are configured, and checks none: neither does this package.
+// Whoever configures a virtual router puts a link-local one first.
+//
 // # Driving it
 //
 //	var a wire.Advert // kept: its address slice is reused

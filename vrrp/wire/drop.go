@@ -41,9 +41,6 @@ const (
 	// DropBadAuthType: a version 2 authentication type other than none and
 	// password.
 	DropBadAuthType Drop = "bad-auth-type"
-	// DropBadAddress: the first address of an IPv6 advertisement is not
-	// link-local (erratum 8300).
-	DropBadAddress Drop = "bad-address"
 )
 
 // What Expect.Check refuses: sound advertisements that this virtual router does
@@ -97,7 +94,7 @@ var drops = [...]Drop{
 	DropFragment,
 	DropBadSource, DropBadTTL, DropShort, DropBadVersion, DropBadType,
 	DropZeroVRID, DropZeroCount, DropBadLength, DropBadChecksum,
-	DropZeroInterval, DropBadAuthType, DropBadAddress,
+	DropZeroInterval, DropBadAuthType,
 	DropForeignVRID, DropForeignInterface, DropOwnSource, DropVersionMismatch, DropCastMismatch,
 	DropUnknownPeer, DropAuthMismatch, DropBadPassword, DropIntervalMismatch,
 	DropHMACMissing, DropHMACMalformed, DropHMACStale, DropHMACUnknownKey, DropHMACBadMAC, DropHMACReplay,

@@ -240,12 +240,21 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesIPv6WithoutLinkLocal(t *testing.T) {
+// keepalived sends its addresses in the order of its configuration, and need not
+// have a link-local one (contrary to erratum 8300).
+func TestDecodeIPv6WithoutLinkLocalFirst(t *testing.T) {
 	// As the golden frame, with the addresses swapped: the sum stays.
 	msg := unhex(t, "3133c8020032db5d 20010db8000000000000000000000064 fe800000000000000000000000000064")
 	var a wire.Advert
-	if _, drop := wire.Decode(&a, msg, meta6); drop != wire.DropBadAddress {
-		t.Errorf("got %v, want %v", drop, wire.DropBadAddress)
+	if _, drop := wire.Decode(&a, msg, meta6); drop != wire.Accepted {
+		t.Fatal(drop)
+	}
+	if diff := cmp.Diff(addrs("2001:db8::64", "fe80::64"), a.Addresses, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	sent, err := wire.Append(nil, &a, meta6.Src, meta6.Dst, wire.FormPseudo)
+	if err != nil || hex.EncodeToString(sent) != hex.EncodeToString(msg) {
+		t.Errorf("Append: %x, %v", sent, err)
 	}
 }
 
@@ -307,7 +316,6 @@ func TestAppendRefuses(t *testing.T) {
 		{"v3 authentication data", func(a *wire.Advert, _ *wire.Meta) { a.AuthData[7] = 1 }},
 		{"IPv6 address on IPv4", func(a *wire.Advert, _ *wire.Meta) { a.Addresses = addrs("10.77.0.100", "fe80::64") }},
 		{"IPv4 address on IPv6", func(a *wire.Advert, m *wire.Meta) { *m, a.Addresses = meta6, addrs("fe80::64", "10.77.0.100") }},
-		{"IPv6 without link-local", func(a *wire.Advert, m *wire.Meta) { *m, a.Addresses = meta6, addrs("2001:db8::64") }},
 		{"address missing", func(a *wire.Advert, _ *wire.Meta) { a.Addresses = []netip.Addr{{}} }},
 		{"address with zone", func(a *wire.Advert, m *wire.Meta) { *m, a.Addresses = meta6, addrs("fe80::64%eth0") }},
 		{"source missing", func(_ *wire.Advert, m *wire.Meta) { m.Src = netip.Addr{} }},

@@ -30,6 +30,9 @@ type Host struct {
 	// interface's, 02:00:00:00:00:0N.
 	Addr netip.Addr
 	MAC  string
+	// Link6 and Addr6 are the addresses that WithIPv6 gives: fe80::N and
+	// 2001:db8:77::N.
+	Link6, Addr6 netip.Addr
 }
 
 // New makes a segment of n hosts, which are up and can hear each other. Without
@@ -46,6 +49,8 @@ func New(t testing.TB, n int) []*Host {
 		h := namespace(t)
 		h.Addr = netip.AddrFrom4([4]byte{10, 77, 0, byte(i + 1)})
 		h.MAC = fmt.Sprintf("02:00:00:00:00:%02x", i+1)
+		h.Link6 = netip.MustParseAddr(fmt.Sprintf("fe80::%x", i+1))
+		h.Addr6 = netip.MustParseAddr(fmt.Sprintf("2001:db8:77::%x", i+1))
 		port := fmt.Sprintf("port%d", i+1)
 		h.IP(
 			"link set lo up",
@@ -63,6 +68,17 @@ func New(t testing.TB, n int) []*Host {
 			t.Fatalf("the bridge does not forward:\n%s", bridge.Run("bridge", "link"))
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+	return hosts
+}
+
+// WithIPv6 gives each host its two IPv6 addresses, ready for use at once.
+func WithIPv6(hosts []*Host) []*Host {
+	for _, h := range hosts {
+		h.IP(
+			fmt.Sprintf("address add %s/64 dev %s nodad", h.Link6, Interface),
+			fmt.Sprintf("address add %s/64 dev %s nodad", h.Addr6, Interface),
+		)
 	}
 	return hosts
 }
