@@ -307,14 +307,14 @@ func (d *director) repair(ctx context.Context) {
 			return
 		}
 		defer func() { d.reloads <- struct{}{} }()
-		var instances []config.Instance
+		var cfg *config.Config
 		needed := false
-		if d.do(ctx, func() { instances, needed = d.cfg.Instances, d.vrrp.Hash != d.wantHash }) != nil {
+		if d.do(ctx, func() { cfg, needed = d.cfg, d.vrrp.Hash != d.wantHash }) != nil {
 			return
 		}
 		var err error
 		if needed {
-			err = d.configure(ctx, instances)
+			err = d.configure(ctx, cfg)
 		}
 		_ = d.do(ctx, func() {
 			d.repairing = false
@@ -326,10 +326,10 @@ func (d *director) repair(ctx context.Context) {
 }
 
 // configure makes the elector prepare and commit. One that died between the two is asked again.
-func (d *director) configure(ctx context.Context, instances []config.Instance) (err error) {
+func (d *director) configure(ctx context.Context, cfg *config.Config) (err error) {
 	for range 2 {
 		var generation uint64
-		if generation, err = d.elector.prepare(ctx, instances); err != nil {
+		if generation, err = d.elector.prepare(ctx, cfg); err != nil {
 			return err
 		}
 		if err = d.elector.commit(ctx, generation); err == nil {

@@ -85,10 +85,11 @@ func (e *elector) answer(m link.Message) {
 	}
 }
 
-// prepare gives the elector the instances to hold ready, and returns the generation to commit.
-func (e *elector) prepare(ctx context.Context, instances []config.Instance) (uint64, error) {
+// prepare gives the elector the instances and groups of a configuration to hold ready, and returns the generation to
+// commit.
+func (e *elector) prepare(ctx context.Context, cfg *config.Config) (uint64, error) {
 	e.generation++
-	p := &link.Prepare{Generation: e.generation, Hash: hashOf(instances), Instances: instances}
+	p := &link.Prepare{Generation: e.generation, Hash: hashOf(cfg), Instances: cfg.Instances, Groups: cfg.Groups}
 	return e.generation, e.ask(ctx, link.Message{Prepare: p}, e.generation)
 }
 
@@ -136,10 +137,10 @@ func outcomeOf(a link.Message, commit bool) *link.Outcome {
 }
 
 // hashOf identifies what the elector has to know of a configuration.
-func hashOf(instances []config.Instance) string {
-	data, err := json.Marshal(instances)
+func hashOf(cfg *config.Config) string {
+	data, err := json.Marshal([]any{cfg.Instances, cfg.Groups})
 	if err != nil {
-		panic(fmt.Sprintf("director: instances are not JSON: %v", err)) // their types are ours
+		panic(fmt.Sprintf("director: a configuration is not JSON: %v", err)) // their types are ours
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

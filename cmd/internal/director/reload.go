@@ -198,10 +198,10 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	result := &admin.ReloadResult{OK: true, Warnings: texts(c.cfg.Warnings), Changes: planned(c.plan)}
 
 	// Prepare in both processes, then commit in both. Until the elector has committed, all of it can be undone.
-	moved := hashOf(c.cfg.Instances) != hashOf(c.old.Instances)
+	moved := hashOf(c.cfg) != hashOf(c.old)
 	var generation uint64
 	if moved {
-		if generation, err = d.elector.prepare(ctx, c.cfg.Instances); err != nil {
+		if generation, err = d.elector.prepare(ctx, c.cfg); err != nil {
 			return refuse(fmt.Errorf("VRRP: %w", err))
 		}
 	}
@@ -221,7 +221,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
 		d.orders = d.orders.onlyOf(c.cfg)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
-		d.wantHash = hashOf(c.cfg.Instances)
+		d.wantHash = hashOf(c.cfg)
 		d.level.Set(c.cfg.Global.Log.Level)
 		d.apply()
 		d.freeze()

@@ -241,7 +241,7 @@ func TestAnAnswerIsToItsOwnQuestion(t *testing.T) {
 	for range 2 {
 		e.answer(link.Message{Prepared: &link.Outcome{Generation: e.generation + 1}})
 	}
-	generation, err := e.prepare(ctx, nil)
+	generation, err := e.prepare(ctx, &config.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,8 @@ func (d *director) start(ctx context.Context) error {
 	}
 
 	// What is impossible is said at once, not after the first health checks.
-	instances := d.cfg.Instances
-	if _, err := d.elector.prepare(ctx, instances); err != nil {
+	cfg := d.cfg
+	if _, err := d.elector.prepare(ctx, cfg); err != nil {
 		return startOrStop(ctx, err)
 	}
 	d.notify.Status("waiting for the first health checks")
@@ -63,12 +63,12 @@ func (d *director) start(ctx context.Context) error {
 	if _, err := d.table.Sync(ctx); err != nil && ctx.Err() == nil {
 		d.record(observe.Event{Kind: "table", Object: "table", Reason: "not-in-sync", Message: err.Error(), Warn: true})
 	}
-	if err := d.configure(ctx, instances); err != nil {
+	if err := d.configure(ctx, cfg); err != nil {
 		return startOrStop(ctx, err)
 	}
 	_ = d.do(ctx, func() {
 		d.owned = nil // the reconciler knows; a key that it has given up may be somebody else's some day
-		d.wantHash = hashOf(instances)
+		d.wantHash = hashOf(cfg)
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "started", Message: fmt.Sprintf("configuration %.12s of %s is in force", d.cfg.Hash, d.path)})
 		d.freeze()
 		d.notify.Ready(d.summary())

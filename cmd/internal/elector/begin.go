@@ -4,21 +4,23 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 )
 
 // begin starts new instances, or resumes those that a former process left. It asks the kernel once for all of them: a
 // thousand are to be masters again before anybody misses them.
-func (e *elector) begin(fresh []*instance, held []address.Held, resume map[string]remembered) {
-	slots := e.slots(resume)
+func (e *elector) begin(fresh []*instance, groups []config.Group, held []address.Held, resume memory) {
+	slots := e.slots(resume.Instances)
 	speaking := make(map[*iface]bool)
 	for _, in := range fresh {
 		in.expect, _ = expectation(&in.cfg) // prepare has seen that it can be made
+		_ = in.auth.configure(&in.cfg)      // and this
 		e.useInterfaces(in)
 		in.iface = e.ifaces[in.cfg.Interface]
 		in.machine = vrrp.New(machineConfig(&in.cfg, netip.Addr{}))
-		if r, ok := resume[in.cfg.Name]; ok {
+		if r, ok := resume.Instances[in.cfg.Name]; ok {
 			in.slot = r.Slot
 		} else {
 			in.slot = slots()
@@ -27,7 +29,11 @@ func (e *elector) begin(fresh []*instance, held []address.Held, resume map[strin
 		e.instances = append(e.instances, in)
 		e.byName[in.cfg.Name] = in
 		speaking[in.iface] = true
+		if t, ok := resume.Tracked[in.cfg.Name]; ok {
+			in.told = told{t, now()}
+		}
 	}
+	e.enrol(fresh, groups)
 	if !e.active {
 		e.releaseOrphans(held)
 	}
@@ -40,11 +46,19 @@ func (e *elector) begin(fresh []*instance, held []address.Held, resume map[strin
 	for _, in := range fresh {
 		e.look(in)
 		var saved *vrrp.Saved
-		if r, ok := resume[in.cfg.Name]; ok {
+		if r, ok := resume.Instances[in.cfg.Name]; ok {
 			saved = &r.Saved
 			saved.LastAdvert = max(saved.LastAdvert, vrrp.Instant(e.region.Clock(in.slot).Load()))
 		}
 		e.start(in, saved, missing)
+	}
+	for _, in := range fresh {
+		if in.machine.State() != vrrp.Master && len(in.held) > 0 {
+			// Not resumed: what was found is nobody's.
+			if err := e.release(in); err != nil {
+				e.happened(in, "address", "release-failed", err.Error(), true)
+			}
+		}
 	}
 }
 
@@ -65,12 +79,6 @@ func (e *elector) start(in *instance, saved *vrrp.Saved, missing map[place]bool)
 		held = whole
 	}
 	e.step(in, vrrp.Started{Held: held, Resume: saved})
-	if in.machine.State() != vrrp.Master && len(in.held) > 0 {
-		// Not resumed: what was found is nobody's.
-		if err := e.release(in); err != nil {
-			e.happened(in, "address", "release-failed", err.Error(), true)
-		}
-	}
 }
 
 // slots returns a function that gives out clocks that no instance has, nor one that is about to resume.

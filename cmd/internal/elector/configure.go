@@ -17,8 +17,9 @@ import (
 
 // memory is what a successor of this process needs.
 type memory struct {
-	Config    link.Prepare          `json:"config"`
-	Instances map[string]remembered `json:"instances"`
+	Config    link.Prepare            `json:"config"`
+	Instances map[string]remembered   `json:"instances"`
+	Tracked   map[string]link.Tracked `json:"tracked,omitempty"` // what the director said last
 }
 
 type remembered struct {
@@ -42,6 +43,8 @@ func (e *elector) onMessages() {
 			e.answer(link.Message{Prepared: &link.Outcome{Generation: m.Prepare.Generation, Error: text(e.prepare(m.Prepare))}})
 		case m.Commit != nil:
 			e.answer(link.Message{Committed: &link.Outcome{Generation: m.Commit.Generation, Error: text(e.commit(m.Commit.Generation))}})
+		case m.Tracks != nil:
+			e.onTracks(m.Tracks)
 		case m.HandOver != nil:
 			e.handOver(m.HandOver)
 		case m.Query != nil:
@@ -62,6 +65,9 @@ func text(err error) string {
 func (e *elector) prepare(p *link.Prepare) error {
 	if len(p.Instances) > keep.Clocks {
 		return fmt.Errorf("%d instances; at most %d", len(p.Instances), keep.Clocks)
+	}
+	if err := checkGroups(p); err != nil {
+		return err
 	}
 	tried := make(map[string]bool)
 	for k := range p.Instances {
@@ -110,35 +116,39 @@ func (e *elector) commit(generation uint64) error {
 	}
 	next := *e.prepared
 	e.prepared = nil
-	e.apply(next, nil)
+	e.apply(next, memory{})
 	return nil
 }
 
-// apply makes the instances those of p. resume is what a former process remembered.
-func (e *elector) apply(p link.Prepare, resume map[string]remembered) {
+// apply makes the instances, and their groups, those of p. resume is what a former process remembered.
+func (e *elector) apply(p link.Prepare, resume memory) {
 	held, err := e.rtnl.Held()
 	if err != nil {
 		e.happened(nil, "process", "addresses-unreadable", err.Error(), true)
 	}
-	kept := make(map[*instance]bool)
+	kept := make(map[*instance]config.Instance)
 	var fresh []*instance
-	for k := range p.Instances {
-		c := p.Instances[k]
+	for _, c := range p.Instances {
 		if in := e.byName[c.Name]; in != nil && sameRouter(&in.cfg, &c) {
-			e.reconfigure(in, c)
-			kept[in] = true
-			continue
+			kept[in] = c
+		} else {
+			fresh = append(fresh, &instance{cfg: c})
 		}
-		fresh = append(fresh, &instance{cfg: c})
 	}
+	stays := func(in *instance) bool { _, ok := kept[in]; return ok }
+	e.separate(p.Groups, stays)
 	for _, in := range e.instances {
-		if !kept[in] && !in.finished {
+		if c, ok := kept[in]; ok {
+			e.reconfigure(in, c)
+		} else {
 			e.step(in, vrrp.Stopped{}) // which finishes it at once
+			e.part(in.group)
 		}
 	}
-	e.instances = slices.DeleteFunc(e.instances, func(in *instance) bool { return !kept[in] })
-	e.begin(fresh, held, resume)
+	e.instances = slices.DeleteFunc(e.instances, func(in *instance) bool { return !stays(in) })
+	e.begin(fresh, p.Groups, held, resume)
 	e.arrange(p)
+	e.plan(p.Groups)
 	e.committed, e.active = p, true
 	e.dirty, e.unsaved = true, true
 	e.notify.Ready(fmt.Sprintf("%d virtual routers", len(p.Instances)))
@@ -159,6 +169,7 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 		in.cfg.AddressLease != c.AddressLease // which of them are leased
 	in.cfg = c
 	in.expect, _ = expectation(&c) // prepare has seen that it can be made
+	_ = in.auth.configure(&c)      // and this
 	in.expect.Self = in.source()
 	e.useInterfaces(in)
 	e.look(in)
@@ -234,14 +245,15 @@ func (e *elector) reopenFilter(i *iface) {
 }
 
 func (e *elector) handOver(h *link.HandOver) {
-	for _, in := range e.instances {
-		if h.Instance != "" && h.Instance != in.cfg.Name || in.finished {
+	for _, g := range slices.Clone(e.schedule) { // a step reorders it
+		meant := func(in *instance) bool { return h.Instance == "" || h.Instance == in.cfg.Name }
+		if g.finished() || !slices.ContainsFunc(g.members, meant) {
 			continue
 		}
 		if h.Lift {
-			e.step(in, vrrp.HandOverLifted{})
+			e.stepAll(g, vrrp.HandOverLifted{})
 		} else {
-			e.step(in, vrrp.HandOver{})
+			e.stepAll(g, vrrp.HandOver{})
 		}
 	}
 	e.dirty, e.unsaved = true, true
@@ -250,8 +262,11 @@ func (e *elector) handOver(h *link.HandOver) {
 // save writes the memory of this process.
 func (e *elector) save() {
 	e.unsaved = false
-	m := memory{Config: e.committed, Instances: make(map[string]remembered, len(e.instances))}
+	m := memory{Config: e.committed, Instances: make(map[string]remembered, len(e.instances)), Tracked: make(map[string]link.Tracked)}
 	for _, in := range e.instances {
+		if in.told.known() {
+			m.Tracked[in.cfg.Name] = in.told.Tracked
+		}
 		if !in.finished {
 			m.Instances[in.cfg.Name] = remembered{Slot: in.slot, Saved: in.machine.Saved()}
 		}
@@ -268,6 +283,6 @@ func (e *elector) restore() error {
 	if err != nil || !ok {
 		return err
 	}
-	e.apply(m.Config, m.Instances)
+	e.apply(m.Config, m)
 	return nil
 }

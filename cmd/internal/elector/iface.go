@@ -29,6 +29,7 @@ type iface struct {
 	listener *announce.Listener
 
 	drained vrrp.Instant      // when the socket was last empty
+	turn    uint64            // of the loop, in which it was drained before timers
 	dropped map[string]uint64 // packets of no instance of ours, by reason
 	problem string            // the last thing said about its sockets
 }
@@ -87,31 +88,9 @@ func (e *elector) refresh(i *iface) {
 		}
 	})
 	for _, in := range e.instances {
-		if !in.finished && slices.ContainsFunc(in.cfg.Tracks, func(t config.Track) bool { return t.Target == i.name }) {
+		if !in.finished && in.follows(config.TrackInterface, i.name) {
 			e.look(in)
 		}
-	}
-}
-
-// look adds up what the interfaces that the instance tracks are worth now, and tells it if that changed.
-func (e *elector) look(in *instance) {
-	var seen vrrp.TrackChanged
-	for _, t := range in.cfg.Tracks {
-		if t.Kind != config.TrackInterface {
-			continue
-		}
-		i := e.ifaces[t.Target]
-		up := i != nil && i.up
-		switch {
-		case t.Weight == 0 && !up:
-			seen.Fault = "interface " + t.Target + " is down"
-		case t.Weight < 0 && !up, t.Weight > 0 && up:
-			seen.Adjust += t.Weight
-		}
-	}
-	if seen != in.tracked {
-		in.tracked = seen
-		e.step(in, seen)
 	}
 }
 

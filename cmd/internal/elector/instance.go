@@ -17,14 +17,16 @@ import (
 type instance struct {
 	cfg     config.Instance
 	iface   *iface
-	machine *vrrp.Machine
+	machine *vrrp.Machine // stepped through its group only
+	group   *group
+	member  int // of the group
 	expect  wire.Expect
+	auth    authenticator
 	slot    int // of its clock in the memory file
 
 	finished bool
-	due      vrrp.Instant // the deadline of the timer that is being delivered; 0: none
 	held     []address.VIP
-	tracked  vrrp.TrackChanged // as last told
+	tracks
 	lateness
 	counts
 }
@@ -105,20 +107,8 @@ func expectation(c *config.Instance) (wire.Expect, error) {
 		}
 		x.AuthType, x.Password = wire.AuthPassword, password
 	}
-	return x, nil
-}
-
-// step delivers an event and carries out what comes of it, to the end: effects in order, then the outcome of each.
-func (e *elector) step(in *instance, ev vrrp.Event) {
-	var outcomes []vrrp.Event
-	for _, effect := range in.machine.Step(now(), ev) {
-		if outcome := e.do(in, effect); outcome != nil {
-			outcomes = append(outcomes, outcome)
-		}
-	}
-	for _, outcome := range outcomes {
-		e.step(in, outcome)
-	}
+	x.HMAC = c.Auth.Type == config.AuthHMAC
+	return x, new(authenticator).configure(c)
 }
 
 // do carries out one effect and returns its outcome, if it has one.
@@ -175,6 +165,7 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 		Interval: s.Interval, Addresses: s.Addresses,
 		AuthType: in.expect.AuthType, AuthData: in.expect.Password,
 	}
+	in.auth.signed = false
 	if in.cfg.Unicast == nil {
 		if err := e.sendTo(in, &a, s.Source, wire.Group4()); err != nil {
 			return err
@@ -182,8 +173,8 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 	} else if err := e.sendPeers(in, &a, s.Source); err != nil {
 		return err
 	}
-	if in.due != 0 { // an answer to a peer has no schedule to be late for
-		by := now().Sub(in.due)
+	if due := in.group.due; due != 0 { // an answer to a peer has no schedule to be late for
+		by := now().Sub(due)
 		in.max = max(in.max, by)
 		if by > lateAfter(s.Interval) {
 			in.late++
@@ -197,6 +188,7 @@ func (e *elector) sendTo(in *instance, a *wire.Advert, src, dst netip.Addr) (err
 	if e.out, err = wire.Append(e.out[:0], a, src, dst, wire.FormPseudo); err != nil {
 		return err
 	}
+	e.out = in.auth.sign(e.out, src, dst)
 	return in.iface.segment.Send(e.out, src, dst)
 }
 

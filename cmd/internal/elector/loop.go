@@ -3,6 +3,7 @@ package elector
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,11 @@ type elector struct {
 	ifaces    map[string]*iface
 	instances []*instance // in the order of the configuration
 	byName    map[string]*instance
+	schedule  schedule // their groups
+	due       []*group // in this turn of the loop
+	turn      uint64   // counts those in which something was due
+	unions    []union  // the groups that are to be
+	outcomes  []outcome
 
 	prepared  *link.Prepare // waits for its Commit
 	committed link.Prepare  // in force
@@ -47,6 +53,7 @@ type elector struct {
 
 	stops    int // stop signals seen
 	nextTick vrrp.Instant
+	moved    bool // an instance has changed its state
 	dirty    bool // a State is due
 	unsaved  bool // the region is behind
 
@@ -130,12 +137,7 @@ func (e *elector) finished() bool {
 
 // arm sets the one timer to the earliest deadline.
 func (e *elector) arm() {
-	at := e.nextTick
-	for _, in := range e.instances {
-		if d, ok := in.machine.Deadline(); ok && d < at {
-			at = d
-		}
-	}
+	at := min(e.nextTick, e.schedule.first())
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm
 	_ = unix.TimerfdSettime(e.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
 }
@@ -145,34 +147,33 @@ func (e *elector) onTimer() {
 	_, _ = unix.Read(e.timer, buf[:])
 }
 
-// fire delivers the timers that are due. Whoever slept hears first what was said meanwhile: all sockets are drained
-// before any silence is judged.
+// fire delivers the timers that are due. Whoever slept hears first what was said meanwhile: the sockets of a group are
+// drained before its silence is judged.
 func (e *elector) fire() {
-	t := now()
-	if !e.anyDue(t) {
+	e.due = e.schedule.due(e.due[:0], now())
+	if len(e.due) == 0 {
 		return
 	}
-	for _, i := range e.ifaces {
-		e.receive(i)
-	}
-	t = now()
-	for _, in := range e.instances {
-		if d, ok := in.machine.Deadline(); ok && d <= t {
-			in.due = d
-			e.step(in, vrrp.TimerFired{})
-			in.due = 0
+	e.turn++
+	for _, g := range e.due {
+		for _, in := range g.members {
+			if in.iface.turn != e.turn {
+				in.iface.turn = e.turn
+				e.receive(in.iface)
+			}
 		}
 	}
+	t := now()
+	for _, g := range e.due {
+		if g.at > t {
+			continue // what was said has moved it
+		}
+		g.due = g.at
+		e.stepAll(g, vrrp.TimerFired{})
+		g.due = 0
+	}
+	clear(e.due)
 	e.gc.nudge()
-}
-
-func (e *elector) anyDue(t vrrp.Instant) bool {
-	for _, in := range e.instances {
-		if d, ok := in.machine.Deadline(); ok && d <= t {
-			return true
-		}
-	}
-	return false
 }
 
 // tick does what is due once a second.
@@ -183,11 +184,18 @@ func (e *elector) tick(t vrrp.Instant) {
 	e.retryInterfaces()
 	e.audit()
 	e.verify()
+	e.expireTracks(t)
+	e.form()
 	e.dirty = true
 }
 
 // flush tells the outside what this turn of the loop changed.
 func (e *elector) flush() {
+	for e.moved {
+		e.moved = false
+		e.lookAtInstances()
+		e.form()
+	}
 	if e.unsaved {
 		e.save()
 	}
@@ -202,9 +210,9 @@ func (e *elector) onStop() {
 		return
 	}
 	e.stops += int(binary.NativeEndian.Uint64(buf[:])) // two at once are two
-	for _, in := range e.instances {
-		if !in.finished {
-			e.step(in, vrrp.Stopped{Wait: e.stops == 1})
+	for _, g := range slices.Clone(e.schedule) {       // a step reorders it
+		if !g.finished() {
+			e.stepAll(g, vrrp.Stopped{Wait: e.stops == 1})
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (e *elector) transition(in *instance, t *vrrp.Transition) {
 		fmt.Fprintf(&b, ": %s", detail)
 	}
 	e.tell(in, link.Happened{At: now(), Kind: "transition", Reason: string(t.Reason), Message: b.String(), Warn: t.To == vrrp.Fault || t.Reason == vrrp.ReasonStalled})
-	e.dirty, e.unsaved = true, true
+	e.moved, e.dirty, e.unsaved = true, true, true
 }
 
 func (e *elector) finding(in *instance, f *vrrp.Finding) {
@@ -112,11 +112,11 @@ func (in *instance) state() link.InstanceState {
 	s := link.InstanceState{
 		Name: in.cfg.Name, Interface: in.cfg.Interface, VRID: in.cfg.VRID,
 		State: st.State, Since: st.Since, Reason: st.Reason, Detail: in.detail(st.Reason, st.Detail),
-		Priority: int(st.Priority), HandOver: st.HandOver,
+		Group: in.group.name, Priority: int(st.Priority), Tracked: in.sum.detail, HandOver: st.HandOver,
 		Sent: st.Counters.Sent, Received: in.received, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
 		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
-		Findings: st.Findings,
+		Findings: in.auth.findings(st.Findings),
 	}
 	if st.Master.Address.IsValid() && st.State == vrrp.Backup {
 		s.Master = st.Master.Address.String()

@@ -105,12 +105,14 @@ type InstanceState struct {
 	Name          string            `json:"name"`
 	Interface     string            `json:"interface"`
 	VRID          vrrp.VRID         `json:"vrid"`
+	Group         string            `json:"group,omitempty"` // the sync group that it moves with, once that is formed
 	State         vrrp.State        `json:"state"`
 	Since         vrrp.Instant      `json:"since"`
 	Reason        vrrp.Reason       `json:"reason"`
 	Detail        string            `json:"detail,omitempty"`
 	Priority      int               `json:"priority"`
-	Master        string            `json:"master,omitempty"` // primary address of the current master, if known
+	Tracked       string            `json:"tracked,omitempty"` // the tracked things that change the priority now
+	Master        string            `json:"master,omitempty"`  // primary address of the current master, if known
 	HandOver      bool              `json:"hand_over,omitempty"`
 	Held          []string          `json:"held"`
 	Sent          uint64            `json:"sent"`
