@@ -1,15 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -52,22 +51,16 @@ type Key struct {
 	secret func() []byte // fmt cannot look into a function where it cannot call Format
 }
 
-// ParseKey reads a key: text of 32 to 64 bytes, or as many in hexadecimal behind
-// "hex:". No error holds any of it.
-func ParseKey(id uint8, text string) (Key, error) {
-	secret := []byte(text)
-	if digits, isHex := strings.CutPrefix(text, "hex:"); isHex {
-		var err error
-		if secret, err = hex.DecodeString(digits); err != nil {
-			return Key{}, fmt.Errorf("%w: what follows hex: is not hexadecimal", ErrBadKey)
-		}
-	}
+// NewKey makes a key of 32 to 64 bytes, or returns ErrBadKey, which holds none of
+// them.
+func NewKey(id uint8, secret []byte) (Key, error) {
 	switch {
 	case id == 0:
 		return Key{}, fmt.Errorf("%w: its id must be 1 to 255", ErrBadKey)
 	case len(secret) < MinKeyLen || len(secret) > MaxKeyLen:
 		return Key{}, fmt.Errorf("%w: it must have %d to %d bytes, not %d", ErrBadKey, MinKeyLen, MaxKeyLen, len(secret))
 	}
+	secret = bytes.Clone(secret)
 	return Key{id, func() []byte { return secret }}, nil
 }
 

@@ -41,6 +41,9 @@ func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
 	if drop == wire.Accepted {
 		drop = in.expect.Check(&e.advert, p.Meta())
 	}
+	if drop == wire.Accepted {
+		drop = e.authenticate(in, p)
+	}
 	if drop != wire.Accepted {
 		e.dropped(in, p.Src, drop)
 		return
