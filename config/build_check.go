@@ -13,6 +13,10 @@ import (
 const (
 	defaultCheckInterval = 2 * time.Second
 	defaultCheckTimeout  = time.Second // or the interval, if that is shorter
+
+	defaultFalls  = 3
+	defaultWithin = 5 * time.Minute
+	defaultHold   = time.Minute
 )
 
 // over returns c with what it leaves out filled in from base: everything, if both are of
@@ -23,7 +27,8 @@ func (c *rawCheck) over(base *rawCheck) *rawCheck {
 	}
 	merged, from := *c, *base
 	if c.Type.set() && c.Type.Value != base.Type.Value {
-		from = rawCheck{Interval: base.Interval, FastInterval: base.FastInterval, Timeout: base.Timeout, Rise: base.Rise, Fall: base.Fall}
+		from = rawCheck{Interval: base.Interval, FastInterval: base.FastInterval, Timeout: base.Timeout,
+			Jitter: base.Jitter, Rise: base.Rise, Fall: base.Fall, Grace: base.Grace, Damping: base.Damping}
 	}
 	inherit(&merged, &from)
 	return &merged
@@ -66,6 +71,8 @@ func (b *builder) check(raw *rawCheck) Check {
 		Mark:      uint32(raw.Mark.Value),
 		Rise:      b.number(raw.Rise, defaultRise, 1, 1000),
 		Fall:      b.number(raw.Fall, defaultFall, 1, 1000),
+		Grace:     b.duration(raw.Grace, 0, 0, time.Hour),
+		Damping:   b.damping(raw.Damping),
 	}
 	b.timing(raw, &c)
 	if c.Address.IsValid() && c.Source.IsValid() && c.Address.Is4() != c.Source.Is4() {
@@ -92,6 +99,14 @@ func (b *builder) check(raw *rawCheck) Check {
 		b.dns(raw, &c)
 	case healthcheck.TypeSMTP:
 		c.Helo, c.StartTLS = b.hostName(raw.Helo), raw.StartTLS.or(false)
+	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
+		c.StartTLS = raw.StartTLS.or(false)
+	case healthcheck.TypeLDAP:
+		b.ldap(raw, &c)
+	case healthcheck.TypeSIP:
+		b.sip(raw, &c)
+	case healthcheck.TypeRADIUS:
+		b.radius(raw, &c)
 	case healthcheck.TypeRedis, healthcheck.TypePostgreSQL:
 		b.login(raw, &c)
 	case healthcheck.TypeScript:
@@ -115,6 +130,14 @@ func (b *builder) timing(raw *rawCheck, c *Check) {
 	default:
 		b.error(raw.Timeout.Node, "timeout: %s is above the interval, %s: a probe must end before the next begins", short(c.Timeout), short(c.Interval))
 	}
+	c.Jitter = b.duration(raw.Jitter, 0, 0, 12*time.Hour)
+	switch {
+	case c.Jitter <= c.Interval/2:
+	case !raw.Jitter.Node.within(raw.Node):
+		c.Jitter = c.Interval / 2
+	default:
+		b.error(raw.Jitter.Node, "jitter: %s is above half of the interval, %s", short(c.Jitter), short(c.Interval))
+	}
 	switch {
 	case c.FastInterval <= c.Interval:
 	case !raw.FastInterval.Node.within(raw.Node):
@@ -122,6 +145,29 @@ func (b *builder) timing(raw *rawCheck, c *Check) {
 	default:
 		b.error(raw.FastInterval.Node, "fast_interval: %s is above the interval, %s", short(c.FastInterval), short(c.Interval))
 	}
+}
+
+// damping reads the table flap_damping.
+func (b *builder) damping(raw *rawDamping) *Damping {
+	if raw == nil {
+		return nil
+	}
+	return &Damping{
+		Falls:  b.number(raw.Falls, defaultFalls, 1, 100),
+		Within: b.duration(raw.Within, defaultWithin, time.Second, 24*time.Hour),
+		Hold:   b.duration(raw.Hold, defaultHold, time.Second, 24*time.Hour),
+	}
+}
+
+// needed reads how many of the checks of the table t must pass: of as many as there are.
+func (b *builder) needed(t *node, o opt[healthcheck.Need], checks []Check) healthcheck.Need {
+	if len(checks) == 0 || int(o.Value) > len(checks) {
+		if o.Node.within(t) && o.Value > healthcheck.Any {
+			b.error(o.Node, "checks_needed: %d of %d checks cannot pass", o.Value, len(checks))
+		}
+		return healthcheck.All
+	}
+	return o.Value
 }
 
 // host checks the address of a host, if it is set.
@@ -144,21 +190,30 @@ func (b *builder) hostName(o opt[string]) string {
 	return o.Value
 }
 
+// shared reads what is written in the one setting, or in the file that the other names.
+func (b *builder) shared(inline opt[Secret], file opt[string]) Secret {
+	switch {
+	case !file.set():
+	case inline.set():
+		b.error(file.Node, "%s: the %[2]s is in %[2]s already", file.Node.label(), inline.Node.label())
+	default:
+		return NewSecret(strings.TrimRight(string(b.readSecret(file)), "\r\n"))
+	}
+	return inline.Value
+}
+
 // login fills in who the check is to the server.
 func (b *builder) login(raw *rawCheck, c *Check) {
-	c.Username, c.Password = raw.Username.or(""), raw.Password.Value
-	switch {
-	case !raw.PasswordFile.set():
-	case raw.Password.set():
-		b.error(raw.PasswordFile.Node, "password_file: the password is in password already")
-	default:
-		c.Password = NewSecret(strings.TrimRight(string(b.readSecret(raw.PasswordFile)), "\r\n"))
-	}
+	c.Username, c.Password = raw.Username.or(""), b.shared(raw.Password, raw.PasswordFile)
 	if strings.ContainsFunc(c.Username, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		b.error(raw.Username.Node, "username: %.40q has characters that a name has not", c.Username)
 	}
-	if c.Type == healthcheck.TypeRedis && c.Username != "" && c.Password.IsZero() && !raw.PasswordFile.set() {
+	noPassword := c.Password.IsZero() && !raw.PasswordFile.set()
+	switch {
+	case (c.Type == healthcheck.TypeRedis || c.Type == healthcheck.TypeLDAP) && c.Username != "" && noPassword:
 		b.error(raw.Username.Node, "username: needs a password")
+	case (c.Type == healthcheck.TypeRADIUS || c.Type == healthcheck.TypeLDAP) && c.Username == "" && !noPassword:
+		b.need(raw.Node, nil, "username", "whose password it is")
 	}
 }
 

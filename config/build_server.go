@@ -30,6 +30,11 @@ func (b *builder) servers(raw *rawService, s *Service, sync bool) {
 			Backup:         item.Backup.or(false),
 			Checks:         b.checks(item.Node, item.Check, item.Checks),
 		}
+		if item.ChecksNeeded.set() && v.Checks == nil {
+			b.error(item.ChecksNeeded.Node, "checks_needed: is for the server's own checks, and it has none")
+		} else {
+			v.Need = b.needed(item.Node, item.ChecksNeeded, v.Checks)
+		}
 		switch {
 		case v.MinConnections > 0 && v.MaxConnections == 0:
 			b.error(item.MinConnections.Node, "min_connections: needs max_connections: it says when a full server gets connections again")

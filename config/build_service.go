@@ -66,8 +66,26 @@ func (b *builder) service(raw *rawService, sync bool) Service {
 	b.tunnel(raw, &s)
 	b.persistence(raw, &s)
 	s.Checks = b.checks(raw.Node, raw.Check, raw.Checks)
+	s.Need = b.needed(raw.Node, raw.ChecksNeeded, s.Checks)
+	s.Standby = raw.StandbyChecks.or(healthcheck.Same)
 	b.servers(raw, &s, sync)
 	return s
+}
+
+// restless reports services whose checks would rest on a standby while its own priority
+// hangs on them: what put it back once could never bring it forward again.
+func (b *builder) restless(services []rawService, instances []Instance) {
+	for i := range services {
+		s := &services[i]
+		if s.StandbyChecks.Value != healthcheck.Off {
+			continue
+		}
+		for _, in := range instances {
+			if slices.ContainsFunc(in.Tracks, func(t Track) bool { return t.Kind == TrackService && t.Target == s.Name.Value }) {
+				b.error(s.StandbyChecks.Node, "standby_checks: vrrp %q tracks this service, and must know it on a standby too: \"same\" or \"slower\"", in.Name)
+			}
+		}
+	}
 }
 
 // keys fills in the virtual services that the service expands to, and its family.

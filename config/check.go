@@ -20,8 +20,11 @@ type Check struct {
 	Interval     time.Duration `json:"interval"`                // from the start of a probe to the start of the next
 	FastInterval time.Duration `json:"fast_interval,omitempty"` // the same while results contradict the verdict; 0: Interval
 	Timeout      time.Duration `json:"timeout"`                 // of the whole probe; never above Interval
+	Jitter       time.Duration `json:"jitter,omitempty"`        // by up to which each start is moved; at most half of Interval
 	Rise         int           `json:"rise"`                    // successes in a row that make a server healthy
 	Fall         int           `json:"fall"`                    // failures in a row that make it unhealthy
+	Grace        time.Duration `json:"startup_grace,omitempty"` // failures do not count for so long after the check began
+	Damping      *Damping      `json:"flap_damping,omitempty"`  // nil: none
 
 	// TLS is nil where none is spoken; never for types https and tls.
 	TLS *TLS `json:"tls,omitempty"`
@@ -29,15 +32,16 @@ type Check struct {
 	// HTTP and HTTPS.
 	Method  string                    `json:"method,omitempty"`
 	Path    string                    `json:"path,omitempty"` // with its query
-	Host    string                    `json:"host,omitempty"` // Host header, also of gRPC; "": the address that is probed
+	Host    string                    `json:"host,omitempty"` // Host header, also of gRPC and SIP; "": the address that is probed
 	Headers []Header                  `json:"headers,omitempty"`
-	Status  []healthcheck.StatusRange `json:"status,omitempty"` // any of them
+	Status  []healthcheck.StatusRange `json:"status,omitempty"` // any of them; SIP has it, too
 	// Contains is a text, and Regex an expression of RE2, to be found in the body; one of
 	// them at most. "": none. Whichever, up to 256 KiB of the body are read.
 	Contains string `json:"contains,omitempty"`
 	Regex    string `json:"regex,omitempty"`
 
-	// Login of HTTP (basic authentication), Redis and PostgreSQL (name only).
+	// Login of HTTP (basic authentication), Redis, PostgreSQL (name only), LDAP (the name
+	// to bind as) and RADIUS.
 	Username string `json:"username,omitempty"`
 	Password Secret `json:"password,omitzero"`
 
@@ -51,19 +55,29 @@ type Check struct {
 	QueryType string `json:"query_type,omitempty"` // of the records: A, …
 	RCode     string `json:"rcode,omitempty"`      // of the answer: NOERROR, …
 	Answer    string `json:"answer,omitempty"`     // data of one of the records; "": any, or none
-	Protocol  string `json:"protocol,omitempty"`   // udp or tcp
+	Protocol  string `json:"protocol,omitempty"`   // udp or tcp; SIP has it, too
 
 	GRPCService string `json:"service,omitempty"` // gRPC: "": the server as a whole
 
-	// SMTP.
-	Helo     string `json:"helo,omitempty"` // our name
-	StartTLS bool   `json:"starttls,omitempty"`
+	Helo string `json:"helo,omitempty"` // SMTP: our name
+
+	StartTLS bool `json:"starttls,omitempty"` // SMTP, LDAP, IMAP, POP3 and FTP: begin in the clear
+
+	Base   string `json:"base,omitempty"`  // LDAP: name of the entry to read; "": the root DSE
+	Secret Secret `json:"secret,omitzero"` // RADIUS: shared with the server
 
 	// Script.
 	Command []string `json:"command,omitempty"` // an absolute path and arguments
 	User    string   `json:"user,omitempty"`    // whom it runs as
 
 	File string `json:"file,omitempty"` // file: its absolute path
+}
+
+// Damping keeps a server out that goes up and down all the time.
+type Damping struct {
+	Falls  int           `json:"falls"`  // so many
+	Within time.Duration `json:"within"` // in so long a time make a server a flapping one,
+	Hold   time.Duration `json:"hold"`   // which must be well for so long without a break
 }
 
 // Header is one field of an HTTP request. Its value may be a token.

@@ -35,9 +35,9 @@
 //
 // A check inherits from the check in its place: a server's from its service's, a service's
 // from defaults.service.check. If both are of one type, or the heir names none, that is
-// every key that the heir leaves out, else only interval, fast_interval, timeout, rise and
-// fall. To have
-// no check at all where one would be inherited, write checks = [].
+// every key that the heir leaves out, else only what every type has: interval,
+// fast_interval, timeout, jitter, rise, fall, startup_grace and flap_damping. To have no
+// check at all where one would be inherited, write checks = [].
 //
 // # Defaults
 //
@@ -137,6 +137,9 @@
 //	                      drain_timeout       "5m"; "0s": no limit
 //	                      initial             "down"; up
 //	                      check, checks       absent: servers count as healthy
+//	                      checks_needed       "all"; any, or how many of several checks must pass
+//	                      standby_checks      "same"; slower (a quarter as often), off: while another director is
+//	                                          master of the service
 //
 //	[[service.server]]    address             must be set; without a port, the service's
 //	                      weight              1
@@ -144,6 +147,7 @@
 //	                      min_connections     0: the kernel's choice
 //	                      backup              false
 //	                      check, checks       the service's
+//	                      checks_needed       "all", of the server's own checks
 //
 //	[service.check]       type                must be set: tcp, tls, http, https, grpc, dns, icmp, udp, smtp, redis,
 //	                                          mysql, postgresql, imap, pop3, ftp, script, file, agent
@@ -153,8 +157,14 @@
 //	                      interval            "2s"
 //	                      fast_interval       interval
 //	                      timeout             "1s", or interval if that is shorter
+//	                      jitter              "0s"; at most half of interval
 //	                      rise                2
 //	                      fall                3
+//	                      startup_grace       "0s"
+//	                      flap_damping        absent: none
+//	                      flap_damping.falls  3, so many falls
+//	                      flap_damping.within "5m", in so long a time: a server that flaps,
+//	                      flap_damping.hold   "1m", and must be well for so long without a break
 //	  http and https      method              "GET"; HEAD, OPTIONS, POST
 //	                      path                "/"
 //	                      host                the address that is asked; grpc has it, too

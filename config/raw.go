@@ -202,28 +202,30 @@ type rawGroup struct {
 
 type rawService struct {
 	Node           *node
-	Name           opt[string]          `toml:"name"`
-	Address        opt[string]          `toml:"address"`
-	Addresses      list[opt[string]]    `toml:"addresses"`
-	FWMark         opt[mark]            `toml:"fwmark mark"`
-	Family         opt[ipvs.Family]     `toml:"family inet"`
-	Protocol       opt[ipvs.Protocol]   `toml:"protocol proto"`
-	Scheduler      opt[ipvs.Scheduler]  `toml:"scheduler lb_algo lvs_sched"`
-	Flags          list[opt[ipvs.Flag]] `toml:"scheduler_flags flags"`
-	Forward        opt[ipvs.Forward]    `toml:"forward lb_kind lvs_method method"`
-	Tunnel         *rawTunnel           `toml:"tunnel"`
-	Persistence    *rawPersistence      `toml:"persistence persistence_timeout persistent"`
-	OnePacket      opt[bool]            `toml:"one_packet ops"`
-	Quorum         opt[int]             `toml:"quorum"`
-	Hysteresis     opt[int]             `toml:"hysteresis"`
-	PanicThreshold opt[float64]         `toml:"panic_threshold"`
-	OnFail         opt[ipvs.OnFail]     `toml:"on_fail inhibit_on_failure"`
-	SlowStart      opt[time.Duration]   `toml:"slow_start slowstart"`
-	DrainTimeout   opt[time.Duration]   `toml:"drain_timeout"`
-	Initial        opt[string]          `toml:"initial alpha"`
-	Check          *rawCheck            `toml:"check"`
-	Checks         list[rawCheck]       `toml:"checks"`
-	Servers        list[rawServer]      `toml:"server real_server servers backend"`
+	Name           opt[string]           `toml:"name"`
+	Address        opt[string]           `toml:"address"`
+	Addresses      list[opt[string]]     `toml:"addresses"`
+	FWMark         opt[mark]             `toml:"fwmark mark"`
+	Family         opt[ipvs.Family]      `toml:"family inet"`
+	Protocol       opt[ipvs.Protocol]    `toml:"protocol proto"`
+	Scheduler      opt[ipvs.Scheduler]   `toml:"scheduler lb_algo lvs_sched"`
+	Flags          list[opt[ipvs.Flag]]  `toml:"scheduler_flags flags"`
+	Forward        opt[ipvs.Forward]     `toml:"forward lb_kind lvs_method method"`
+	Tunnel         *rawTunnel            `toml:"tunnel"`
+	Persistence    *rawPersistence       `toml:"persistence persistence_timeout persistent"`
+	OnePacket      opt[bool]             `toml:"one_packet ops"`
+	Quorum         opt[int]              `toml:"quorum"`
+	Hysteresis     opt[int]              `toml:"hysteresis"`
+	PanicThreshold opt[float64]          `toml:"panic_threshold"`
+	OnFail         opt[ipvs.OnFail]      `toml:"on_fail inhibit_on_failure"`
+	SlowStart      opt[time.Duration]    `toml:"slow_start slowstart"`
+	DrainTimeout   opt[time.Duration]    `toml:"drain_timeout"`
+	Initial        opt[string]           `toml:"initial alpha"`
+	Check          *rawCheck             `toml:"check"`
+	Checks         list[rawCheck]        `toml:"checks"`
+	ChecksNeeded   opt[healthcheck.Need] `toml:"checks_needed need require min_checks"`
+	StandbyChecks  opt[healthcheck.Pace] `toml:"standby_checks"`
+	Servers        list[rawServer]       `toml:"server real_server servers backend"`
 }
 
 type rawTunnel struct {
@@ -241,13 +243,14 @@ type rawPersistence struct {
 
 type rawServer struct {
 	Node           *node
-	Address        opt[string]      `toml:"address ip"`
-	Weight         opt[ipvs.Weight] `toml:"weight"`
-	MaxConnections opt[int]         `toml:"max_connections uthreshold upper_threshold maxconn"`
-	MinConnections opt[int]         `toml:"min_connections lthreshold lower_threshold"`
-	Backup         opt[bool]        `toml:"backup sorry_server"`
-	Check          *rawCheck        `toml:"check"`
-	Checks         list[rawCheck]   `toml:"checks"`
+	Address        opt[string]           `toml:"address ip"`
+	Weight         opt[ipvs.Weight]      `toml:"weight"`
+	MaxConnections opt[int]              `toml:"max_connections uthreshold upper_threshold maxconn"`
+	MinConnections opt[int]              `toml:"min_connections lthreshold lower_threshold"`
+	Backup         opt[bool]             `toml:"backup sorry_server"`
+	Check          *rawCheck             `toml:"check"`
+	Checks         list[rawCheck]        `toml:"checks"`
+	ChecksNeeded   opt[healthcheck.Need] `toml:"checks_needed need require min_checks"`
 }
 
 type rawCheck struct {
@@ -261,8 +264,11 @@ type rawCheck struct {
 	Interval     opt[time.Duration]                 `toml:"interval delay_loop inter"`
 	FastInterval opt[time.Duration]                 `toml:"fast_interval fastinter"`
 	Timeout      opt[time.Duration]                 `toml:"timeout connect_timeout"`
+	Jitter       opt[time.Duration]                 `toml:"jitter spread_checks"`
 	Rise         opt[int]                           `toml:"rise"`
 	Fall         opt[int]                           `toml:"fall retry retries"`
+	Grace        opt[time.Duration]                 `toml:"startup_grace warmup start_period initial_delay"`
+	Damping      *rawDamping                        `toml:"flap_damping damping dampening"`
 	TLS          *rawTLS                            `toml:"tls tls_config ssl"`
 	Method       opt[string]                        `toml:"method"`
 	Path         opt[string]                        `toml:"path url uri"`
@@ -283,11 +289,21 @@ type rawCheck struct {
 	Answer       opt[string]                        `toml:"answer validate_answer_rrs"`
 	Protocol     opt[string]                        `toml:"protocol transport_protocol"`
 	GRPCService  opt[string]                        `toml:"service grpc_service"`
+	Base         opt[string]                        `toml:"base base_dn search_base"`
+	Secret       opt[Secret]                        `toml:"secret shared_secret"`
+	SecretFile   opt[string]                        `toml:"secret_file"`
 	Helo         opt[string]                        `toml:"helo helo_name ehlo hello"`
 	StartTLS     opt[bool]                          `toml:"starttls start_tls"`
 	Command      list[opt[string]]                  `toml:"command misc_path script exec"`
 	User         opt[string]                        `toml:"user"`
 	File         opt[string]                        `toml:"file track_file"`
+}
+
+type rawDamping struct {
+	Node   *node
+	Falls  opt[int]           `toml:"falls changes"`
+	Within opt[time.Duration] `toml:"within window"`
+	Hold   opt[time.Duration] `toml:"hold"`
 }
 
 type rawTLS struct {

@@ -39,9 +39,13 @@ type Service struct {
 	// Initial, Up or Down, is held of a server before its first results, where no saved
 	// state and no entry in the kernel's table says better.
 	Initial healthcheck.Verdict `json:"initial"`
-	// Checks must all pass. None: every server counts as healthy.
-	Checks  []Check  `json:"checks,omitempty"`
-	Servers []Server `json:"servers"`
+	// Checks say whether a server is healthy: Need of them must pass. None: every server
+	// counts as healthy.
+	Checks []Check          `json:"checks,omitempty"`
+	Need   healthcheck.Need `json:"checks_needed,omitzero"`
+	// Standby is how the checks run while this director is not master of the service.
+	Standby healthcheck.Pace `json:"standby_checks,omitzero"`
+	Servers []Server         `json:"servers"`
 }
 
 // Persistence sends a client to the same server again.
@@ -61,14 +65,24 @@ type Server struct {
 	Backup         bool           `json:"backup,omitempty"`          // used when the quorum is lost; checked like the others
 	// Checks replace the service's; nil: the service's apply.
 	Checks []Check `json:"checks,omitzero"`
+	// Need is how many of its own checks must pass.
+	Need healthcheck.Need `json:"checks_needed,omitzero"`
 }
 
-// ChecksOf returns the checks that server, a member of the service, must pass.
+// ChecksOf returns the checks of a server, a member of the service.
 func (s *Service) ChecksOf(server *Server) []Check {
 	if server.Checks != nil {
 		return server.Checks
 	}
 	return s.Checks
+}
+
+// NeedOf returns how many of its checks a server must pass.
+func (s *Service) NeedOf(server *Server) healthcheck.Need {
+	if server.Checks != nil {
+		return server.Need
+	}
+	return s.Need
 }
 
 // Destination returns where the kernel sends traffic for key, one of the service's, when it

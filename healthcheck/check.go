@@ -19,6 +19,7 @@ type Spec struct {
 	Interval     time.Duration // between starts
 	FastInterval time.Duration // between starts while results contradict the verdict; 0: Interval
 	Timeout      time.Duration // from start to verdict, all phases together
+	Jitter       time.Duration // by up to which each start is moved, at most Interval/2
 	Policy
 }
 
@@ -26,6 +27,8 @@ type Spec struct {
 type Check struct {
 	// ID is the stable identity: state follows it over updates and restarts.
 	ID string
+	// Group names the checks that share a pace (see [Checker.SetPaces]): a service.
+	Group string
 	// Target is what is asked, as the operator knows it ("10.9.0.3:80").
 	Target string
 	// Spec is the timing, and the rise and fall.
@@ -55,6 +58,8 @@ func (c *Check) validate() error {
 		return fmt.Errorf("check %s: interval %v is not positive", c.ID, s.Interval)
 	case s.FastInterval < 0:
 		return fmt.Errorf("check %s: fast interval %v is negative", c.ID, s.FastInterval)
+	case s.Jitter < 0 || s.Jitter > s.Interval/2:
+		return fmt.Errorf("check %s: jitter %v is not from 0 to half of the interval, %v", c.ID, s.Jitter, s.Interval)
 	case s.Timeout <= 0:
 		return fmt.Errorf("check %s: timeout %v is not positive", c.ID, s.Timeout)
 	case s.Rise < 1 || s.Fall < 1:

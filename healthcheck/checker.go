@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,8 @@ type Options struct {
 	OnResult func(id string, r Result)
 }
 
-// A Change is a verdict that became another one.
+// A Change is a verdict that became another one or, where From and To are one, another
+// weight that the server said of itself: that of Cause.
 type Change struct {
 	ID       string
 	From, To Verdict
@@ -47,8 +49,9 @@ type Stats struct {
 	Lingering int           // probes that ran past their deadline and have not returned
 	Started   uint64        // probes started
 	Skipped   uint64        // starts skipped because the director stalled
-	Late      uint64        // timeouts that did not count because the director was late
+	Late      uint64        // failures that did not count because the director was late
 	Lateness  time.Duration // the worst lateness of the scheduler
+	Lag       time.Duration // its lateness of late; timeouts are that much longer, from 20 ms on
 }
 
 // A Checker owns all checks of a director: see the package comment. Its methods
@@ -57,6 +60,7 @@ type Checker struct {
 	options Options
 
 	updates  chan update
+	paces    chan map[string]Pace // the newest, if the loop has not taken it yet
 	outcomes chan outcome
 	changes  chan []Change
 	stopped  chan struct{}
@@ -71,7 +75,7 @@ type Checker struct {
 type counters struct {
 	checks, probes, running, lingering atomic.Int64
 	started, skipped, late             atomic.Uint64
-	lateness                           atomic.Int64
+	lateness, lag                      atomic.Int64
 }
 
 // An index is the immutable list of checks for observers. The states behind it
@@ -101,6 +105,7 @@ func NewChecker(o Options) *Checker {
 	c := &Checker{
 		options:  o,
 		updates:  make(chan update),
+		paces:    make(chan map[string]Pace, 1),
 		outcomes: make(chan outcome, 64),
 		changes:  make(chan []Change),
 		stopped:  make(chan struct{}),
@@ -146,6 +151,19 @@ func (c *Checker) Update(ctx context.Context, set []Check) error {
 	}
 	<-u.done // the loop has it and blocks on nothing
 	return nil
+}
+
+// SetPaces says how often the checks of each group run from now on; a group that is
+// not named runs as always. It does not wait. Checks that were slower or off and run
+// as always again start anew within half a second, and one whose results contradict
+// its verdict is asked in quick succession until it is sure: the verdicts that a
+// standby has kept stand until then. SetPaces is called from one goroutine.
+func (c *Checker) SetPaces(paces map[string]Pace) {
+	select {
+	case <-c.paces: // never taken, and now old
+	default:
+	}
+	c.paces <- maps.Clone(paces)
 }
 
 // Changes returns the channel of changes, in order, in batches: all that
@@ -211,6 +229,7 @@ func (c *Checker) Stats() Stats {
 		Skipped:   s.skipped.Load(),
 		Late:      s.late.Load(),
 		Lateness:  time.Duration(s.lateness.Load()),
+		Lag:       time.Duration(s.lag.Load()),
 	}
 }
 

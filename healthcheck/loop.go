@@ -20,6 +20,10 @@ const (
 	// probes a second a good part of their cost is to wake for each.
 	startTick = 20 * time.Millisecond
 
+	// lagMemory is how long a lateness of ours makes deadlines wider: who was late
+	// once will be late again, and a probe needs our time, too.
+	lagMemory = 5 * time.Second
+
 	// stopGrace is how long Run waits for canceled probes to return.
 	stopGrace = 2 * time.Second
 )
@@ -33,12 +37,15 @@ type loop struct {
 
 	members map[string]*member
 	jobs    map[jobKey]*job
-	starts  queue // jobs that wait for their start, by its time
-	judging queue // jobs that run, by the time at which they are given up
+	paces   map[string]Pace // by group
+	starts  queue           // jobs that wait for their start, by its time
+	judging queue           // jobs that run, by the time at which they are given up
 
 	planned   time.Time     // when the timer is to wake the loop; zero: never
 	beat      time.Time     // when it is to wake at the latest while probes run
 	tolerance time.Duration // lateness that casts doubt on the strictest timeout
+	lag       time.Duration // the worst lateness of late
+	lagged    time.Time     // when it was
 	running   int
 	lingering int
 	pending   []Change
@@ -81,6 +88,8 @@ func (l *loop) run(ctx context.Context) error {
 		case u := <-l.c.updates:
 			l.apply(u.set, time.Now())
 			close(u.done)
+		case l.paces = <-l.c.paces:
+			l.hasten(time.Now())
 		case changes <- l.pending:
 			l.pending = nil
 		case answer = <-l.c.outcomes:
@@ -149,12 +158,37 @@ func (l *loop) noteLateness(now time.Time) time.Duration {
 	if late > time.Duration(l.c.stats.lateness.Load()) {
 		l.c.stats.lateness.Store(int64(late))
 	}
+	if left := l.lagLeft(now); late >= left {
+		l.lag, l.lagged = late, now
+		l.c.stats.lag.Store(int64(late))
+	} else {
+		l.c.stats.lag.Store(int64(left))
+	}
 	if late > l.tolerance {
 		for _, j := range l.judging {
 			j.flight.late = max(j.flight.late, late)
 		}
 	}
 	return late
+}
+
+// lagLeft is what is still to be expected of our worst lateness of late.
+func (l *loop) lagLeft(now time.Time) time.Duration {
+	left := lagMemory - now.Sub(l.lagged)
+	if left <= 0 {
+		return 0
+	}
+	return time.Duration(float64(l.lag) * float64(left) / float64(lagMemory))
+}
+
+// patience is the time that a probe gets: what its check says and, if we have been
+// late ourselves, as much again at most.
+func (l *loop) patience(timeout time.Duration, now time.Time) time.Duration {
+	lag := l.lagLeft(now)
+	if lag < startTick {
+		return timeout
+	}
+	return timeout + min(lag, timeout)
 }
 
 // next returns when the loop must wake; zero if only an event can make it.
@@ -180,7 +214,7 @@ func (l *loop) next(now time.Time) time.Time {
 
 // launch starts a probe.
 func (l *loop) launch(j *job, now time.Time, late time.Duration) {
-	f := &flight{job: j, start: now, deadline: now.Add(j.key.timeout), late: late}
+	f := &flight{job: j, start: now, deadline: now.Add(l.patience(j.key.timeout, now)), late: late}
 	ctx, cancel := context.WithDeadline(l.ctx, f.deadline)
 	f.cancel = cancel
 	j.flight, j.started, j.skipped = f, now, false
@@ -201,7 +235,7 @@ func (c *Checker) fly(ctx context.Context, f *flight) {
 	// A goroutine that was run late, or that was told of its deadline late, is a
 	// sign of a stall that the loop may not have felt.
 	lag := max(begin.Sub(f.start), r.At.Sub(f.deadline))
-	r.Late = r.Failure == FailureTimeout && lag > f.job.key.timeout/2
+	r.Late = r.excusable() && lag > f.job.key.timeout/2
 	select {
 	case c.outcomes <- outcome{f, r}:
 	case <-c.stopped:
@@ -222,7 +256,7 @@ func (l *loop) land(o outcome, now time.Time) {
 	l.count(-1, 0)
 	j.flight = nil
 	l.judging.remove(j)
-	if o.result.Failure == FailureTimeout {
+	if o.result.excusable() {
 		o.result.Late = o.result.Late || f.isLate()
 	}
 	l.conclude(j, now, o.result)
@@ -245,7 +279,7 @@ func timeout(f *flight, at time.Time) Result {
 	return r
 }
 
-// isLate reports whether the director was late enough to have caused a timeout.
+// isLate reports whether the director was late enough to have caused the failure.
 func (f *flight) isLate() bool { return f.late > f.job.key.timeout/2 }
 
 // conclude tells the members of a job a result and schedules its next start.
@@ -259,7 +293,7 @@ func (l *loop) conclude(j *job, now time.Time, r Result) {
 		state := m.state.Load()
 		settled = settled && (state.Settled() || !r.Counts()) // no hurry to fail for lack of descriptors again
 	}
-	l.startAt(j, j.schedule.Next(j.started, now, settled))
+	l.plan(j, now, settled)
 	l.checkReady()
 }
 
@@ -274,7 +308,7 @@ func (l *loop) observe(m *member, r Result) {
 	if changed {
 		l.pending = append(l.pending, Change{
 			ID: m.check.ID, From: before.Verdict, To: after.Verdict,
-			Reason: after.Reason, Cause: after.Cause, At: after.Since,
+			Reason: after.Reason, Cause: r, At: r.At,
 		})
 	}
 	if l.c.options.OnResult != nil {

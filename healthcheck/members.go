@@ -24,8 +24,10 @@ type job struct {
 	flight   *flight   // the probe that runs, or lingers
 	started  time.Time // the last start
 	skipped  bool      // the last start was skipped
+	pace     Pace      // by which the next start was chosen
+	hurried  bool      // it runs as always again, and is not sure of its verdict yet
 
-	queue *queue // starts or judging; nil once retired
+	queue *queue // starts or judging; nil while it rests, and once retired
 	at    time.Time
 	place int
 }
@@ -34,6 +36,7 @@ type job struct {
 type jobKey struct {
 	probe, id               string // id: for those without a probe key
 	interval, fast, timeout time.Duration
+	jitter                  time.Duration
 }
 
 // publish shows the state of the tracker to observers.
@@ -103,7 +106,7 @@ func newMember(check Check, now time.Time) *member {
 }
 
 func keyOf(c *Check) jobKey {
-	k := jobKey{probe: c.ProbeKey, interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout}
+	k := jobKey{probe: c.ProbeKey, interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout, jitter: c.Spec.Jitter}
 	if k.probe == "" {
 		k.id = c.ID
 	}
@@ -119,8 +122,12 @@ func (l *loop) join(m *member, key jobKey, now time.Time) {
 			Phase:    Phase(key.probe+key.id, key.interval),
 			Interval: key.interval,
 			Fast:     key.fast,
+			Jitter:   key.jitter,
 		}}
 		l.jobs[key] = j
+		l.startAt(j, j.schedule.First(now))
+	}
+	if j.queue == nil { // it rests, which a new member cannot afford
 		l.startAt(j, j.schedule.First(now))
 	}
 	j.members = append(j.members, m)
@@ -141,7 +148,9 @@ func (l *loop) leave(m *member) {
 		return
 	}
 	delete(l.jobs, j.key)
-	j.queue.remove(j)
+	if j.queue != nil {
+		j.queue.remove(j)
+	}
 	if f := j.flight; f != nil {
 		f.cancel()
 		if !f.given {

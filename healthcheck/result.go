@@ -46,7 +46,8 @@ type Result struct {
 	Detail  string        `json:"detail,omitempty"`  // one printable line: "http 503 in 12ms, want 200-299"
 	At      time.Time     `json:"at"`                // when the probe ended
 	Latency time.Duration `json:"latency"`           // from its start to its end
-	Late    bool          `json:"late,omitempty"`    // the director was late itself: a timeout proves nothing
+	Late    bool          `json:"late,omitempty"`    // the director was late itself: silence, or a broken connection, proves nothing
+	Weight  Weight        `json:"weight,omitzero"`   // what a server that is well is to weigh
 }
 
 // Passed is the result of a probe that found the server well.
@@ -60,16 +61,20 @@ func Failed(f Failure, detail string) Result { return Result{Failure: f, Detail:
 func (r Result) OK() bool { return r.Failure == "" }
 
 // Counts reports whether the result says something about the server: local and
-// canceled probes do not, nor does a timeout while the director was late.
+// canceled probes do not, nor does one that our own lateness may have caused: a
+// timeout, or the patience of the server at its end.
 func (r Result) Counts() bool {
 	switch r.Failure {
 	case FailureLocal, FailureCanceled:
 		return false
-	case FailureTimeout:
+	case FailureTimeout, FailureReset:
 		return !r.Late
 	}
 	return true
 }
+
+// excusable reports whether a stall of ours may be the cause.
+func (r Result) excusable() bool { return r.Failure == FailureTimeout || r.Failure == FailureReset }
 
 // String returns the result in one line: "ok: connected in 1ms", "refused: …".
 func (r Result) String() string {

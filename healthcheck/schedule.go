@@ -3,13 +3,16 @@ package healthcheck
 import "time"
 
 // A Schedule says when the probes of one check start. The starts lie on a grid,
-// Epoch + Phase + n × Interval: they do not drift, however late a start or long
-// a probe was. (The Checker gathers the starts of 20 ms.)
+// Epoch + Phase + n × Interval + a part of Jitter: they do not drift, however late a
+// start or long a probe was. (The Checker gathers the starts of 20 ms.)
 type Schedule struct {
 	Epoch    time.Time     // the same for all checks
 	Phase    time.Duration // 0 <= Phase < Interval; spreads the checks, see [Phase]
 	Interval time.Duration
 	Fast     time.Duration // between starts while unsettled; 0: Interval
+	// Jitter moves each start by up to so much, at most half of Interval: a check is
+	// not to keep step with whatever else on the server comes round in its rhythm.
+	Jitter time.Duration
 }
 
 // firstSpread bounds how long a new check waits for its first start: nobody
@@ -23,11 +26,15 @@ func Phase(id string, interval time.Duration) time.Duration {
 	for i := range len(id) {
 		h = (h ^ uint64(id[i])) * 1099511628211
 	}
-	// … with the finalizer of splitmix64, as FNV leaves similar names close by.
+	return part(h, interval) // … which leaves similar names close by
+}
+
+// part is the share of d that a hash stands for, after the finalizer of splitmix64.
+func part(h uint64, d time.Duration) time.Duration {
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 	h = (h ^ h>>27) * 0x94d049bb133111eb
 	h ^= h >> 31
-	return time.Duration(float64(h>>11) / (1 << 53) * float64(interval))
+	return time.Duration(float64(h>>11) / (1 << 53) * float64(d))
 }
 
 // First returns the first start of a check that is new at now: within the
@@ -64,10 +71,24 @@ func (s Schedule) Skip(now time.Time) time.Time { return s.gridAfter(now) }
 func (s Schedule) gridAfter(t time.Time) time.Time {
 	since := t.Sub(s.Epoch) - s.Phase
 	n := since / s.Interval
-	if since >= 0 {
-		n++ // division rounds towards zero
+	if since < 0 {
+		n-- // division rounds towards zero
 	}
-	return s.Epoch.Add(s.Phase + n*s.Interval)
+	// Point n is before t but for its jitter, or at t; of n + 1 neither is so.
+	if p := s.point(n); p.After(t) {
+		return p
+	}
+	return s.point(n + 1)
+}
+
+// point is point n of the grid. Its jitter follows from its number: asked again, it
+// is at the same place.
+func (s Schedule) point(n time.Duration) time.Time {
+	at := s.Epoch.Add(s.Phase + n*s.Interval)
+	if s.Jitter > 0 {
+		at = at.Add(part(uint64(s.Phase)^uint64(n)*0x9e3779b97f4a7c15, s.Jitter))
+	}
+	return at
 }
 
 func later(t, u time.Time) time.Time {

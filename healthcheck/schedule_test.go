@@ -29,7 +29,7 @@ func TestScheduleNext(t *testing.T) {
 		{"settled: no hurry", fast, 300 * ms, 301 * ms, true, 1300 * ms},
 		{"unsettled", fast, 300 * ms, 301 * ms, false, 500 * ms},
 		{"unsettled, after a long probe", fast, 300 * ms, 900 * ms, false, 900 * ms},
-		{"unsettled, the grid comes first", Schedule{noon, 300 * ms, 1000 * ms, 5 * time.Second}, 300 * ms, 301 * ms, false, 1300 * ms},
+		{"unsettled, the grid comes first", Schedule{noon, 300 * ms, 1000 * ms, 5 * time.Second, 0}, 300 * ms, 301 * ms, false, 1300 * ms},
 		{"unsettled without fast", grid, 300 * ms, 301 * ms, false, 1300 * ms},
 		{"before the epoch", grid, -5000 * ms, -4900 * ms, true, -3700 * ms},
 	} {
@@ -71,6 +71,36 @@ func TestScheduleInvariants(t *testing.T) {
 				t.Fatalf("next %v is off the grid", next.Sub(noon))
 			}
 			start = next
+		}
+	})
+}
+
+// TestJitter: each start is moved by its own part, the same whenever it is asked for;
+// the rate is that of the interval, and no two starts come closer than they may.
+func TestJitter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		interval := time.Duration(rapid.Int64Range(int64(10*time.Millisecond), int64(time.Hour)).Draw(t, "interval"))
+		s := Schedule{Epoch: noon, Interval: interval, Jitter: time.Duration(rapid.Int64Range(1000, int64(interval/2)).Draw(t, "jitter"))}
+		s.Phase = Phase(rapid.String().Draw(t, "id"), interval)
+		const starts = 50
+		at, moved := s.gridAfter(noon.Add(-time.Duration(rapid.Int64Range(0, int64(5*interval)).Draw(t, "before")))), make(map[time.Duration]bool)
+		first := at
+		for range starts {
+			if again := s.gridAfter(at.Add(-1)); !again.Equal(at) {
+				t.Fatalf("the start at %v is at %v when asked again", at.Sub(noon), again.Sub(noon))
+			}
+			next := s.Next(at, at, true)
+			if gap := next.Sub(at); gap < interval-s.Jitter || gap > interval+s.Jitter {
+				t.Fatalf("starts are %v apart: interval %v, jitter %v", gap, interval, s.Jitter)
+			}
+			moved[next.Sub(noon.Add(s.Phase))%interval] = true
+			at = next
+		}
+		if off := at.Sub(first) - starts*interval; off > s.Jitter || off < -s.Jitter {
+			t.Fatalf("after %d starts the schedule is off by %v", starts, off)
+		}
+		if len(moved) < starts/2 {
+			t.Fatalf("%d different places among %d starts", len(moved), starts)
 		}
 	})
 }

@@ -39,18 +39,6 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 	return unknown("verdict", string(text), verdictNames[:])
 }
 
-// And combines the verdicts of two checks that must both pass: down if either
-// is down, else unknown if either is unknown, else up.
-func (v Verdict) And(w Verdict) Verdict {
-	switch {
-	case v == Down || w == Down:
-		return Down
-	case v == Unknown || w == Unknown:
-		return Unknown
-	}
-	return Up
-}
-
 // A Reason says, in one word, why a verdict is what it is.
 type Reason string
 
@@ -68,6 +56,11 @@ type Policy struct {
 	Rise    int     // successes in a row until up; at least 1
 	Fall    int     // failures in a row until down; at least 1
 	Initial Verdict // Up: up until it fails; else unknown until the first result, and not in use
+
+	// Grace is how long after the tracker was made failures do not count: the time
+	// in which a host that boots, or a server that starts, is not yet itself.
+	Grace   time.Duration
+	Damping Damping
 }
 
 // recent is the number of results that a tracker remembers.
@@ -79,11 +72,15 @@ type State struct {
 	Since     time.Time // when the verdict was reached
 	Reason    Reason    // why
 	Cause     Result    // the result that decided it; zero if none did
+	Before    Result    // the last result of the former verdict's kind: how it was until then; zero if none
 	Last      Result    // the last result, whether it counted or not; zero if none
 	Successes int       // successes in a row, of those that count
 	Failures  int       // failures in a row, of those that count
 	Results   uint64    // results seen
 	Ignored   uint64    // of these, those that did not count
+	Weight    Weight    // what the last success said of it
+	Flapping  bool      // it fell too often: down until it has been well for Damping.Hold
+	Well      time.Time // when the first success of the row was; zero if there is none
 
 	ring [recent]Result
 }
@@ -98,20 +95,21 @@ func (s *State) Recent() []Result {
 	return out
 }
 
-// Settled reports whether the verdict agrees with the last result that counted.
+// Settled reports whether the verdict agrees with the last result that counted, or
+// waits for nothing but time.
 func (s *State) Settled() bool {
 	switch s.Verdict {
 	case Up:
 		return s.Failures == 0
 	case Down:
-		return s.Successes == 0
+		return s.Successes == 0 || s.Flapping
 	}
 	return false
 }
 
 // Saved returns what is to survive a restart.
 func (s *State) Saved() Saved {
-	return Saved{Verdict: s.Verdict, Since: s.Since, Cause: s.Cause}
+	return Saved{Verdict: s.Verdict, Since: s.Since, Cause: s.Cause, Before: s.Before}
 }
 
 // Saved is what survives a restart of the process; it is JSON-able. Results in a
@@ -120,18 +118,22 @@ type Saved struct {
 	Verdict Verdict   `json:"verdict"`
 	Since   time.Time `json:"since"`
 	Cause   Result    `json:"cause,omitzero"`
+	Before  Result    `json:"before,omitzero"`
 }
 
 // A Tracker turns the results of one check into a verdict. It is not safe for
 // concurrent use, has no clock and starts nothing: time comes with the results.
 type Tracker struct {
-	policy Policy
-	state  State
+	policy       Policy
+	begun        time.Time
+	state        State
+	well, unwell Result      // the last of each kind that counted
+	falls        []time.Time // of the last, as many as damping counts
 }
 
 // NewTracker returns a tracker that knows nothing but the policy.
 func NewTracker(p Policy, now time.Time) *Tracker {
-	t := &Tracker{policy: p, state: State{Since: now, Reason: ReasonInitial}}
+	t := &Tracker{policy: p, begun: now, state: State{Since: now, Reason: ReasonInitial}}
 	if p.Initial == Up {
 		t.state.Verdict = Up
 	}
@@ -149,6 +151,7 @@ func (t *Tracker) Adopt(now time.Time) {
 func (t *Tracker) Restore(s Saved) {
 	if s.Verdict == Up || s.Verdict == Down {
 		t.become(s.Verdict, ReasonRestored, s.Cause, s.Since)
+		t.state.Before = s.Before
 	}
 }
 
@@ -158,41 +161,56 @@ func (t *Tracker) SetPolicy(p Policy) { t.policy = p }
 
 // BreakRow forgets the results in a row, not the verdict: another probe is asked
 // from now on, and the answers to the former one do not add up with its answers.
-func (t *Tracker) BreakRow() { t.state.Successes, t.state.Failures = 0, 0 }
+func (t *Tracker) BreakRow() {
+	t.state.Successes, t.state.Failures, t.state.Well = 0, 0, time.Time{}
+}
 
 // State returns a copy of what is known.
 func (t *Tracker) State() State { return t.state }
 
-// Observe takes in a result and reports whether the verdict changed. A result
-// that does not count (see [Result.Counts]) neither adds to a row nor breaks it.
+// Observe takes in a result and reports whether the verdict changed, or the weight
+// of a server that is up. A result
+// that does not count (see [Result.Counts]), or a failure within the grace, neither
+// adds to a row nor breaks it.
 func (t *Tracker) Observe(r Result) (changed bool) {
 	s := &t.state
 	s.ring[s.Results%recent] = r
 	s.Results++
 	s.Last = r
-	if !r.Counts() {
+	if !r.Counts() || !r.OK() && r.At.Before(t.begun.Add(t.policy.Grace)) {
 		s.Ignored++
 		return false
 	}
 	if r.OK() {
-		s.Successes, s.Failures = s.Successes+1, 0
+		if s.Successes == 0 {
+			s.Well = r.At
+		}
+		s.Successes, s.Failures, t.well = s.Successes+1, 0, r
+		changed = s.Verdict == Up && s.Weight != r.Weight
+		s.Weight = r.Weight
 	} else {
-		s.Successes, s.Failures = 0, s.Failures+1
+		s.Successes, s.Failures, s.Well, t.unwell = 0, s.Failures+1, time.Time{}, r
 	}
 	switch {
-	case s.Verdict != Up && s.Successes >= t.policy.Rise:
+	case s.Verdict != Up && s.Successes >= t.policy.Rise && !t.held(r.At):
 		t.become(Up, ReasonPassed, r, r.At)
 	case s.Verdict == Up && s.Failures >= t.policy.Fall:
 		t.become(Down, ReasonFailed, r, r.At)
+		t.fell(r.At)
 	case s.Verdict == Unknown && s.Failures > 0:
 		// The server is not in use: nothing is lost by believing its first failure.
 		t.become(Down, ReasonFailed, r, r.At)
 	default:
-		return false
+		return changed
 	}
 	return true
 }
 
 func (t *Tracker) become(v Verdict, reason Reason, cause Result, at time.Time) {
-	t.state.Verdict, t.state.Reason, t.state.Cause, t.state.Since = v, reason, cause, at
+	s := &t.state
+	s.Verdict, s.Reason, s.Cause, s.Since, s.Flapping = v, reason, cause, at, false
+	s.Before = t.well
+	if v == Up {
+		s.Before = t.unwell
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -176,7 +177,7 @@ func TestSavedSurvivesJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"verdict":"down","since":"2026-01-01T12:00:02Z","cause":{"failure":"refused","detail":"nobody there","at":"2026-01-01T12:00:02Z","latency":0}}`
+	want := `{"verdict":"down","since":"2026-01-01T12:00:02Z","cause":{"failure":"refused","detail":"nobody there","at":"2026-01-01T12:00:02Z","latency":0},"before":{"detail":"fine","at":"2026-01-01T12:00:01Z","latency":0}}`
 	if string(text) != want {
 		t.Errorf("saved %s\nwant  %s", text, want)
 	}
@@ -187,7 +188,7 @@ func TestSavedSurvivesJSON(t *testing.T) {
 	again := NewTracker(Policy{Rise: 1, Fall: 1}, noon.Add(time.Hour))
 	again.Restore(saved)
 	got := again.State()
-	if diff := cmp.Diff(state.Saved(), got.Saved()); diff != "" || got.Reason != ReasonRestored {
+	if diff := cmp.Diff(state.Saved(), got.Saved(), cmpopts.EquateComparable(Weight{})); diff != "" || got.Reason != ReasonRestored {
 		t.Errorf("reason %s (-want +got)\n%s", got.Reason, diff)
 	}
 }
@@ -209,12 +210,134 @@ func TestRecentAreTheLastFiveOldestFirst(t *testing.T) {
 	}
 }
 
-func TestVerdictAnd(t *testing.T) {
-	for _, test := range [][3]Verdict{
-		{Up, Up, Up}, {Up, Down, Down}, {Unknown, Up, Unknown}, {Unknown, Down, Down}, {Unknown, Unknown, Unknown}, {Down, Down, Down},
+func TestNeed(t *testing.T) {
+	for _, test := range []struct {
+		need   Need
+		checks string // u up, d down, ? unknown
+		want   Verdict
+	}{
+		{All, "", Up}, {Any, "", Up},
+		{All, "uu", Up}, {All, "ud", Down}, {All, "u?", Unknown}, {All, "?d", Down}, {All, "??", Unknown},
+		{Any, "uu", Up}, {Any, "ud", Up}, {Any, "u?", Up}, {Any, "?d", Unknown}, {Any, "dd", Down},
+		{2, "uud", Up}, {2, "u?d", Unknown}, {2, "udd", Down}, {2, "??d", Unknown}, {2, "?dd", Down},
+		{9, "uu", Up}, {9, "ud", Down},
 	} {
-		if got := test[0].And(test[1]); got != test[2] || test[1].And(test[0]) != got {
-			t.Errorf("%v and %v is %v, want %v", test[0], test[1], got, test[2])
+		var checks []Verdict
+		for _, letter := range test.checks {
+			checks = append(checks, map[rune]Verdict{'u': Up, 'd': Down, '?': Unknown}[letter])
 		}
+		if got := test.need.Verdict(checks...); got != test.want {
+			t.Errorf("%v of %q is %v, want %v", test.need, test.checks, got, test.want)
+		}
+	}
+	for text, want := range map[string]Need{"all": All, "any": Any, "1": Any, "3": 3} {
+		var n Need
+		if err := n.UnmarshalText([]byte(text)); err != nil || n != want {
+			t.Errorf("%q is %v, %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "some", "1.5"} {
+		if n := new(Need); n.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("%q was taken as %v", text, *n)
+		}
+	}
+}
+
+func TestGrace(t *testing.T) {
+	p := Policy{Rise: 1, Fall: 2, Initial: Up, Grace: 4 * time.Second}
+	want := `
+- up since +0s: initial; row +0 -0, ignored 1
+- up since +0s: initial; row +0 -0, ignored 2
++ up since +0s: initial; row +1 -0, ignored 2
+- up since +0s: initial; row +0 -1, ignored 2
+- down since +5s: failed; row +0 -2, ignored 2 *
+`
+	if diff := cmp.Diff(want[1:], script(NewTracker(p, noon), "--+--")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	p.Initial = Down
+	want = `
+- unknown since +0s: initial; row +0 -0, ignored 1
++ up since +2s: passed; row +1 -0, ignored 1 *
+`
+	if diff := cmp.Diff(want[1:], script(NewTracker(p, noon), "-+")); diff != "" {
+		t.Errorf("a server that is not in use (-want +got)\n%s", diff)
+	}
+}
+
+// TestDamping: the third fall in ten seconds keeps the server out until it has been
+// well for four seconds; falls that lie further apart do not.
+func TestDamping(t *testing.T) {
+	p := Policy{Rise: 1, Fall: 1, Initial: Up, Damping: Damping{Falls: 3, Window: 10 * time.Second, Hold: 4 * time.Second}}
+	verdicts := func(letters string) string {
+		tr, out := NewTracker(p, noon), ""
+		for line := range strings.Lines(script(tr, letters)) {
+			out += map[string]string{"up": "u", "down": "d"}[strings.Fields(line)[1]]
+		}
+		return out
+	}
+	for _, test := range []struct{ letters, want string }{
+		{"-+-+-+++++++", "dududddddu" + "uu"},
+		{"-+-+-+++-+++++", "dududdddddddd" + "u"},                         // a failure breaks the hold
+		{"-+++++-+++++-+", "duuuuuduuuuudu"},                              // the window is over
+		{"-+-+-+++++-+++++", "dudud" + "dddd" + "u" + "d" + "dddd" + "u"}, // soon again: held again
+	} {
+		if got := verdicts(test.letters); got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.letters, got, test.want)
+		}
+	}
+	tr := NewTracker(p, noon)
+	script(tr, "-+-+-+")
+	if s := tr.State(); !s.Flapping || !s.Settled() || !s.Well.Equal(noon.Add(6*time.Second)) {
+		t.Errorf("flapping %v, settled %v, well since %v", s.Flapping, s.Settled(), s.Well.Sub(noon))
+	}
+	tr.SetPolicy(Policy{Rise: 1, Fall: 1})
+	if script(tr, "+"); tr.State().Verdict != Up {
+		t.Error("a policy without damping does not release the server")
+	}
+}
+
+// TestWeightOfAServer: the last success says it, and a change of it is told while the
+// server is up.
+func TestWeightOfAServer(t *testing.T) {
+	tr := NewTracker(Policy{Rise: 2, Fall: 2}, noon)
+	for i, step := range []struct {
+		r       Result
+		changed bool
+		want    string
+	}{
+		{Result{Weight: Percent(50)}, false, "50%"}, // not up yet
+		{Result{Weight: Percent(50)}, true, "50%"},
+		{Result{Weight: Percent(50)}, false, "50%"},
+		{Result{Weight: Percent(20)}, true, "20%"},
+		{Failed(FailureTimeout, "silent"), false, "20%"},
+		{Result{}, true, ""},
+	} {
+		step.r.At = noon.Add(time.Duration(i) * time.Second)
+		changed := tr.Observe(step.r)
+		if got := tr.State().Weight.String(); changed != step.changed || got != step.want {
+			t.Errorf("step %d: changed %v, weight %q; want %v, %q", i, changed, got, step.changed, step.want)
+		}
+	}
+}
+
+// TestBefore: how it was until the verdict changed.
+func TestBefore(t *testing.T) {
+	tr := NewTracker(Policy{Rise: 2, Fall: 3}, noon)
+	at := func() string {
+		s := tr.State()
+		return fmt.Sprintf("%v, before %v at %v", s.Verdict, s.Before, s.Before.At.Sub(noon))
+	}
+	script(tr, "++")
+	if s := tr.State(); s.Before != (Result{}) {
+		t.Errorf("there was nothing before the first verdict: %v", s.Before)
+	}
+	script(tr, "+++---")
+	if got, want := at(), "down, before ok: fine at 3s"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	script(tr, "+-++")
+	if got, want := at(), "up, before refused: nobody there at 2s"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

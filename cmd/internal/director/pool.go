@@ -60,9 +60,9 @@ func (p *pool) intents(k knowledge) []ipvs.Intent {
 			addr := p.service.Destination(key, server)
 			weight, was := k.found[key][addr]
 			in.Members = append(in.Members, ipvs.Member{
-				Server:        realServer(p.service, server, addr),
+				Server:        k.weighed(p.checks[i], realServer(p.service, server, addr)),
 				Backup:        server.Backup,
-				Verdict:       k.combined(p.checks[i]),
+				Verdict:       k.combined(p.service.NeedOf(server), p.checks[i]),
 				Share:         k.share(p.checks[i], p.service.SlowStart),
 				Carried:       was,
 				CarriedWeight: weight,
@@ -113,20 +113,33 @@ func panicEvent(s *config.Service, o ipvs.Outcome) observe.Event {
 	return e
 }
 
-// combined is the verdict on a server whose checks must all pass. One without checks is up.
-func (k knowledge) combined(ids []string) ipvs.Verdict {
-	all := healthcheck.Up
-	for _, id := range ids {
+// combined is the verdict on a server of whose checks need must pass.
+func (k knowledge) combined(need healthcheck.Need, ids []string) ipvs.Verdict {
+	checks := make([]healthcheck.Verdict, len(ids))
+	for i, id := range ids {
 		st, _ := k.check(id) // a check that is not known is unknown
-		all = all.And(st.Verdict)
+		checks[i] = st.Verdict
 	}
-	switch all {
+	switch need.Verdict(checks...) {
 	case healthcheck.Up:
 		return ipvs.Up
 	case healthcheck.Down:
 		return ipvs.Down
 	}
 	return ipvs.Unknown
+}
+
+// weighed gives a server the weight that its checks say of it: the least, if several do.
+func (k knowledge) weighed(ids []string, server ipvs.Server) ipvs.Server {
+	configured := server.Weight
+	said := false
+	for _, id := range ids {
+		st, _ := k.check(id)
+		if w := ipvs.Weight(st.Weight.Of(uint32(configured))); !st.Weight.IsZero() && (!said || w < server.Weight) {
+			server.Weight, said = w, true
+		}
+	}
+	return server
 }
 
 // slowSteps is how many times the weight of a returning server grows until it is whole: each is a write to the table.
