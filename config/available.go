@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -38,7 +37,6 @@ var (
 			}
 			return v.Auth.Type.where(string(AuthHMAC))
 		}},
-		{`checksum "message"`, func(v *rawVRRP) *node { return v.Checksum.where(string(ChecksumMessage)) }},
 		{"route", func(v *rawVRRP) *node {
 			if len(v.Routes.Items) == 0 {
 				return nil
@@ -59,12 +57,6 @@ var (
 			}
 			return nil
 		}},
-		{"a bound of the TTL", func(v *rawVRRP) *node {
-			if v.Unicast == nil {
-				return nil
-			}
-			return cmp.Or(v.Unicast.MinTTL.Node, v.Unicast.MaxTTL.Node)
-		}},
 		{"notify", func(v *rawVRRP) *node {
 			if v.Notify == nil {
 				return nil
@@ -76,11 +68,7 @@ var (
 		{"tracking a service", func(t *rawTrack) *node { return t.Service.Node }},
 		{"tracking a script", func(t *rawTrack) *node { return t.Script.Node }},
 		{"tracking a file", func(t *rawTrack) *node { return t.File.Node }},
-		{"tracking an instance", func(t *rawTrack) *node { return t.Instance.Node }},
 		{"tracking a process", func(t *rawTrack) *node { return t.Process.Node }},
-	}
-	lackedByGroup = []lack[rawGroup]{
-		{"vrrp_group", func(g *rawGroup) *node { return g.Node }},
 	}
 	lackedChecks = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeSIP, healthcheck.TypeRADIUS}
 )
@@ -111,9 +99,6 @@ func unavailable(raw *rawConfig) Diagnostics {
 		for j := range v.Tracks.Items {
 			find(report, lackedByTrack, &v.Tracks.Items[j])
 		}
-	}
-	for i := range raw.Groups.Items {
-		find(report, lackedByGroup, &raw.Groups.Items[i])
 	}
 	check := func(c *rawCheck) {
 		if c != nil && c.Type.set() && slices.Contains(lackedChecks, c.Type.Value) {

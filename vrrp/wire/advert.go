@@ -106,6 +106,9 @@ type Expect struct {
 	// Unicast refuses multicast and sources that are not in Peers.
 	Unicast bool
 	Peers   []netip.Addr
+	// MinTTL and MaxTTL bound the TTL, or hop limit, of unicast packets; 0: no
+	// bound. (That of multicast is always 255: Decode sees to it.)
+	MinTTL, MaxTTL uint8
 }
 
 // Check returns why the virtual router does not want a, or Accepted. a must
@@ -125,6 +128,8 @@ func (e *Expect) Check(a *Advert, m Meta) Drop {
 		return DropCastMismatch
 	case e.Unicast && !slices.Contains(e.Peers, m.Src):
 		return DropUnknownPeer
+	case e.Unicast && (m.TTL < int(e.MinTTL) || e.MaxTTL != 0 && m.TTL > int(e.MaxTTL)):
+		return DropBadTTL
 	case a.Signed && !e.HMAC:
 		return DropAuthMismatch
 	}

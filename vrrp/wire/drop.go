@@ -18,7 +18,8 @@ const (
 	// and destination are not of one family.
 	DropBadSource Drop = "bad-source"
 	// DropBadTTL: TTL or hop limit of a multicast packet is not 255, so a
-	// router forwarded it (RFC 9568 §5.1.1.3).
+	// router forwarded it (RFC 9568 §5.1.1.3). Of a unicast packet: it is out of
+	// the bounds that Expect sets.
 	DropBadTTL Drop = "bad-ttl"
 	// DropShort: fewer bytes than the fixed header.
 	DropShort Drop = "short"

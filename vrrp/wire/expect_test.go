@@ -42,6 +42,18 @@ func TestExpect(t *testing.T) {
 		{"known peer", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) {
 			e.Unicast, e.Peers, *m = true, addrs("10.77.0.3", "10.77.0.1"), unicast
 		}, wire.Accepted},
+		{"few routers on the way", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) {
+			e.Unicast, e.Peers, e.MinTTL, *m = true, addrs("10.77.0.1"), 250, unicast
+			m.TTL = 250
+		}, wire.Accepted},
+		{"too many routers on the way", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) {
+			e.Unicast, e.Peers, e.MinTTL, *m = true, addrs("10.77.0.1"), 250, unicast
+			m.TTL = 249
+		}, wire.DropBadTTL},
+		{"too few routers on the way", func(_ *wire.Advert, e *wire.Expect, m *wire.Meta) {
+			e.Unicast, e.Peers, e.MaxTTL, *m = true, addrs("10.77.0.1"), 254, unicast
+			m.TTL = 255
+		}, wire.DropBadTTL},
 		{"no password", func(a *wire.Advert, _ *wire.Expect, _ *wire.Meta) { a.AuthType = wire.AuthNone }, wire.DropAuthMismatch},
 		{"needless password", func(_ *wire.Advert, e *wire.Expect, _ *wire.Meta) { e.AuthType = wire.AuthNone }, wire.DropAuthMismatch},
 		{"other password", func(a *wire.Advert, _ *wire.Expect, _ *wire.Meta) { a.AuthData[7] = 'x' }, wire.DropBadPassword},

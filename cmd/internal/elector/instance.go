@@ -40,6 +40,7 @@ type lateness struct {
 // counts are what the machine does not see.
 type counts struct {
 	received uint64
+	plain    uint64 // of received, those of version 3 whose checksum leaves the pseudo header out
 	dropped  map[string]uint64
 }
 
@@ -99,6 +100,7 @@ func expectation(c *config.Instance) (wire.Expect, error) {
 	x := wire.Expect{Version: uint8(c.Version), VRID: uint8(c.VRID)}
 	if c.Unicast != nil {
 		x.Unicast, x.Peers = true, c.Unicast.Peers
+		x.MinTTL, x.MaxTTL = c.Unicast.MinTTL, c.Unicast.MaxTTL
 	}
 	if c.Auth.Type == config.AuthPass {
 		password, err := wire.Password(c.Auth.Key.Reveal())
@@ -185,7 +187,11 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 
 // sendTo sends an advert to one destination. Its checksum covers the addresses, so it is encoded for each.
 func (e *elector) sendTo(in *instance, a *wire.Advert, src, dst netip.Addr) (err error) {
-	if e.out, err = wire.Append(e.out[:0], a, src, dst, wire.FormPseudo); err != nil {
+	form := wire.FormPseudo
+	if in.cfg.Checksum == config.ChecksumMessage {
+		form = wire.FormMessage
+	}
+	if e.out, err = wire.Append(e.out[:0], a, src, dst, form); err != nil {
 		return err
 	}
 	e.out = in.auth.sign(e.out, src, dst)

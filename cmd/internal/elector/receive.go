@@ -32,7 +32,7 @@ func (e *elector) receive(i *iface) {
 
 // deliver decodes one packet and steps the machine it is for.
 func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
-	_, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
+	form, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
 	in := e.speaker(i, wire.VRID(p.Payload))
 	if in == nil {
 		i.drop(wire.DropForeignVRID)
@@ -49,6 +49,9 @@ func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
 		return
 	}
 	in.received++
+	if form == wire.FormMessage && e.advert.Version == 3 {
+		in.plain++
+	}
 	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
 	// last seen empty, so that a step of the clock cannot move a deadline.
 	age := min(p.Age, read.Sub(i.drained))

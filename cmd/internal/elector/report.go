@@ -113,7 +113,7 @@ func (in *instance) state() link.InstanceState {
 		Name: in.cfg.Name, Interface: in.cfg.Interface, VRID: in.cfg.VRID,
 		State: st.State, Since: st.Since, Reason: st.Reason, Detail: in.detail(st.Reason, st.Detail),
 		Group: in.group.name, Priority: int(st.Priority), Tracked: in.sum.detail, HandOver: st.HandOver,
-		Sent: st.Counters.Sent, Received: in.received, Dropped: in.dropped,
+		Sent: st.Counters.Sent, Received: in.received, PlainChecksum: in.plain, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
 		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
 		Findings: in.auth.findings(st.Findings),

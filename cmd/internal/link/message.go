@@ -117,6 +117,7 @@ type InstanceState struct {
 	Held          []string          `json:"held"`
 	Sent          uint64            `json:"sent"`
 	Received      uint64            `json:"received"`
+	PlainChecksum uint64            `json:"plain_checksum,omitempty"` // of Received, with a checksum without the pseudo header
 	Dropped       map[string]uint64 `json:"dropped,omitempty"`
 	Late          uint64            `json:"late"`
 	MaxLate       time.Duration     `json:"max_late"`
