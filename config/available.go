@@ -1,11 +1,5 @@
 package config
 
-import (
-	"slices"
-
-	"github.com/lbha/lbha/healthcheck"
-)
-
 // Unavailable returns one finding for each use of a feature that the configuration
 // language has and this version cannot run. Such a configuration loads, so that a file
 // can be written and checked ahead of the version that runs it; starting and reloading
@@ -70,7 +64,6 @@ var (
 		{"tracking a file", func(t *rawTrack) *node { return t.File.Node }},
 		{"tracking a process", func(t *rawTrack) *node { return t.Process.Node }},
 	}
-	lackedChecks = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeSIP, healthcheck.TypeRADIUS}
 )
 
 // lack is a feature that this version cannot run.
@@ -98,25 +91,6 @@ func unavailable(raw *rawConfig) Diagnostics {
 		find(report, lackedByVRRP, v)
 		for j := range v.Tracks.Items {
 			find(report, lackedByTrack, &v.Tracks.Items[j])
-		}
-	}
-	check := func(c *rawCheck) {
-		if c != nil && c.Type.set() && slices.Contains(lackedChecks, c.Type.Value) {
-			report(c.Type.Node, `check type "`+string(c.Type.Value)+`"`)
-		}
-	}
-	for i := range raw.Services.Items {
-		s := &raw.Services.Items[i]
-		check(s.Check)
-		for j := range s.Checks.Items {
-			check(&s.Checks.Items[j])
-		}
-		for j := range s.Servers.Items {
-			v := &s.Servers.Items[j]
-			check(v.Check)
-			for k := range v.Checks.Items {
-				check(&v.Checks.Items[k])
-			}
 		}
 	}
 	return r.found

@@ -178,25 +178,6 @@ func TestSurface(t *testing.T) {
 	}
 }
 
-// TestUnavailableChecks holds that types of checks which this version lacks are known, and
-// refused by name.
-func TestUnavailableChecks(t *testing.T) {
-	var text strings.Builder
-	for _, typ := range []string{"tcp", "ldap", "sip", "radius"} {
-		fmt.Fprintf(&text, "[[service]]\nname = %[1]q\naddress = \"10.9.0.100:%[2]d\"\n[service.check]\ntype = %[1]q\n[[service.server]]\naddress = \"10.9.0.3\"\n", typ, text.Len()+1)
-	}
-	want := `text:12:8: check type "ldap" is not available in this version
-	at service[1].check.type
-text:19:8: check type "sip" is not available in this version
-	at service[2].check.type
-text:26:8: check type "radius" is not available in this version
-	at service[3].check.type
-`
-	if diff := cmp.Diff(want, render(parse(t, text.String()).Unavailable())); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
 // TestExamples loads what is shipped as an example: it must run as it stands.
 func TestExamples(t *testing.T) {
 	files, _ := filepath.Glob("../examples/*.toml")

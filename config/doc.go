@@ -150,7 +150,8 @@
 //	                      checks_needed       "all", of the server's own checks
 //
 //	[service.check]       type                must be set: tcp, tls, http, https, grpc, dns, icmp, udp, smtp, redis,
-//	                                          mysql, postgresql, imap, pop3, ftp, script, file, agent
+//	                                          ldap, mysql, postgresql, imap, pop3, ftp, sip, radius, script,
+//	                                          file, agent
 //	                      address, port       the server's
 //	                      source              source address of probes: as routed
 //	                      interface, mark     outgoing interface and packet mark: as routed
@@ -171,8 +172,8 @@
 //	                      headers             none
 //	                      status              ["200-299"]
 //	                      contains, regex     one of them at most; "": any body
-//	                      username            "": no basic authentication; redis and postgresql have it, too
-//	                      password, password_file  ""; redis has them, too
+//	                      username            "": no basic authentication; redis, postgresql, ldap and radius have it, too
+//	                      password, password_file  ""; redis, ldap and radius have them, too
 //	  tcp, tls, udp       send                "": nothing; of udp it must be set; agent has it, too
 //	                      expect              "": any answer, and over tcp none
 //	  udp                 require_reply       true
@@ -183,7 +184,11 @@
 //	                      protocol            "udp"; tcp
 //	  grpc                service             "": the server as a whole
 //	  smtp                helo                "localhost"
-//	                      starttls            false
+//	                      starttls            false; imap, pop3, ftp and ldap have it, too
+//	  ldap                base                "": the root DSE
+//	  sip                 host, status        the address that is asked, ["200-299"]
+//	                      protocol            "udp", with TLS "tcp"
+//	  radius              secret, secret_file one of them must be set
 //	  script              command             must be set
 //	                      user                global.scripts.user
 //	  file                file                must be set
@@ -194,7 +199,7 @@
 //	                      min_days            0: until it expires
 //	                      cert_file, key_file none; both or neither
 //
-// Types https and tls speak TLS always, smtp with starttls as well; grpc, smtp, redis,
-// postgresql, imap, pop3 and ftp speak it from the start if they have a table tls, which
-// may be empty.
+// Types https and tls speak TLS always, smtp, imap, pop3, ftp and ldap with starttls as
+// well; without it those, grpc, sip, redis and postgresql speak it from the start if they
+// have a table tls, which may be empty.
 package config

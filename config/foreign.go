@@ -10,14 +10,18 @@ import (
 // Which types of check have what.
 var (
 	webChecks    = []healthcheck.Type{healthcheck.TypeHTTP, healthcheck.TypeHTTPS}
-	hostChecks   = []healthcheck.Type{healthcheck.TypeHTTP, healthcheck.TypeHTTPS, healthcheck.TypeGRPC}
+	hostChecks   = append(slices.Clone(webChecks), healthcheck.TypeGRPC, healthcheck.TypeSIP)
+	statusChecks = append(slices.Clone(webChecks), healthcheck.TypeSIP)
+	eitherChecks = []healthcheck.Type{healthcheck.TypeDNS, healthcheck.TypeSIP} // over UDP or TCP
+	upgradeTLS   = []healthcheck.Type{healthcheck.TypeSMTP, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP}
 	talkChecks   = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeUDP}
 	sendChecks   = append(slices.Clone(talkChecks), healthcheck.TypeAgent)
-	secretChecks = append(slices.Clone(webChecks), healthcheck.TypeRedis)
+	secretChecks = append(slices.Clone(webChecks), healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeRADIUS)
 	userChecks   = append(slices.Clone(secretChecks), healthcheck.TypePostgreSQL)
 	tlsChecks    = []healthcheck.Type{
 		healthcheck.TypeTLS, healthcheck.TypeHTTPS, healthcheck.TypeGRPC, healthcheck.TypeSMTP, healthcheck.TypeRedis,
-		healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP,
+		healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeLDAP,
+		healthcheck.TypeSIP,
 	}
 	// The rest probes nothing over the network.
 	networkChecks = without(healthcheck.Types(), healthcheck.TypeScript, healthcheck.TypeFile)
@@ -44,7 +48,7 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.Path.Node, webChecks},
 		{raw.Host.Node, hostChecks},
 		{raw.Headers.Node, webChecks},
-		{raw.Status.Node, webChecks},
+		{raw.Status.Node, statusChecks},
 		{raw.Contains.Node, webChecks},
 		{raw.Regex.Node, webChecks},
 		{raw.Username.Node, userChecks},
@@ -57,15 +61,18 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.QueryType.Node, only(healthcheck.TypeDNS)},
 		{raw.RCode.Node, only(healthcheck.TypeDNS)},
 		{raw.Answer.Node, only(healthcheck.TypeDNS)},
-		{raw.Protocol.Node, only(healthcheck.TypeDNS)},
+		{raw.Protocol.Node, eitherChecks},
 		{raw.GRPCService.Node, only(healthcheck.TypeGRPC)},
 		{raw.Helo.Node, only(healthcheck.TypeSMTP)},
-		{raw.StartTLS.Node, only(healthcheck.TypeSMTP)},
+		{raw.StartTLS.Node, upgradeTLS},
+		{raw.Base.Node, only(healthcheck.TypeLDAP)},
+		{raw.Secret.Node, only(healthcheck.TypeRADIUS)},
+		{raw.SecretFile.Node, only(healthcheck.TypeRADIUS)},
 		{raw.Command.Node, only(healthcheck.TypeScript)},
 		{raw.User.Node, only(healthcheck.TypeScript)},
 		{raw.File.Node, only(healthcheck.TypeFile)},
 	} {
-		const most = 9 // that are worth to be listed
+		const most = 11 // that are worth to be listed
 		switch {
 		case k.at == nil || slices.Contains(k.types, t):
 		case len(k.types) > most:

@@ -27,6 +27,8 @@ const (
 	phaseBody    phase = "response body"
 	phaseBanner  phase = "banner" // what a server says unasked
 	phaseAnswer  phase = "answer"
+
+	phaseStartTLS phase = "starttls" // what begins TLS in a protocol
 )
 
 // A wrong is an answer that is not the one of a healthy server, as an error: it

@@ -142,7 +142,7 @@ func (p *httpProber) read(ctx context.Context, start time.Time, r io.Reader) hea
 		return failed(ctx, start, phaseHeader, err)
 	}
 	// The body is not closed: Close would read an endless one to its end.
-	if !p.accepts(response.StatusCode) {
+	if !accepted(p.accept, response.StatusCode) {
 		return healthcheck.Failed(healthcheck.FailureStatus, p.unwanted(response.StatusCode, start))
 	}
 	bounded.N = maxRawBody
@@ -168,29 +168,27 @@ func (p *httpProber) readHeader(r *bufio.Reader) (*http.Response, error) {
 	}
 }
 
-func (p *httpProber) accepts(status int) bool {
-	for _, r := range p.accept {
-		if r.Contains(status) {
-			return true
-		}
+// accepted reports whether a status is in any of the ranges.
+func accepted(ranges []healthcheck.StatusRange, status int) bool {
+	return slices.ContainsFunc(ranges, func(r healthcheck.StatusRange) bool { return r.Contains(status) })
+}
+
+// ranges writes them for people: "200 or 300-303".
+func ranges(accept []healthcheck.StatusRange) string {
+	words := make([]string, len(accept))
+	for i, r := range accept {
+		words[i] = r.String()
 	}
-	return false
+	return strings.Join(words, " or ")
 }
 
 // unwanted says what is wrong with a status: "http 503 in 12ms, want 200-299".
 func (p *httpProber) unwanted(status int, start time.Time) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "http %d in %v, want ", status, rounded(time.Since(start)))
-	for i, r := range p.accept {
-		if i > 0 {
-			b.WriteString(" or ")
-		}
-		b.WriteString(r.String())
-	}
+	text := fmt.Sprintf("http %d in %v, want %s", status, rounded(time.Since(start)), ranges(p.accept))
 	if status >= 300 && status <= 399 && status != http.StatusNotModified {
-		b.WriteString(" (redirects are not followed)")
+		text += " (redirects are not followed)"
 	}
-	return b.String()
+	return text
 }
 
 // find reads a body up to maxBody or its end, and reports whether it has in it

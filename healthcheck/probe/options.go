@@ -16,12 +16,16 @@ type Options struct {
 	Target   netip.AddrPort   `json:"target"` // the address that is asked, with the port if the type has one
 	Dial     Dial             `json:"dial,omitzero"`
 	TLS      TLS              `json:"tls,omitzero"`
-	Exchange Exchange         `json:"exchange,omitzero"` // types tcp, tls, udp and agent
-	HTTP     HTTP             `json:"http,omitzero"`     // types http and https; of grpc Host
-	Login    Login            `json:"login,omitzero"`    // types http, https, redis and postgresql
+	Exchange Exchange         `json:"exchange,omitzero"`  // types tcp, tls, udp and agent
+	StartTLS bool             `json:"start_tls,omitzero"` // types smtp, imap, pop3, ftp and ldap: begin in the clear and go on in TLS
+	HTTP     HTTP             `json:"http,omitzero"`      // types http and https; of grpc Host
+	Login    Login            `json:"login,omitzero"`     // types http, https, redis, postgresql, ldap and radius
 	GRPC     GRPC             `json:"grpc,omitzero"`
 	DNS      DNS              `json:"dns,omitzero"`
 	SMTP     SMTP             `json:"smtp,omitzero"`
+	LDAP     LDAP             `json:"ldap,omitzero"`
+	SIP      SIP              `json:"sip,omitzero"`
+	RADIUS   RADIUS           `json:"radius,omitzero"`
 	Script   Script           `json:"script,omitzero"`
 	File     string           `json:"file,omitzero"` // type file: its absolute path
 }
@@ -92,8 +96,25 @@ type DNS struct {
 
 // SMTP says how to greet a mail server.
 type SMTP struct {
-	Hello    string `json:"hello,omitzero"`     // our name; empty: localhost
-	StartTLS bool   `json:"start_tls,omitzero"` // go on in TLS
+	Hello string `json:"hello,omitzero"` // our name; empty: localhost
+}
+
+// LDAP says what to read in a directory, after a bind as [Login] says.
+type LDAP struct {
+	Base string `json:"base,omitzero"` // name of the entry; empty: the root DSE
+}
+
+// SIP says how to ask a SIP server for its options.
+type SIP struct {
+	Host   string                    `json:"host,omitzero"`   // of the request's URI; empty: the target
+	TCP    bool                      `json:"tcp,omitzero"`    // TLS is over TCP
+	Status []healthcheck.StatusRange `json:"status,omitzero"` // accepted; empty: 200-299
+}
+
+// RADIUS says how to speak with a RADIUS server. A [Login] without a user asks it only
+// how it is.
+type RADIUS struct {
+	Secret string `json:"secret,omitzero"` // shared with the server
 }
 
 // Script is a program to run.
@@ -106,7 +127,7 @@ type Script struct {
 // probes. It is the ProbeKey of a [healthcheck.Check], and holds no secret.
 func (o Options) Key() string {
 	o = o.normal()
-	for _, text := range []*string{&o.TLS.Roots, &o.TLS.Cert, &o.TLS.Key, &o.Login.Password} {
+	for _, text := range []*string{&o.TLS.Roots, &o.TLS.Cert, &o.TLS.Key, &o.Login.Password, &o.RADIUS.Secret} {
 		*text = digest(*text)
 	}
 	o.HTTP.Headers = slices.Clone(o.HTTP.Headers)
@@ -158,19 +179,25 @@ func (o Options) normal() Options {
 	case healthcheck.TypeICMP:
 		o.Target = netip.AddrPortFrom(o.Target.Addr(), 0)
 	case healthcheck.TypeSMTP:
-		o.TLS, o.SMTP = from.TLS, from.SMTP
-		o.TLS.Enabled = o.TLS.Enabled || o.SMTP.StartTLS
+		o.TLS, o.SMTP, o.StartTLS = from.TLS, from.SMTP, from.StartTLS
 	case healthcheck.TypeRedis:
 		o.TLS, o.Login = from.TLS, from.Login
 	case healthcheck.TypePostgreSQL:
 		o.TLS, o.Login.User = from.TLS, from.Login.User
 	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
-		o.TLS = from.TLS
+		o.TLS, o.StartTLS = from.TLS, from.StartTLS
+	case healthcheck.TypeLDAP:
+		o.TLS, o.StartTLS, o.LDAP, o.Login = from.TLS, from.StartTLS, from.LDAP, from.Login
+	case healthcheck.TypeSIP:
+		o.TLS, o.SIP = from.TLS, from.SIP.normal(o.Target, from.TLS.Enabled)
+	case healthcheck.TypeRADIUS:
+		o.RADIUS, o.Login = from.RADIUS, from.Login
 	case healthcheck.TypeScript:
 		o.Dial, o.Script = Dial{}, from.Script
 	case healthcheck.TypeFile:
 		o.Target, o.Dial, o.File = netip.AddrPort{}, Dial{}, from.File
 	}
+	o.TLS.Enabled = o.TLS.Enabled || o.StartTLS
 	if !o.TLS.Enabled {
 		o.TLS = TLS{}
 	}
@@ -191,6 +218,17 @@ func (h HTTP) normal(t healthcheck.Type, target netip.AddrPort) HTTP {
 		h.Status = []healthcheck.StatusRange{{First: 200, Last: 299}}
 	}
 	return h
+}
+
+func (s SIP) normal(target netip.AddrPort, tls bool) SIP {
+	if s.Host == "" {
+		s.Host = netip.AddrPortFrom(target.Addr().WithZone(""), target.Port()).String()
+	}
+	if len(s.Status) == 0 {
+		s.Status = []healthcheck.StatusRange{{First: 200, Last: 299}}
+	}
+	s.TCP = s.TCP || tls
+	return s
 }
 
 func (d DNS) normal() DNS {

@@ -26,6 +26,8 @@ func sample(typ healthcheck.Type) Options {
 	switch typ {
 	case "dns":
 		o.DNS.Name = "www.example.net"
+	case "radius":
+		o.RADIUS.Secret = radiusSecret
 	case "script":
 		o.Script.Command = []string{"/bin/true"}
 	case "file":

@@ -12,9 +12,9 @@ import (
 func Types() []healthcheck.Type {
 	return []healthcheck.Type{
 		healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeHTTP, healthcheck.TypeHTTPS, healthcheck.TypeGRPC,
-		healthcheck.TypeDNS, healthcheck.TypeICMP, healthcheck.TypeUDP, healthcheck.TypeSMTP, healthcheck.TypeRedis,
-		healthcheck.TypeMySQL, healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3,
-		healthcheck.TypeFTP, healthcheck.TypeScript, healthcheck.TypeFile, healthcheck.TypeAgent,
+		healthcheck.TypeDNS, healthcheck.TypeICMP, healthcheck.TypeUDP, healthcheck.TypeSMTP, healthcheck.TypeLDAP,
+		healthcheck.TypeRedis, healthcheck.TypeMySQL, healthcheck.TypePostgreSQL, healthcheck.TypeIMAP,
+		healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeSIP, healthcheck.TypeRADIUS, healthcheck.TypeScript, healthcheck.TypeFile, healthcheck.TypeAgent,
 	}
 }
 
@@ -52,7 +52,9 @@ func New(o Options) (healthcheck.Prober, error) {
 	case healthcheck.TypeTLS:
 		return newTalk(d, o, exchange(o.Exchange))
 	case healthcheck.TypeSMTP:
-		return newSMTP(d, o)
+		return newUpgrade(d, o, func(client *tlsClient) (conversation, error) { return smtp(o.SMTP, client) })
+	case healthcheck.TypeLDAP:
+		return newUpgrade(d, o, func(client *tlsClient) (conversation, error) { return ldap(o.LDAP, o.Login, client) })
 	case healthcheck.TypeRedis:
 		return newTalk(d, o, redis(o.Login))
 	case healthcheck.TypeMySQL:
@@ -60,11 +62,15 @@ func New(o Options) (healthcheck.Prober, error) {
 	case healthcheck.TypePostgreSQL:
 		return newPostgreSQL(d, o)
 	case healthcheck.TypeIMAP:
-		return newTalk(d, o, imap)
+		return newUpgrade(d, o, plain(imap))
 	case healthcheck.TypePOP3:
-		return newTalk(d, o, pop3)
+		return newUpgrade(d, o, plain(pop3))
 	case healthcheck.TypeFTP:
-		return newTalk(d, o, ftp)
+		return newUpgrade(d, o, plain(ftp))
+	case healthcheck.TypeSIP:
+		return newSIP(d, o)
+	case healthcheck.TypeRADIUS:
+		return newRADIUS(d, o)
 	case healthcheck.TypeAgent:
 		return newTalk(d, o, agent(o.Exchange))
 	}
@@ -76,7 +82,8 @@ func (o *Options) socketKind() int {
 	switch {
 	case o.Type == healthcheck.TypeICMP:
 		return unix.SOCK_RAW
-	case o.Type == healthcheck.TypeUDP, o.Type == healthcheck.TypeDNS && !o.DNS.TCP:
+	case o.Type == healthcheck.TypeUDP, o.Type == healthcheck.TypeRADIUS,
+		o.Type == healthcheck.TypeDNS && !o.DNS.TCP, o.Type == healthcheck.TypeSIP && !o.SIP.TCP:
 		return unix.SOCK_DGRAM
 	}
 	return unix.SOCK_STREAM

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +38,8 @@ type situation struct {
 // enough on a busy machine, too.
 var waits = map[string]bool{
 	"silent": true, "silent and well": true, "one byte at a time": true, "black-holed": true, "hangs": true, "stops short": true,
-	"wrong answer, stays": true, "another id": true, "another name": true, "echo of the query": true,
+	"wrong answer, stays": true, "another id": true, "another name": true, "echo of the query": true, "echo of the request": true,
+	"another secret": true, "unsigned message": true,
 }
 
 // blackHole is an address that answers nothing: a listener whose backlog is full.
@@ -112,9 +114,9 @@ func TestSituations(t *testing.T) {
 	common("smtp", Options{Type: "smtp"}, "220 mail", talks("220-mail.example.net\r\n220 hello\r\n", "250-mail\r\n250 HELP\r\n"))
 	add("smtp", "busy", Options{Type: "smtp"}, greets("421 try again later\r\n"))
 	add("smtp", "refuses ehlo", Options{Type: "smtp"}, talks("220 mail\r\n", "550 not you\r\n"))
-	add("smtp", "no starttls", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 HELP\r\n"))
-	add("smtp", "starttls refused", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 STARTTLS\r\n", "454 no\r\n"))
-	add("smtp", "speaks before tls", Options{Type: "smtp", SMTP: SMTP{StartTLS: true}}, talks("220 mail\r\n", "250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"))
+	add("smtp", "no starttls", Options{Type: "smtp", StartTLS: true}, talks("220 mail\r\n", "250 HELP\r\n"))
+	add("smtp", "starttls refused", Options{Type: "smtp", StartTLS: true}, talks("220 mail\r\n", "250 STARTTLS\r\n", "454 no\r\n"))
+	add("smtp", "speaks before tls", Options{Type: "smtp", StartTLS: true}, talks("220 mail\r\n", "250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"))
 
 	common("imap", Options{Type: "imap"}, "* OK ", greets("* OK [CAPABILITY IMAP4rev1] ready\r\n"))
 	add("imap", "busy", Options{Type: "imap"}, closes("* BYE too many connections\r\n"))
@@ -174,6 +176,59 @@ func TestSituations(t *testing.T) {
 	addAt("udp", "silent and well", udp(Exchange{NoReply: true}), datagrams(t, silent))
 	addAt("udp", "refused, no reply", udp(Exchange{NoReply: true}), gone)
 
+	common("ldap", Options{Type: "ldap"}, "\x30\x0c\x02\x01\x01\x61", talks("", ldapBound(0, ""), ldapFound))
+	bind := Options{Type: "ldap", Login: Login{User: "cn=monitor", Password: "secret"}}
+	add("ldap", "binds", bind, talks("", ldapBound(0, ""), ldapFound))
+	add("ldap", "wrong password", bind, talks("", ldapBound(49, "")))
+	add("ldap", "busy", Options{Type: "ldap"}, talks("", ldapBound(51, "too many operations")))
+	add("ldap", "no anonymous bind", Options{Type: "ldap"}, talks("", ldapBound(48, "anonymous bind disallowed")))
+	add("ldap", "entry is gone", Options{Type: "ldap", LDAP: LDAP{Base: "dc=example,dc=net"}}, talks("", ldapBound(0, ""), ldapDone(2, 32)))
+	add("ldap", "entry is hidden", Options{Type: "ldap", LDAP: LDAP{Base: "dc=example,dc=net"}}, talks("", ldapBound(0, ""), ldapDone(2, 0)))
+	add("ldap", "shuts down", Options{Type: "ldap"}, talks("", ldapNotice))
+	add("ldap", "another number", Options{Type: "ldap"}, talks("", ldapMessage(9, ber(ldapBindResponse, ldapResultOf(0, "")))))
+	add("ldap", "indefinite length", Options{Type: "ldap"}, floods("\x30\x80"))
+	add("ldap", "endless length", Options{Type: "ldap"}, talks("", "\x30\x84\xff\xff\xff\xff"))
+	add("ldap", "elements in elements", Options{Type: "ldap"}, talks("", "\x30\x82\x20\x00"+strings.Repeat("\x30\x80", 4096)))
+	add("ldap", "flood of entries", Options{Type: "ldap"}, talks("", ldapBound(0, ""), strings.Repeat(ldapMessage(2, ber(ldapSearchEntry)), 200)))
+	add("ldap", "no starttls", Options{Type: "ldap", StartTLS: true}, talks("", ldapMessage(1, ber(ldapExtendedResponse, ldapResultOf(2, "unsupported extended operation")))))
+
+	sip := func(s SIP) Options { return Options{Type: "sip", SIP: s} }
+	phone := sip(SIP{Host: "example.net"})
+	common("sip tcp", sip(SIP{TCP: true}), "SIP/2.0 200 OK\r\nVia: ", sipPeer(sipAnswers("200 OK")))
+	add("sip tcp", "trying first", sip(SIP{TCP: true}), sipPeer(sipAnswers("100 Trying", "200 OK")))
+	add("sip tcp", "busy", sip(SIP{TCP: true}), sipPeer(sipAnswers("503 Service Unavailable")))
+	add("sip tcp", "to somebody else", sip(SIP{TCP: true}), talks("", "SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
+	addAt("sip udp", "healthy", phone, datagrams(t, sipAnswers("200 OK")))
+	addAt("sip udp", "trying first", phone, datagrams(t, sipAnswers("100 Trying", "200 OK")))
+	addAt("sip udp", "refused", phone, gone)
+	addAt("sip udp", "silent", phone, datagrams(t, silent))
+	addAt("sip udp", "busy", phone, datagrams(t, sipAnswers("503 Service Unavailable")))
+	addAt("sip udp", "not found", phone, datagrams(t, sipAnswers("404 Not here")))
+	addAt("sip udp", "not found wanted", sip(SIP{Status: []healthcheck.StatusRange{{First: 200, Last: 299}, {First: 404, Last: 404}}}), datagrams(t, sipAnswers("404 Not here")))
+	addAt("sip udp", "echo of the request", phone, datagrams(t, echoes))
+	addAt("sip udp", "garbage", phone, datagrams(t, func([]byte) [][]byte { return [][]byte{[]byte("\x00\x1b[2J\r\n\r\n")} }))
+	addAt("sip udp", "flood", phone, datagrams(t, func([]byte) [][]byte {
+		return slices.Repeat([][]byte{[]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n")}, 2*maxSIPAnswers)
+	}))
+	addAt("sip udp", "cut off", phone, datagrams(t, func(b []byte) [][]byte { return [][]byte{[]byte("SIP/2.0 200 OK\r\nCall-ID: x")} }))
+	addAt("sip udp", "endless header", phone, datagrams(t, func(b []byte) [][]byte { return [][]byte{[]byte("SIP/2.0 200 OK\r\n" + strings.Repeat("X: y\n", 800))} }))
+
+	radius := func(l Login) Options { return Options{Type: "radius", RADIUS: RADIUS{Secret: radiusSecret}, Login: l} }
+	alice := radius(Login{User: "alice", Password: "a password of more than sixteen bytes"})
+	addAt("radius", "healthy", alice, datagrams(t, radiusServer{code: 2}.answer))
+	addAt("radius", "wrong password", radius(Login{User: "alice", Password: "x"}), datagrams(t, radiusServer{code: 2}.answer))
+	addAt("radius", "status", radius(Login{}), datagrams(t, radiusServer{code: 2}.answer))
+	addAt("radius", "status of accounting", radius(Login{}), datagrams(t, radiusServer{code: 5}.answer))
+	addAt("radius", "accounting to a login", alice, datagrams(t, radiusServer{code: 5}.answer))
+	addAt("radius", "challenge", alice, datagrams(t, radiusServer{code: 11, message: "token?"}.answer))
+	addAt("radius", "refused", alice, gone)
+	addAt("radius", "silent", alice, datagrams(t, silent))
+	addAt("radius", "another secret", alice, datagrams(t, radiusServer{code: 2, secret: "another"}.answer))
+	addAt("radius", "unsigned message", alice, datagrams(t, radiusServer{code: 2, badSignature: true}.answer))
+	addAt("radius", "another id", alice, datagrams(t, radiusServer{code: 2, id: 1}.answer))
+	addAt("radius", "echo of the request", alice, datagrams(t, echoes))
+	addAt("radius", "flood", alice, datagrams(t, func([]byte) [][]byte { return make([][]byte, 2*maxStrays) }))
+
 	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
 	const hour = time.Hour
 	secure := Options{Type: "tls", TLS: TLS{Roots: ca.pem, ServerName: "www.example.net"}}
@@ -196,10 +251,30 @@ func TestSituations(t *testing.T) {
 	inTLS := func(typ healthcheck.Type) Options {
 		return Options{Type: typ, TLS: TLS{Enabled: true, Roots: ca.pem}}
 	}
+	starttls := func(typ healthcheck.Type) Options {
+		return Options{Type: typ, StartTLS: true, TLS: TLS{Roots: ca.pem}}
+	}
+	// upgrades talks in the clear, and then is another peer in TLS.
+	upgrades := func(clear script, within peer) peer {
+		secure := ca.serves(t, within, -hour, hour, nil)
+		return func(c net.Conn) { clear.play(c); secure(c) }
+	}
+	add("imap", "starttls", starttls("imap"), upgrades(script{"* OK ready\r\n", []string{"a OK go\r\n"}}, talks("", "* CAPABILITY IMAP4rev1\r\na OK done\r\n")))
+	add("imap", "no starttls", starttls("imap"), talks("* OK ready\r\n", "a BAD what?\r\n"))
+	add("imap", "speaks before tls", starttls("imap"), talks("* OK ready\r\n", "a OK go\r\na OK injected\r\n"))
+	add("imap", "ill in tls", starttls("imap"), upgrades(script{"* OK ready\r\n", []string{"a OK go\r\n"}}, talks("", "a NO not now\r\n")))
+	add("pop3", "starttls", starttls("pop3"), upgrades(script{"+OK ready\r\n", []string{"+OK go\r\n"}}, talks("", "+OK bye\r\n")))
+	add("pop3", "no starttls", starttls("pop3"), talks("+OK ready\r\n", "-ERR what?\r\n"))
+	add("ftp", "starttls", starttls("ftp"), upgrades(script{"220 ready\r\n", []string{"234 go\r\n"}}, talks("", "221 bye\r\n")))
+	add("ftp", "no starttls", starttls("ftp"), talks("220 ready\r\n", "530 login first\r\n"))
+	add("ldap", "starttls", starttls("ldap"), upgrades(script{"", []string{ldapMessage(1, ber(ldapExtendedResponse, ldapResultOf(0, "")))}},
+		talks("", ldapMessage(2, ber(ldapBindResponse, ldapResultOf(0, ""))), ldapMessage(3, ber(ldapSearchEntry))+ldapDone(3, 0))))
+	add("ldap", "in tls", inTLS("ldap"), ca.serves(t, talks("", ldapBound(0, ""), ldapFound), -hour, hour, nil))
+	add("sip tcp", "in tls", inTLS("sip"), ca.serves(t, sipPeer(sipAnswers("200 OK")), -hour, hour, nil))
 	add("imap", "in tls", inTLS("imap"), ca.serves(t, greets("* OK ready\r\n"), -hour, hour, nil))
 	add("redis", "in tls", inTLS("redis"), ca.serves(t, talks("", "+PONG\r\n"), -hour, hour, nil))
 	add("smtp", "in tls", inTLS("smtp"), ca.serves(t, talks("220 mail\r\n", "250 HELP\r\n"), -hour, hour, nil))
-	add("smtp", "starttls", with(inTLS("smtp"), func(o *Options) { o.SMTP.StartTLS = true }), func(c net.Conn) {
+	add("smtp", "starttls", starttls("smtp"), func(c net.Conn) {
 		script{"220 mail\r\n", []string{"250-STARTTLS\r\n250 HELP\r\n", "220 go\r\n"}}.play(c)
 		mail(c)
 	})

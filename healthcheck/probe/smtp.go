@@ -8,25 +8,7 @@ import (
 	"github.com/lbha/lbha/healthcheck"
 )
 
-const (
-	phaseHello    phase = "ehlo"
-	phaseStartTLS phase = "starttls"
-)
-
-func newSMTP(d dialer, o Options) (*talkProber, error) {
-	p, err := newTalk(d, o, nil)
-	if err != nil {
-		return nil, err
-	}
-	starttls := p.tls
-	if o.SMTP.StartTLS {
-		p.tls = nil // not from the first byte
-	} else {
-		starttls = nil
-	}
-	p.converse, err = smtp(o.SMTP, starttls)
-	return p, err
-}
+const phaseHello phase = "ehlo"
 
 // smtp hears the greeting of a mail server and greets it by EHLO (RFC 5321), and
 // again in TLS if starttls is set (RFC 3207).
@@ -61,7 +43,7 @@ func smtp(o SMTP, starttls *tlsClient) (conversation, error) {
 				return "", err
 			}
 			if _, err := t.want(phaseStartTLS, "220"); err != nil {
-				return "", err
+				return "", asTLS(err)
 			}
 			if err := t.secure(starttls); err != nil {
 				return "", err
@@ -71,9 +53,6 @@ func smtp(o SMTP, starttls *tlsClient) (conversation, error) {
 			}
 		}
 		t.leave("QUIT\r\n")
-		if t.session != nil {
-			return "smtp ready, " + describeSession(t.session), nil
-		}
-		return "smtp ready", nil
+		return t.inTLS("smtp ready"), nil
 	}, nil
 }

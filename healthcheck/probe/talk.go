@@ -46,6 +46,26 @@ func newTalk(d dialer, o Options, c conversation) (*talkProber, error) {
 	return p, nil
 }
 
+// newUpgrade is newTalk for a protocol that can go on in TLS: converse gets the client to
+// do so with, nil if it is to stay as it began.
+func newUpgrade(d dialer, o Options, converse func(starttls *tlsClient) (conversation, error)) (*talkProber, error) {
+	p, err := newTalk(d, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	var starttls *tlsClient
+	if o.StartTLS {
+		p.tls, starttls = nil, p.tls
+	}
+	p.converse, err = converse(starttls)
+	return p, err
+}
+
+// plain is a conversation that cannot be asked for in a wrong way.
+func plain(c func(*tlsClient) conversation) func(*tlsClient) (conversation, error) {
+	return func(starttls *tlsClient) (conversation, error) { return c(starttls), nil }
+}
+
 func (p *talkProber) Probe(ctx context.Context) healthcheck.Result {
 	start := time.Now()
 	c, err := p.dialer.dial(ctx)
@@ -95,6 +115,17 @@ func (t *talk) secure(client *tlsClient) error {
 	t.session = secure
 	return nil
 }
+
+// inTLS adds to a detail how it is secured, if it is.
+func (t *talk) inTLS(detail string) string {
+	if t.session == nil {
+		return detail
+	}
+	return detail + ", " + describeSession(t.session)
+}
+
+// quoted is Sprintf with bytes of a server.
+func quoted(format string, heard []byte) string { return fmt.Sprintf(format, heard) }
 
 // say sends.
 func (t *talk) say(at phase, what string) error {

@@ -88,7 +88,7 @@ func FuzzSTARTTLS(f *testing.F) {
 	for _, s := range []string{"220 a\r\n250 STARTTLS\r\n220 go\r\n", "220 a\r\n250 STARTTLS\r\n220 go\r\n\x16\x03\x03\x00\x02\x02\x28", "220 a\r\n250 b\r\n"} {
 		f.Add([]byte(s))
 	}
-	p, err := New(Options{Type: "smtp", Target: netip.MustParseAddrPort("192.0.2.1:25"), SMTP: SMTP{StartTLS: true}})
+	p, err := New(Options{Type: "smtp", Target: netip.MustParseAddrPort("192.0.2.1:25"), StartTLS: true})
 	if err != nil {
 		f.Fatal(err)
 	}

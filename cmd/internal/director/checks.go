@@ -84,7 +84,11 @@ func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error)
 		Login:    probe.Login{User: c.Username, Password: c.Password.Reveal()},
 		GRPC:     probe.GRPC{Service: c.GRPCService},
 		DNS:      probe.DNS{Name: c.Query, Type: c.QueryType, RCode: c.RCode, Answer: c.Answer, TCP: c.Protocol == "tcp"},
-		SMTP:     probe.SMTP{Hello: c.Helo, StartTLS: c.StartTLS},
+		StartTLS: c.StartTLS,
+		SMTP:     probe.SMTP{Hello: c.Helo},
+		LDAP:     probe.LDAP{Base: c.Base},
+		SIP:      probe.SIP{Host: c.Host, TCP: c.Protocol == "tcp", Status: c.Status},
+		RADIUS:   probe.RADIUS{Secret: c.Secret.Reveal()},
 		Script:   probe.Script{Command: c.Command, User: c.User},
 		File:     c.File,
 	}
