@@ -88,6 +88,10 @@ func (b *builder) notify(raw *rawNotify) *Notify {
 // maxLinks bounds the symbolic links on the way to a program, as the kernel does.
 const maxLinks = 40
 
+// CheckProgram says why the program at an absolute path must not be run: it is not there, it is no program, or somebody
+// else than root and us could put another in its place.
+func CheckProgram(program string) error { return checkProgram(os.DirFS("/"), program) }
+
 // checkProgram says why a program must not be run, seen from the root directory: it is not
 // there, it is no program, or somebody else than root and us could put another in its
 // place, because a directory or link on the way to it, or it itself, is theirs to write.

@@ -249,7 +249,8 @@ type Track struct {
 	// while it is good; of a service, in proportion to its healthy share. 0 means that a bad
 	// Target puts the instance into FAULT, and a bad service its priority to the least there
 	// is: what both directors see is no reason to serve nowhere. A tracked file has none: its
-	// content is the weight. An instance is bad while it is in FAULT here.
+	// content is the weight. Another instance is bad while it is not master here, or, with
+	// weight 0, while it is in FAULT here.
 	Weight int `json:"weight"`
 	// Interval, Rise and Fall are the schedule of a script, Timeout and User how it runs;
 	// zero for every other kind.

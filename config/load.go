@@ -270,7 +270,7 @@ type files interface {
 // disk is the file system.
 type disk struct{}
 
-func (disk) program(path string) error { return checkProgram(os.DirFS("/"), path) }
+func (disk) program(path string) error { return CheckProgram(path) }
 
 func (disk) credentials() string { return os.Getenv("CREDENTIALS_DIRECTORY") }
 
