@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/cmd/internal/keep"
 	"github.com/lbha/lbha/cmd/internal/link"
@@ -78,6 +79,11 @@ func (f runs) Run(ctx context.Context) error { return f(ctx) }
 
 // open makes a director of the descriptors that the supervisor gave, and of the configuration.
 func open(path, version string) (*director, error) {
+	// Inherited descriptors stay open in what we start, and what is behind these is for no script: the link commands the
+	// elector, the memory holds secrets.
+	for _, fd := range []int{supervisor.FDLink, supervisor.FDMemory, supervisor.FDNotify} {
+		unix.CloseOnExec(fd)
+	}
 	region, err := keep.Open(os.NewFile(supervisor.FDMemory, "memory"))
 	if err != nil {
 		return nil, err
