@@ -27,14 +27,15 @@ var (
 	ErrPermission = errors.New("packet sockets need CAP_NET_RAW")
 )
 
-// Sender announces addresses on one interface from one MAC. It is for one
-// goroutine.
+// Sender announces addresses of both families on one interface from one MAC. It
+// is for one goroutine.
 type Sender struct {
 	op     string // for errors
 	conn   *packet.Conn
 	raw    syscall.RawConn
 	mac    net.HardwareAddr
-	frames map[netip.Addr]frames
+	router bool
+	frames map[netip.Addr][][]byte // of one announcement
 
 	// The frame being written, and what became of it: write is made once, so
 	// that a send allocates nothing.
@@ -43,12 +44,9 @@ type Sender struct {
 	write func(fd uintptr) (done bool)
 }
 
-// frames are the two forms of one announcement.
-type frames [2][]byte
-
 // Open prepares announcements on an interface in the network namespace of the
-// calling thread. mac, of 6 bytes, is both the Ethernet source and the ARP
-// sender.
+// calling thread. mac, of 6 bytes, is the Ethernet source, and where every
+// announced address is.
 func Open(index int, mac net.HardwareAddr) (*Sender, error) {
 	op := fmt.Sprintf("announce on interface %d", index)
 	if len(mac) != 6 {
@@ -64,7 +62,7 @@ func Open(index int, mac net.HardwareAddr) (*Sender, error) {
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	s := &Sender{op: op, conn: conn, raw: raw, mac: mac, frames: make(map[netip.Addr]frames)}
+	s := &Sender{op: op, conn: conn, raw: raw, mac: mac, frames: make(map[netip.Addr][][]byte)}
 	s.write = func(fd uintptr) bool {
 		_, s.err = unix.Write(int(fd), s.frame)
 		return true // whatever came of it: the runtime's poller must not wait
@@ -72,19 +70,24 @@ func Open(index int, mac net.HardwareAddr) (*Sender, error) {
 	return s, nil
 }
 
-// Send announces each IPv4 address of vips in both forms; others are passed
-// over. It does not block. A full queue loses frames but does not end the
-// sending of the rest; any other error does.
+// SetRouter says whether this host forwards IPv6 packets, which each neighbour
+// advertisement repeats. It is false at first.
+func (s *Sender) SetRouter(router bool) {
+	if router != s.router {
+		s.router = router
+		clear(s.frames)
+	}
+}
+
+// Send announces each of vips. It does not block. A full queue loses frames but
+// does not end the sending of the rest; any other error does.
 func (s *Sender) Send(vips []netip.Addr) error {
 	var busy error
 	for _, vip := range vips {
-		if !vip.Is4() {
-			continue
-		}
 		fs, ok := s.frames[vip]
 		if !ok {
 			var err error
-			if fs, err = build(s.mac, vip); err != nil {
+			if fs, err = s.build(vip); err != nil {
 				return fmt.Errorf("announce %v: %w", vip, err)
 			}
 			s.frames[vip] = fs
@@ -117,16 +120,25 @@ func (s *Sender) send(frame []byte) error {
 // Close closes the socket.
 func (s *Sender) Close() error { return s.conn.Close() }
 
-// build makes the announcement of vip at mac.
-func build(mac net.HardwareAddr, vip netip.Addr) (fs frames, err error) {
-	for i, op := range [...]arp.Operation{arp.OperationRequest, arp.OperationReply} {
+// build makes the frames that announce vip.
+func (s *Sender) build(vip netip.Addr) ([][]byte, error) {
+	if vip.Is4() {
+		return buildARP(s.mac, vip)
+	}
+	frame, err := buildNA(s.mac, vip, s.router)
+	return [][]byte{frame}, err
+}
+
+// buildARP makes the two forms of the announcement of vip at mac.
+func buildARP(mac net.HardwareAddr, vip netip.Addr) (frames [][]byte, err error) {
+	for _, op := range [...]arp.Operation{arp.OperationRequest, arp.OperationReply} {
 		p, err := arp.NewPacket(op, mac, vip, ethernet.Broadcast, vip)
 		if err != nil {
-			return fs, err
+			return nil, err
 		}
 		payload, err := p.MarshalBinary()
 		if err != nil {
-			return fs, err
+			return nil, err
 		}
 		f := ethernet.Frame{
 			Destination: ethernet.Broadcast,
@@ -134,11 +146,13 @@ func build(mac net.HardwareAddr, vip netip.Addr) (fs frames, err error) {
 			EtherType:   ethernet.EtherTypeARP,
 			Payload:     payload,
 		}
-		if fs[i], err = f.MarshalBinary(); err != nil {
-			return fs, err
+		frame, err := f.MarshalBinary()
+		if err != nil {
+			return nil, err
 		}
+		frames = append(frames, frame)
 	}
-	return fs, nil
+	return frames, nil
 }
 
 // explain names the operation and, where there is one, the sentinel.

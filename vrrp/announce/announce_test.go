@@ -37,7 +37,7 @@ func mac(t testing.TB, text string) net.HardwareAddr {
 }
 
 func TestFrames(t *testing.T) {
-	got, err := build(mac(t, "02:00:00:00:00:0a"), vip)
+	got, err := buildARP(mac(t, "02:00:00:00:00:0a"), vip)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestErrors(t *testing.T) {
 
 // frame is an ARP packet with any sender.
 func frame(t testing.TB, op arp.Operation, from net.HardwareAddr, ip netip.Addr) []byte {
-	fs, err := build(from, ip)
+	fs, err := buildARP(from, ip)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,9 +313,9 @@ func TestProgram(t *testing.T) {
 
 		var l Listener
 		l.remember(own, vips)
-		c, err := parse(b)
+		c, err := parseARP(b)
 		want := err == nil && l.conflicts(c)
-		vm, err := bpf.NewVM(program(own, vips))
+		vm, err := bpf.NewVM(programARP(own, vips))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -336,7 +336,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x81\x00\x00\x01\x08\x06\x00\x01\x08\x00\xff\xff\x00\x01"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, err := parse(b); err == nil && (!c.IP.Is4() || len(c.MAC) != 6) {
+		if c, err := parseARP(b); err == nil && (!c.IP.Is4() || len(c.MAC) != 6) {
 			t.Errorf("accepted %+v", c)
 		}
 	})

@@ -19,17 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conflict is an ARP packet in which somebody else claims to have one of our
+// Conflict is a packet in which somebody else claims to have one of our
 // addresses.
 type Conflict struct {
 	IP  netip.Addr
-	MAC net.HardwareAddr
+	MAC net.HardwareAddr // nil: a neighbour advertisement that does not say where
 }
 
-// Listener hears ARP packets that claim our addresses from other MACs. It is
-// for one goroutine.
+// Listener hears packets that claim our addresses of one family from other MACs.
+// It is for one goroutine.
 type Listener struct {
-	conn *packet.Conn
+	protocol
+	conn filtered
 	raw  syscall.RawConn
 	fd   int
 	own  []net.HardwareAddr
@@ -42,20 +43,43 @@ type Listener struct {
 	read func(fd uintptr) (done bool)
 }
 
-// Listen opens a listener on an interface in the network namespace of the
-// calling thread. own are the MACs, of 6 bytes, that may speak for vips; IPv6
+// filtered is a socket whose filter can be replaced.
+type filtered interface {
+	SyscallConn() (syscall.RawConn, error)
+	SetBPF(filter []bpf.RawInstruction) error
+	Close() error
+}
+
+// protocol is what differs between the families.
+type protocol struct {
+	name    string
+	open    func(index int, filter []bpf.RawInstruction) (filtered, error)
+	program func(own []net.HardwareAddr, vips []netip.Addr) []bpf.Instruction
+	parse   func(packet []byte) (Conflict, error)
+}
+
+// Listen opens a listener for ARP on an interface in the network namespace of
+// the calling thread. own are the MACs, of 6 bytes, that may speak for vips; IPv6
 // addresses among vips are passed over.
 func Listen(index int, own []net.HardwareAddr, vips []netip.Addr) (*Listener, error) {
-	op := fmt.Sprintf("listen for ARP on interface %d", index)
-	filter, err := bpf.Assemble(program(own, vips))
+	return listen(protocol{"ARP", openARP, programARP, parseARP}, index, own, vips)
+}
+
+func openARP(index int, filter []bpf.RawInstruction) (filtered, error) {
+	return packet.Listen(&net.Interface{Index: index}, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: filter})
+}
+
+func listen(proto protocol, index int, own []net.HardwareAddr, vips []netip.Addr) (*Listener, error) {
+	op := fmt.Sprintf("listen for %s on interface %d", proto.name, index)
+	filter, err := bpf.Assemble(proto.program(own, vips))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	conn, err := packet.Listen(&net.Interface{Index: index}, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: filter})
+	conn, err := proto.open(index, filter)
 	if err != nil {
 		return nil, explain(op, err)
 	}
-	l := &Listener{conn: conn, buf: make([]byte, 128)}
+	l := &Listener{protocol: proto, conn: conn, buf: make([]byte, 256)}
 	if l.raw, err = conn.SyscallConn(); err == nil {
 		err = l.raw.Control(func(fd uintptr) { l.fd = int(fd) })
 	}
@@ -80,12 +104,12 @@ func (l *Listener) Close() error { return l.conn.Close() }
 
 // Watch replaces the addresses and the MACs that may speak for them.
 func (l *Listener) Watch(own []net.HardwareAddr, vips []netip.Addr) error {
-	filter, err := bpf.Assemble(program(own, vips))
+	filter, err := bpf.Assemble(l.program(own, vips))
 	if err == nil {
 		err = l.conn.SetBPF(filter)
 	}
 	if err != nil {
-		return fmt.Errorf("listen for ARP: %w", err)
+		return fmt.Errorf("listen for %s: %w", l.name, err)
 	}
 	l.remember(own, vips)
 	return nil
@@ -104,7 +128,7 @@ func (l *Listener) remember(own []net.HardwareAddr, vips []netip.Addr) {
 func (l *Listener) Heard(cs []Conflict) (n int, err error) {
 	for range cs {
 		if err := l.raw.Read(l.read); err != nil {
-			return n, fmt.Errorf("listen for ARP: %w", err)
+			return n, fmt.Errorf("listen for %s: %w", l.name, err)
 		}
 		switch {
 		case l.err == unix.EAGAIN:
@@ -114,10 +138,10 @@ func (l *Listener) Heard(cs []Conflict) (n int, err error) {
 			// socket hears again.
 			continue
 		case l.err != nil:
-			return n, explain("listen for ARP", l.err)
+			return n, explain("listen for "+l.name, l.err)
 		}
 		// What was queued under an earlier filter is judged by the present one.
-		if c, err := parse(l.buf[:l.n]); err == nil && l.conflicts(c) {
+		if c, err := l.parse(l.buf[:l.n]); err == nil && l.conflicts(c) {
 			cs[n] = c
 			n++
 		}
@@ -133,8 +157,8 @@ func (l *Listener) conflicts(c Conflict) bool {
 // errNotARP: not an ARP packet of IPv4 on Ethernet.
 var errNotARP = errors.New("not an ARP packet of IPv4 on Ethernet")
 
-// parse reads who a frame says is where.
-func parse(frame []byte) (Conflict, error) {
+// parseARP reads who a frame says is where.
+func parseARP(frame []byte) (Conflict, error) {
 	var f ethernet.Frame
 	if err := f.UnmarshalBinary(frame); err != nil {
 		return Conflict{}, err
@@ -157,14 +181,14 @@ func parse(frame []byte) (Conflict, error) {
 // packet is then let through, and Heard compares.
 const maxFiltered = 500
 
-// program lets through ARP packets whose sender IP is one of vips and whose
+// programARP lets through ARP packets whose sender IP is one of vips and whose
 // sender MAC is none of own. It sees the Ethernet frame:
 //
 //	12 EtherType  14 ARP: hardware type, protocol type, lengths  20 operation
 //	22 sender MAC  28 sender IP  32 target MAC  38 target IP
 //
 // A frame that is too short ends the program as refused.
-func program(own []net.HardwareAddr, vips []netip.Addr) []bpf.Instruction {
+func programARP(own []net.HardwareAddr, vips []netip.Addr) []bpf.Instruction {
 	const keep, toss = 0xffff, 0
 	require := func(off, size int, val uint32) []bpf.Instruction {
 		return []bpf.Instruction{
