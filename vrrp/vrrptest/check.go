@@ -226,6 +226,9 @@ func (n *Node) checkTakeover(before snapshot) {
 	if len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
 		return // another member heard it resign
 	}
+	if n.mistook(h) {
+		return
+	}
 	interval := n.intervalOf(h.interval)
 	if since := n.lan.now.Sub(h.at); since < time.Duration(n.downAdverts())*interval {
 		n.lan.violate(n, "takes over from a live master: %v of %v, heard %v ago", h.priority, h.from, since)
@@ -239,6 +242,9 @@ func (n *Node) checkPreemptDelay(before snapshot) {
 	n.lesser = lesser{}
 	if !h.from.IsValid() || before.priority == vrrp.PriorityOwner || len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
 		return
+	}
+	if n.resignedAt > h.at {
+		return // there was another, and it left
 	}
 	live := n.lan.now.Sub(h.at) < time.Duration(n.downAdverts())*n.intervalOf(h.interval)
 	if since := n.lan.now.Sub(h.since); live && since < delay {

@@ -52,6 +52,15 @@ func (p *process) reason(effects []vrrp.MemberEffect, name string, to vrrp.State
 	return ""
 }
 
+// mistook reports whether another member heard a master of another host resign since
+// h. Of two masters, each heard on one segment, nobody can know that they are not
+// one host.
+func (n *Node) mistook(h heard) bool {
+	return slices.ContainsFunc(n.nodes, func(other *Node) bool {
+		return other != n && other.resignedAt > h.at && other.resigned != stranger
+	})
+}
+
 // masterSince reports whether an address has been a master's since an instant.
 func (l *LAN) masterSince(segment int, a netip.Addr, since vrrp.Instant) bool {
 	return slices.ContainsFunc(l.nodes, func(n *Node) bool {

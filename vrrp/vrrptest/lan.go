@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/wire"
 )
 
 // never is the deadline of a timer that is not armed.
@@ -45,6 +46,7 @@ type LAN struct {
 	processes  []*process
 	cut        map[[2]*Node]bool // from, to
 	clientsCut map[*Node]bool
+	hmac       *wire.HMACConfig // of all nodes; nil: none
 	violations []string
 }
 

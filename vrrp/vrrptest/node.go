@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/wire"
 )
 
 // Node is one virtual router of a host: the process that drives it, alone or with
@@ -29,6 +30,7 @@ type Node struct {
 	FailSends, FailClaims, FailReleases bool
 
 	kernel   kernel
+	hmac     *wire.HMAC // of the running process; nil: adverts are not signed
 	linkUp   bool
 	home     netip.Addr // the source address of a healthy node
 	source   netip.Addr
@@ -148,22 +150,30 @@ func (n *Node) RemoveAddress() {
 	}
 }
 
-// Inject sends a forged advert to the node.
+// Inject sends a forged advert to the node: nobody signed it.
 func (n *Node) Inject(ad vrrp.AdvertReceived) {
-	n.lan.transmit(func() { n.receive(ad) })
+	n.lan.transmit(func() { n.hear(ad, nil) })
 }
 
-// receive is a packet arriving at the kernel.
-func (n *Node) receive(ev vrrp.Event) {
-	if !n.linkUp || !n.Alive() || n.paused && (n.deaf || len(n.inbox) >= socketBuffer) {
-		return
-	}
-	if ad, ok := ev.(vrrp.AdvertReceived); ok {
+// hears reports whether a packet that arrives now will be read.
+func (n *Node) hears() bool {
+	return n.linkUp && n.Alive() && (!n.paused || !n.deaf && len(n.inbox) < socketBuffer)
+}
+
+// hear is an advert arriving at the kernel, in a packet if it is signed.
+func (n *Node) hear(ad vrrp.AdvertReceived, packet []byte) {
+	if n.hears() && n.believes(&ad, packet) {
 		ad.ReceivedAt = n.lan.now
 		n.remember(ad)
-		ev = ad
+		n.deliver(ad)
 	}
-	n.deliver(ev)
+}
+
+// hearAnnouncement is the same of a gratuitous ARP.
+func (n *Node) hearAnnouncement(heard vrrp.AnnouncementHeard) {
+	if n.hears() {
+		n.deliver(heard)
+	}
 }
 
 func (n *Node) send(e vrrp.Send) error {
@@ -178,7 +188,8 @@ func (n *Node) send(e vrrp.Send) error {
 		n.sentAt = n.lan.now
 	}
 	ad := vrrp.AdvertReceived{Source: e.Source, Version: e.Version, Priority: e.Priority, Interval: e.Interval, Addresses: e.Addresses}
-	n.lan.broadcast(n, func(to *Node) { to.receive(ad) })
+	packet := n.sign(&ad)
+	n.lan.broadcast(n, func(to *Node) { to.hear(ad, packet) })
 	return nil
 }
 
@@ -206,7 +217,7 @@ func (n *Node) announce() {
 		heard := vrrp.AnnouncementHeard{Address: h.addr}
 		n.lan.broadcast(n, func(to *Node) {
 			if slices.Contains(to.Config.Addresses, heard.Address) {
-				to.receive(heard)
+				to.hearAnnouncement(heard)
 			}
 		})
 		if n.linkUp && !n.lan.clientsCut[n] {

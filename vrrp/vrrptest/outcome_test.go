@@ -17,6 +17,9 @@ func (s *schedule) patience() time.Duration {
 	if s.slept { // who wakes listens first
 		d += s.slowest(1)
 	}
+	if s.stepped { // what was stamped ahead of the right time is in the way until then
+		d += window + time.Second
+	}
 	if s.base[0].PreemptDelay > 0 { // it begins when somebody else has been elected
 		d += s.base[0].PreemptDelay + s.longest + down
 	}
@@ -61,7 +64,7 @@ func (s *schedule) masters(segment int) []*Node {
 // fails.
 func (s *schedule) onlyMaster(when string) *process {
 	masters := s.masters(0)
-	if len(masters) != 1 && s.broken { // preemption was held back, until just now
+	if len(masters) != 1 { // one preempts the other just now
 		s.lan.Advance(3 * s.wire())
 		masters = s.masters(0)
 	}

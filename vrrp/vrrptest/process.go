@@ -47,8 +47,9 @@ type process struct {
 	// spoil, if set, makes what moves the routers.
 	spoil func(*vrrp.Group, []*vrrp.Machine) Group
 
-	armedFor    vrrp.Instant // the deadline of the timer,
-	timerAt     vrrp.Instant // which fires a little later; never: not armed
+	ahead       time.Duration // of the wall clock
+	armedFor    vrrp.Instant  // the deadline of the timer,
+	timerAt     vrrp.Instant  // which fires a little later; never: not armed
 	paused      bool
 	pausedUntil vrrp.Instant
 	deaf        bool     // paused as a virtual machine: packets are lost
@@ -110,7 +111,7 @@ func (p *process) make() {
 		cfg.Source = n.source
 		m := vrrp.New(cfg)
 		machines = append(machines, m)
-		n.Router = m
+		n.Router, n.hmac = m, p.lan.newHMAC()
 		if n.Spoil != nil {
 			n.Router = n.Spoil(m)
 		}

@@ -19,6 +19,7 @@ type schedule struct {
 	base      []vrrp.Config // of each segment
 	longest   time.Duration // the longest interval that anybody used
 	broken    bool          // sends or claims failed: preemption is held back for minutes
+	stepped   bool          // a wall clock was set
 	slept     bool          // somebody was paused
 	unsettled bool          // a link was down, a stop was to be waited for
 	busyUntil vrrp.Instant  // something is to happen until then
@@ -91,6 +92,10 @@ func (s *schedule) build(k kind) {
 	l.Network.Loss = pick(r, 0, 0, 0.01, 0.1, 0.4)
 	l.Network.Duplicate = pick(r, 0, 0, 0.05, 0.5)
 	l.Slack = pick(r, 0, c.Interval/100)
+
+	if r.IntN(4) == 0 {
+		l.Authenticate(window)
+	}
 
 	if k.grouped {
 		s.buildGroups(k.spoilGroup)
@@ -178,13 +183,17 @@ var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { s.unsettled = true; n.Stop(s.rng.IntN(2) == 0); s.later(n) },
 	func(s *schedule, n *Node) { s.slept = true; n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
 	func(s *schedule, n *Node) { s.sleep(n) },
+	func(s *schedule, n *Node) { s.stepClock(n) },
 	func(s *schedule, n *Node) { s.cut(n) },
 	func(s *schedule, _ *Node) { s.lan.Heal() },
 	func(s *schedule, n *Node) { s.unsettled = true; n.SetLink(false) },
 	func(s *schedule, n *Node) { n.SetLink(true) },
 	func(s *schedule, n *Node) { s.flap(n) },
 	func(s *schedule, n *Node) { s.source(n) },
-	func(s *schedule, n *Node) { n.SetTrack(s.rng.IntN(300)-150, pick(s.rng, "", "", "uplink")) },
+	func(s *schedule, n *Node) {
+		s.unsettled = true
+		n.SetTrack(s.rng.IntN(300)-150, pick(s.rng, "", "", "uplink"))
+	},
 	func(s *schedule, n *Node) { s.reconfigure(n) },
 	func(s *schedule, n *Node) { s.unsettled = true; n.HandOver() },
 	func(s *schedule, n *Node) { n.Lift() },
@@ -218,6 +227,18 @@ func (s *schedule) sleep(n *Node) {
 		d := s.aboutOf(time.Minute, 1)
 		n.Pause(d, s.rng.IntN(2) == 0)
 		s.lan.Advance(s.aboutOf(d, 1.1))
+	}
+}
+
+// window is that of signed adverts.
+const window = 5 * time.Second
+
+// stepClock sets the wall clock of a node, forwards or backwards, within the window
+// or not.
+func (s *schedule) stepClock(n *Node) {
+	if s.lan.hmac != nil {
+		s.stepped = true
+		n.SetClock(time.Duration((2*s.rng.Float64() - 1) * float64(pick(s.rng, 2*time.Second, 8*time.Second, time.Minute, 24*time.Hour))))
 	}
 }
 
@@ -309,6 +330,7 @@ func (s *schedule) heal() {
 	for _, n := range l.nodes {
 		n.FailSends, n.FailClaims, n.FailReleases = false, false, false
 		n.Wake()
+		n.ahead = 0
 		n.linkUp = true
 		n.SetSource(n.home)
 		n.SetTrack(0, "")
