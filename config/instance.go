@@ -160,7 +160,7 @@ type Announce struct {
 	Count       int           `json:"count"`        // repeats in a burst
 	RepeatAfter time.Duration `json:"repeat_after"` // a second burst so long after the first; 0: none
 	Refresh     time.Duration `json:"refresh"`      // one announcement each so often while master; 0: none
-	Gap         time.Duration `json:"gap"`          // least time between two packets; 0: none
+	Gap         time.Duration `json:"gap"`          // between two addresses on one interface; 0: 64 at once, then one each 250 µs
 }
 
 // Notify tells of every transition of the instance: it starts a command, writes a line to

@@ -27,6 +27,8 @@ type iface struct {
 	segment  *segment.Conn
 	sender   *announce.Sender
 	listener *announce.Listener
+	pace     pace
+	pacing   bool // announcements wait
 
 	drained vrrp.Instant      // when the socket was last empty
 	turn    uint64            // of the loop, in which it was drained before timers

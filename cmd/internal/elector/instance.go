@@ -129,8 +129,11 @@ func (e *elector) do(in *instance, effect vrrp.Effect) vrrp.Event {
 	case vrrp.Release:
 		return vrrp.Released{Err: e.release(in)}
 	case vrrp.Announce:
-		return vrrp.Announced{Err: e.announce(in)}
+		return vrrp.Announced{Err: e.announce(in, effect.Round)}
 	case vrrp.Transition:
+		if effect.To != vrrp.Master {
+			e.silence(in)
+		}
 		e.transition(in, &effect)
 	case vrrp.Finding:
 		e.finding(in, &effect)
@@ -327,6 +330,7 @@ func (e *elector) renew(in *instance, lease time.Duration) error {
 // release takes off what the instance holds, and what it would hold: a former process may have put it there.
 func (e *elector) release(in *instance) error {
 	e.dirty = true
+	e.silence(in)
 	vips, _ := e.vips(in) // what is on no interface needs no release
 	for _, v := range in.held {
 		if !slices.ContainsFunc(vips, func(w address.VIP) bool { return placeOf(w) == placeOf(v) }) {
@@ -340,26 +344,4 @@ func (e *elector) release(in *instance) error {
 		return err
 	}
 	return nil
-}
-
-// announce sends one round for each interface that has addresses of the instance.
-func (e *elector) announce(in *instance) error {
-	var errs []error
-	for _, i := range e.ifaces {
-		var addrs []netip.Addr
-		for _, v := range in.held {
-			if v.Index == i.index && v.Prefix.Addr().Is4() {
-				addrs = append(addrs, v.Prefix.Addr())
-			}
-		}
-		if len(addrs) == 0 {
-			continue
-		}
-		if i.sender == nil {
-			errs = append(errs, fmt.Errorf("%s: no socket for announcements", i.name))
-			continue
-		}
-		errs = append(errs, i.sender.Send(addrs))
-	}
-	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package elector
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -46,6 +47,8 @@ type elector struct {
 	turn      uint64   // counts those in which something was due
 	unions    []union  // the groups that are to be
 	outcomes  []outcome
+	pacing    []*iface  // on which announcements wait
+	failures  []outcome // of announcements that waited
 
 	prepared  *link.Prepare // waits for its Commit
 	committed link.Prepare  // in force
@@ -64,6 +67,8 @@ type elector struct {
 	packets [64]segment.Packet
 	advert  wire.Advert
 	out     []byte
+	addrs   []netip.Addr
+	one     [1]netip.Addr
 	changes address.Changes
 }
 
@@ -113,6 +118,7 @@ func (e *elector) run() error {
 			}
 		}
 		e.fire()
+		e.keepPace()
 		if t := now(); t >= e.nextTick {
 			e.tick(t)
 		}
@@ -137,7 +143,7 @@ func (e *elector) finished() bool {
 
 // arm sets the one timer to the earliest deadline.
 func (e *elector) arm() {
-	at := min(e.nextTick, e.schedule.first())
+	at := min(e.nextTick, e.schedule.first(), e.pacedAt())
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm
 	_ = unix.TimerfdSettime(e.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
 }
