@@ -76,16 +76,40 @@ type State struct {
 	MAC net.HardwareAddr
 	MTU int
 	// Addrs are the link's addresses of both families in the kernel's order,
-	// each with its prefix length.
+	// each with its prefix length; but not those of IPv6 that are not to be sent
+	// from: temporary ones (RFC 8981), and these two:
 	Addrs []netip.Prefix
+	// Tentative are addresses for which duplicate address detection has not
+	// ended. A Watch reports the link when it does.
+	Tentative []netip.Addr
+	// Duplicate are addresses that it found with another host.
+	Duplicate []netip.Addr
+	// IPv6Off: IPv6 is switched off on the link (the sysctl disable_ipv6).
+	IPv6Off bool
+	// Router: the host forwards IPv6 packets that come by the link (the sysctl
+	// forwarding). A Watch reports a change.
+	Router bool
 }
 
-// Primary returns the source address of an interface's adverts: its first IPv4
+// Primary returns the source address of an interface's IPv4 adverts: its first
 // address that is no VIP, as keepalived picks it. ok is false if there is none.
 func Primary(addrs []netip.Prefix, vips []VIP) (addr netip.Addr, ok bool) {
 	for _, p := range addrs {
 		isVIP := func(v VIP) bool { return v.Prefix.Addr() == p.Addr() }
 		if p.Addr().Is4() && !slices.ContainsFunc(vips, isVIP) {
+			return p.Addr(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Primary6 is Primary for IPv6 adverts: a link-local address for multicast, and
+// for peers that are link-local too, or one that is not. Of several it returns
+// the one that has been there longest: the kernel lists the newest first.
+func Primary6(addrs []netip.Prefix, vips []VIP, linkLocal bool) (addr netip.Addr, ok bool) {
+	for _, p := range slices.Backward(addrs) {
+		isVIP := func(v VIP) bool { return v.Prefix.Addr() == p.Addr() }
+		if p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() == linkLocal && !slices.ContainsFunc(vips, isVIP) {
 			return p.Addr(), true
 		}
 	}

@@ -104,7 +104,7 @@ func TestClaimAndRelease(t *testing.T) {
 	vs := vips(t, c, "10.77.0.100/32", "10.77.0.101/24 eth0:vip", "2001:db8::100/128")
 	const claimed = `inet 10.77.0.100/32 scope global eth0 valid_lft forever preferred_lft forever
 inet 10.77.0.101/24 scope global secondary eth0:vip valid_lft forever preferred_lft forever
-inet6 2001:db8::100/128 scope global nodad valid_lft forever preferred_lft forever`
+inet6 2001:db8::100/128 scope global nodad deprecated valid_lft forever preferred_lft 0sec`
 	for _, again := range []string{"", " again"} {
 		if err := c.Claim(vs, 0); err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestClaimWithLease(t *testing.T) {
 	adopted := shown(h)
 	for _, want := range []string{
 		"inet 10.77.0.100/32 scope global dynamic eth0 valid_lft 99sec preferred_lft 99sec",
-		"inet6 2001:db8::100/128 scope global nodad dynamic valid_lft 99sec preferred_lft 99sec",
+		"inet6 2001:db8::100/128 scope global nodad deprecated dynamic valid_lft 99sec preferred_lft 0sec",
 	} {
 		if !strings.Contains(strings.ReplaceAll(adopted, "98sec", "99sec"), want) {
 			t.Errorf("adopted:\n%s\nwant\n%s", adopted, want)
@@ -173,7 +173,7 @@ func TestClaimWithLease(t *testing.T) {
 // kernel promises; what is renewed stays.
 func TestLeaseEnds(t *testing.T) {
 	t.Parallel()
-	for _, vip := range []string{"10.77.0.100/32", "2001:db8::100/128"} {
+	for _, vip := range []string{"10.77.0.100/32", "2001:db8::100/128", "fe80::100/128"} {
 		t.Run(vip, func(t *testing.T) {
 			t.Parallel()
 			h := lan.New(t, 1)[0]

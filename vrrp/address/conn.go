@@ -196,10 +196,24 @@ func (c *Conn) link(name string) (s State, err error) {
 	err = c.dump(unix.RTM_GETADDR, addressesOf(s.Index), func(kind uint16, body []byte) {
 		// A kernel before 4.20 sends those of all links.
 		if m := parseAddress(body); kind == unix.RTM_NEWADDR && m.index == s.Index && m.prefix.IsValid() {
-			s.Addrs = append(s.Addrs, m.prefix)
+			s.add(&m)
 		}
-	}, func() { s.Addrs = nil })
+	}, func() { s.Addrs, s.Tentative, s.Duplicate = nil, nil, nil })
 	return s, err
+}
+
+// add takes an address of the link.
+func (s *State) add(m *addressMessage) {
+	six := m.prefix.Addr().Is6() // the flags mean something else on IPv4
+	switch {
+	case six && m.flags&unix.IFA_F_DADFAILED != 0:
+		s.Duplicate = append(s.Duplicate, m.prefix.Addr())
+	case six && m.flags&unix.IFA_F_TENTATIVE != 0 && m.flags&unix.IFA_F_OPTIMISTIC == 0:
+		s.Tentative = append(s.Tentative, m.prefix.Addr())
+	case six && m.flags&unix.IFA_F_TEMPORARY != 0:
+	default:
+		s.Addrs = append(s.Addrs, m.prefix)
+	}
 }
 
 // addressesOf is the body of a request for the addresses of a link; 0 is all.

@@ -32,6 +32,14 @@
 // somebody deletes it. What must not depend on the order, adverts above all,
 // names its source: [Primary] picks it from the addresses of a link.
 //
+// Of IPv6 addresses the kernel takes the one that has the longest prefix in
+// common with the destination (RFC 6724), which a VIP may well be. A VIP is
+// therefore deprecated from the start: its preferred lifetime is 0, as
+// keepalived has it for a /128. That says only what the host begins by itself; to
+// whoever comes to the VIP nothing is different. Duplicate address detection is
+// off for a VIP (IFA_F_NODAD): it was another host's a moment ago, and must be
+// usable at once. [Primary6] picks the source of adverts.
+//
 // # The mark
 //
 // Every VIP carries IFA_PROTO = 112 (Linux 5.18 and later). A restarted process

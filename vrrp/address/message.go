@@ -124,7 +124,9 @@ func appendLease(b []byte, v *VIP, lease time.Duration) []byte {
 	}
 	b = appendAttribute(b, ifaProto, Protocol)
 	var info [unix.SizeofIfaCacheinfo]byte
-	native.PutUint32(info[0:], lifetime(lease)) // preferred
+	if v.Prefix.Addr().Is4() {
+		native.PutUint32(info[0:], lifetime(lease)) // preferred; of IPv6 not for a moment
+	}
 	native.PutUint32(info[4:], lifetime(lease)) // valid
 	return appendAttribute(b, unix.IFA_CACHEINFO, info[:]...)
 }
@@ -146,6 +148,7 @@ type addressMessage struct {
 	prefix   netip.Prefix
 	label    string
 	protocol uint8
+	flags    uint32 // IFA_F_…
 	valid    uint32 // seconds
 }
 
@@ -156,6 +159,7 @@ func parseAddress(b []byte) (m addressMessage) {
 		return m
 	}
 	m.index = int(native.Uint32(b[4:]))
+	m.flags = uint32(b[2])
 	m.valid = infinity
 	var local, address netip.Addr
 	for kind, data := range attributes(b, unix.SizeofIfAddrmsg) {
@@ -166,6 +170,10 @@ func parseAddress(b []byte) (m addressMessage) {
 			address, _ = netip.AddrFromSlice(data)
 		case unix.IFA_LABEL:
 			m.label = unix.ByteSliceToString(data)
+		case unix.IFA_FLAGS: // those of the header, and more
+			if len(data) >= 4 {
+				m.flags = native.Uint32(data)
+			}
 		case ifaProto:
 			if len(data) >= 1 {
 				m.protocol = data[0]
@@ -213,9 +221,46 @@ func parseLink(b []byte) (s State, ok bool) {
 			if len(data) >= 4 {
 				s.MTU = int(native.Uint32(data))
 			}
+		case unix.IFLA_AF_SPEC:
+			for family, data := range attributes(data, 0) {
+				if family == unix.AF_INET6 {
+					s.readIPv6(data)
+				}
+			}
 		}
 	}
 	return s, true
+}
+
+// The settings of a link, IFLA_INET6_CONF of linux/if_link.h, are numbers of 32
+// bits in the order of linux/ipv6.h.
+const (
+	iflaInet6Conf      = 2
+	devconfForwarding  = 0
+	devconfDisableIPv6 = 26
+)
+
+// readIPv6 reads a link's attributes of IPv6.
+func (s *State) readIPv6(b []byte) {
+	for kind, data := range attributes(b, 0) {
+		if kind != iflaInet6Conf {
+			continue
+		}
+		setting := func(i int) bool { return len(data) >= 4*(i+1) && native.Uint32(data[4*i:]) != 0 }
+		s.Router, s.IPv6Off = setting(devconfForwarding), setting(devconfDisableIPv6)
+	}
+}
+
+// parseSettings reads the index of the link that RTM_NEWNETCONF is about. It is
+// not positive for the settings of all links and of those to come.
+func parseSettings(b []byte) (index int) {
+	const headerLen, netconfaIfindex = 4, 1 // struct netconfmsg, linux/netconf.h
+	for kind, data := range attributes(b, headerLen) {
+		if kind == netconfaIfindex && len(data) >= 4 {
+			index = int(int32(native.Uint32(data)))
+		}
+	}
+	return index
 }
 
 // parseAck reads the body of NLMSG_ERROR: nil if the request was carried out.

@@ -35,7 +35,7 @@ func TestRequests(t *testing.T) {
 		{"claim IPv6 for ever", appendMessage(nil, unix.RTM_NEWADDR, unix.NLM_F_ACK, 8, claim(&v6, 0)),
 			"5c00000014000500" + "0800000000000000" + "0a800200" + "03000000" +
 				"1400020020010db8000000000000000000000100" + "1400010020010db8000000000000000000000100" +
-				"05000b0070000000" + "14000600" + "ffffffff" + "ffffffff" + "0000000000000000"},
+				"05000b0070000000" + "14000600" + "00000000" + "ffffffff" + "0000000000000000"},
 		{"release", appendMessage(nil, unix.RTM_DELADDR, unix.NLM_F_ACK, 9, func(b []byte) []byte { return appendVIP(b, &v4) }),
 			"2800000015000500" + "0900000000000000" + "02200000" + "02000000" + "080002000a4d0064" + "080001000a4d0064"},
 	} {

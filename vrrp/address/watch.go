@@ -33,8 +33,8 @@ type Changes struct {
 	// Lost: there was more than the kernel's queue or this struct holds.
 	// Anything may have changed.
 	Lost bool
-	// Links are the indexes of links that changed, or an address of which did,
-	// each once.
+	// Links are the indexes of links that changed, or an address or an IPv6
+	// setting of which did, each once.
 	Links []int
 	// Deleted are the addresses that went, in order.
 	Deleted []Deleted
@@ -51,12 +51,13 @@ type Deleted struct {
 	Kernel bool
 }
 
-// Watch opens a second socket, which hears of changes of links and addresses,
-// in the network namespace of the calling thread. It leaves out what this Conn
+// Watch opens a second socket, which hears of changes of links, of their IPv6
+// settings and of addresses, in the network namespace of the calling thread. It leaves out what this Conn
 // does, but for the release of an IPv6 address: there the kernel does not say
 // who did it.
 func (c *Conn) Watch() (*Watch, error) {
-	s, err := openSocket(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR)
+	const settings = 1 << (unix.RTNLGRP_IPV6_NETCONF - 1)
+	s, err := openSocket(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | settings)
 	if err != nil {
 		return nil, fmt.Errorf("watch links and addresses: %w", err)
 	}
@@ -99,6 +100,10 @@ func (ch *Changes) add(datagram []byte, self uint32) {
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 			if s, ok := parseLink(body); ok {
 				ch.changed(s.Index)
+			}
+		case unix.RTM_NEWNETCONF:
+			if index := parseSettings(body); index > 0 {
+				ch.changed(index)
 			}
 		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 			m := parseAddress(body)

@@ -26,7 +26,7 @@
 //
 //	33:33:00:00:00:01 < MAC  VIP > ff02::1  VIP is at MAC  (override, router or not)
 //
-// The router flag must be true: whoever has the VIP as its default router drops
+// The router flag has to tell the truth: whoever has the VIP as its default router drops
 // it when the flag goes. Nothing has to be known of the interface's own IPv6
 // addresses, so that an announcement waits for no duplicate address detection.
 //
