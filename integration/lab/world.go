@@ -18,10 +18,11 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
-	"bench": benchJob,
-	"drill": drillJob,
-	"shell": shellJob,
-	"tests": testsJob,
+	"bench":   benchJob,
+	"drill":   drillJob,
+	"interop": interopJob,
+	"shell":   shellJob,
+	"tests":   testsJob,
 }
 
 // visit is one job in a world of its own.
@@ -29,13 +30,18 @@ type visit struct {
 	world    sandbox.Kind // empty: the best that this machine offers
 	job      string
 	deadline time.Duration
-	stdin    *os.File // for an interactive job
+	stdin    *os.File                                                                                     // for an interactive job
+	choose   func(ctx context.Context, want sandbox.Kind, say func(string, ...any)) (sandbox.Kind, error) // nil: one with IPVS
 }
 
 // enter makes a work directory, lets prepare fill it, runs the job in a world, and removes the directory. Only one lab at a time is
 // at work on a machine: two would measure each other.
 func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, err error), result any) (sandbox.Kind, error) {
-	kind, err := sandbox.Choose(ctx, v.world, say)
+	choose := v.choose
+	if choose == nil {
+		choose = sandbox.Choose
+	}
+	kind, err := choose(ctx, v.world, say)
 	if err != nil {
 		return "", err
 	}

@@ -21,6 +21,7 @@ type Kind string
 const (
 	LBHA       Kind = "lbha"
 	Keepalived Kind = "keepalived"
+	FRR        Kind = "frr" // vrrpd and the zebra that it needs; VRRP only
 )
 
 // Part names a process of a daemon by what it does.
@@ -31,6 +32,7 @@ const (
 	Supervisor Part = "supervisor" // the parent; what systemd sees
 	Elector    Part = "elector"    // VRRP
 	Services   Part = "director"   // checks and table
+	Companion  Part = "companion"  // what a daemon needs beside it: FRR's zebra
 )
 
 // Settings is what a director is configured with: everything that scenarios vary, and no more.
@@ -38,7 +40,8 @@ type Settings struct {
 	Name     string
 	Priority int
 	Interval time.Duration // of advertisements
-	Servers  []netip.Addr  // real servers of the two services
+	Routers  []Router      // virtual routers; none: the drill's, with the priority and the interval above
+	Servers  []netip.Addr  // real servers of the two services; none: VRRP only
 	Check    Check
 	Drift    time.Duration // within which a foreign edit of the table is repaired; fixed in both daemons
 }
@@ -71,6 +74,14 @@ type daemon interface {
 	journal(d *Director) (string, error)
 }
 
+// companion is a daemon that cannot be started on a bare host.
+type companion interface {
+	// recruit prepares the host and starts what the daemon needs beside it, unless it runs.
+	recruit(d *Director) error
+	// dismiss ends that.
+	dismiss(d *Director)
+}
+
 // ErrNotOffered is returned where a daemon has no such thing.
 var ErrNotOffered = errors.New("this daemon does not offer it")
 
@@ -92,7 +103,9 @@ func New(kind Kind, host *netlab.Host, binary string, s Settings) (*Director, er
 	case LBHA:
 		d.daemon = lbha{binary: binary}
 	case Keepalived:
-		d.daemon = keepalived{}
+		d.daemon = keepalived{vrrpOnly: len(s.Servers) == 0}
+	case FRR:
+		d.daemon = frr{}
 	default:
 		return nil, fmt.Errorf("no such daemon: %q", kind)
 	}
@@ -124,7 +137,12 @@ func (d *Director) Text(s Settings) string { return d.daemon.config(s) }
 
 // Start starts the daemon and does not wait for anything.
 func (d *Director) Start() error {
-	log, err := os.OpenFile(d.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if c, ok := d.daemon.(companion); ok {
+		if err := c.recruit(d); err != nil {
+			return fmt.Errorf("prepare %s for %s: %w", d.Host.Name, d.Kind, err)
+		}
+	}
+	log, err := d.openLog()
 	if err != nil {
 		return err
 	}
@@ -141,6 +159,10 @@ func (d *Director) Start() error {
 	}()
 	d.cmd, d.exited = cmd, exited
 	return nil
+}
+
+func (d *Director) openLog() (*os.File, error) {
+	return os.OpenFile(d.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }
 
 // Running reports whether the daemon's first process lives.
@@ -181,7 +203,7 @@ func (d *Director) SignalAll(signal syscall.Signal) error {
 	if len(parts) == 0 {
 		return fmt.Errorf("%s on %s does not run", d.Kind, d.Host.Name)
 	}
-	for _, part := range []Part{Supervisor, Elector, Services} {
+	for _, part := range []Part{Supervisor, Elector, Services, Companion} {
 		pid := parts[part]
 		if pid == 0 {
 			continue
@@ -219,6 +241,9 @@ func (d *Director) Kill() {
 	}
 	_ = d.SignalAll(syscall.SIGKILL) // none of it may be left to kill
 	<-d.exited
+	if c, ok := d.daemon.(companion); ok {
+		c.dismiss(d)
+	}
 }
 
 // Forget removes what the daemon keeps for its next start. Its log stays.

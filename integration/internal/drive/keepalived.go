@@ -13,24 +13,35 @@ import (
 	"github.com/lbha/lbha/integration/internal/netlab"
 )
 
-// keepalived drives Debian's keepalived with its documented defaults.
-type keepalived struct{}
+// keepalived drives Debian's keepalived with its documented defaults; where it does VRRP alone, with the same real-time class and locked
+// memory as lbha's elector takes by itself.
+type keepalived struct{ vrrpOnly bool }
 
-func (keepalived) config(s Settings) string {
+func (k keepalived) config(s Settings) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "global_defs {\n    router_id %s\n}\n", s.Name)
-	fmt.Fprintf(&b, `vrrp_instance web {
-    state BACKUP
-    interface %s
-    virtual_router_id 51
-    version 3
-    priority %d
-    advert_int %s
-    virtual_ipaddress {
-        %s/32
-    }
-}
-`, netlab.Interface, s.Priority, seconds(s.Interval), netlab.VIP)
+	fmt.Fprintf(&b, "global_defs {\n    router_id %s\n", s.Name)
+	if k.vrrpOnly {
+		b.WriteString("    vrrp_rt_priority 50\n    vrrp_no_swap\n")
+	}
+	b.WriteString("}\n")
+	for _, r := range s.routers() {
+		fmt.Fprintf(&b, "vrrp_instance %s {\n    state BACKUP\n    interface %s\n    virtual_router_id %d\n    version %d\n    priority %d\n    advert_int %s\n",
+			r.Name, netlab.Interface, r.VRID, r.Version, r.Priority, seconds(r.Interval))
+		if u := r.Unicast; u != nil {
+			fmt.Fprintf(&b, "    unicast_src_ip %s\n    unicast_peer {\n        %s\n    }\n", u.Source, u.Peer)
+		}
+		if r.Password != "" {
+			fmt.Fprintf(&b, "    authentication {\n        auth_type PASS\n        auth_pass %s\n    }\n", r.Password)
+		}
+		b.WriteString("    virtual_ipaddress {\n")
+		for _, vip := range r.VIPs {
+			fmt.Fprintf(&b, "        %s\n", vip)
+		}
+		b.WriteString("    }\n}\n")
+	}
+	if k.vrrpOnly {
+		return b.String()
+	}
 	for _, service := range []struct {
 		port     int
 		protocol string
@@ -64,26 +75,38 @@ func (keepalived) config(s Settings) string {
 // seconds renders a duration as keepalived reads it.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
-func (keepalived) command(dir string) *exec.Cmd {
-	return exec.Command("keepalived", "--dont-fork", "--log-console", "--use-file", filepath.Join(dir, "config"),
+func (k keepalived) command(dir string) *exec.Cmd {
+	args := []string{"--dont-fork", "--log-console", "--use-file", filepath.Join(dir, "config"),
 		"--pid", filepath.Join(dir, "supervisor.pid"),
 		"--vrrp_pid", filepath.Join(dir, "elector.pid"),
-		"--checkers_pid", filepath.Join(dir, "director.pid"))
+		"--checkers_pid", filepath.Join(dir, "director.pid")}
+	if k.vrrpOnly {
+		args = append(args, "--vrrp")
+	}
+	return exec.Command("keepalived", args...)
 }
 
 func (keepalived) processes(dir string, _ int) map[Part]int {
 	parts := map[Part]int{}
 	for _, part := range []Part{Elector, Services} {
-		text, err := os.ReadFile(filepath.Join(dir, string(part)+".pid"))
-		if err != nil {
-			continue
-		}
-		// The file survives a killed process.
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && syscall.Kill(pid, 0) == nil {
+		if pid := runningPID(filepath.Join(dir, string(part)+".pid")); pid != 0 {
 			parts[part] = pid
 		}
 	}
 	return parts
+}
+
+// runningPID reads a file with the number of a process, and returns 0 for one that does not run: the file survives a killed process.
+func runningPID(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || syscall.Kill(pid, 0) != nil {
+		return 0
+	}
+	return pid
 }
 
 // reload signals: keepalived gives no answer.

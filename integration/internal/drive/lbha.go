@@ -22,19 +22,14 @@ name = %q
 control = %q
 state_dir = %q
 log = { level = "info", format = "text" }
-
-[[vrrp]]
-name = "web"
-interface = %q
-id = 51
-priority = %d
-interval = %q
-addresses = ["%s/32"]
-
-[defaults.service]
-scheduler = "rr"
-forward = "dr"
-`, s.Name, filepath.Join(dir, "lbha.sock"), dir, netlab.Interface, s.Priority, s.Interval, netlab.VIP)
+`, s.Name, filepath.Join(dir, "lbha.sock"), dir)
+	for _, r := range s.routers() {
+		writeRouter(&b, r)
+	}
+	if len(s.Servers) == 0 {
+		return b.String()
+	}
+	b.WriteString("\n[defaults.service]\nscheduler = \"rr\"\nforward = \"dr\"\n")
 	for _, service := range []struct {
 		name, protocol string
 		port           int
@@ -61,6 +56,29 @@ fall = %d
 		}
 	}
 	return b.String()
+}
+
+func writeRouter(b *strings.Builder, r Router) {
+	var vips []string
+	for _, vip := range r.VIPs {
+		vips = append(vips, strconv.Quote(vip.String()))
+	}
+	fmt.Fprintf(b, `
+[[vrrp]]
+name = %q
+interface = %q
+id = %d
+version = %d
+priority = %d
+interval = %q
+addresses = [%s]
+`, r.Name, netlab.Interface, r.VRID, r.Version, r.Priority, r.Interval, strings.Join(vips, ", "))
+	if u := r.Unicast; u != nil {
+		fmt.Fprintf(b, "unicast = { source = \"%s\", peers = [\"%s\"] }\n", u.Source, u.Peer)
+	}
+	if r.Password != "" {
+		fmt.Fprintf(b, "auth = { type = \"pass\", key = %q }\n", r.Password)
+	}
 }
 
 func (l lbha) command(dir string) *exec.Cmd {

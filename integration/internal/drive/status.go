@@ -1,5 +1,7 @@
 package drive
 
+import "time"
+
 // Status is the part of `lbha status --json` that scenarios judge.
 type Status struct {
 	Config struct {
@@ -8,11 +10,17 @@ type Status struct {
 			Error string `json:"error"`
 		} `json:"last_reload"`
 	} `json:"config"`
+	Elector struct {
+		RealTime bool `json:"real_time"`
+	} `json:"elector"`
 	Instances []struct {
-		Name    string            `json:"name"`
-		State   string            `json:"state"`
-		Reason  string            `json:"reason"`
-		Dropped map[string]uint64 `json:"adverts_dropped"`
+		Name        string            `json:"name"`
+		State       string            `json:"state"`
+		Reason      string            `json:"reason"`
+		Dropped     map[string]uint64 `json:"adverts_dropped"`
+		Late        uint64            `json:"adverts_late"`
+		MaxLate     time.Duration     `json:"max_lateness_ns"`
+		Transitions uint64            `json:"transitions"`
 	} `json:"instances"`
 	Table struct {
 		Drifts uint64 `json:"drifts"`

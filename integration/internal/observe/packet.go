@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -13,9 +14,12 @@ import (
 )
 
 // capture is a packet socket with the kernel's receive time stamps.
-type capture struct{ fd int }
+type capture struct {
+	fd     int
+	closed atomic.Bool
+}
 
-// listen opens a packet socket on one of the host's interfaces.
+// listen opens a packet socket on one of the host's interfaces, or, without a name, on all of them.
 func listen(h *netlab.Host, iface string, filter []bpf.Instruction) (*capture, error) {
 	c := new(capture)
 	err := h.Do(func() error {
@@ -39,6 +43,10 @@ func (c *capture) configure(iface string, filter []bpf.Instruction) error {
 	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20); err != nil {
 		return err
 	}
+	timeout := unix.NsecToTimeval(int64(closeTime))
+	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		return err
+	}
 	if filter != nil {
 		raw, err := bpf.Assemble(filter)
 		if err != nil {
@@ -49,13 +57,22 @@ func (c *capture) configure(iface string, filter []bpf.Instruction) error {
 			return err
 		}
 	}
-	index, err := interfaceIndex(c.fd, iface)
-	if err != nil {
-		return err
+	index := 0
+	if iface != "" {
+		var err error
+		if index, err = interfaceIndex(c.fd, iface); err != nil {
+			return err
+		}
 	}
 	// The filter is in place before the socket is bound, so nothing unwanted can be queued.
 	return unix.Bind(c.fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: index})
 }
+
+// closeTime is within which read notices that a capture is closed: a packet socket cannot be shut down.
+const closeTime = time.Second
+
+// close ends read.
+func (c *capture) close() { c.closed.Store(true) }
 
 // interfaceIndex asks the namespace of the socket, which the calling thread need not be in.
 func interfaceIndex(fd int, name string) (int, error) {
@@ -69,13 +86,14 @@ func interfaceIndex(fd int, name string) (int, error) {
 	return int(int32(req.Uint32())), nil
 }
 
-// read delivers packets until the socket fails, which it does when the world ends.
+// read delivers packets until the capture is closed, or the world ends.
 func (c *capture) read(deliver func(at mono.Time, from *unix.SockaddrLinklayer, data []byte)) {
+	defer unix.Close(c.fd)
 	buf := make([]byte, 1<<17)
 	oob := make([]byte, 256)
-	for {
+	for !c.closed.Load() {
 		n, oobn, _, from, err := unix.Recvmsg(c.fd, buf, oob, 0)
-		if err == unix.EINTR || err == unix.ENETDOWN {
+		if err == unix.EINTR || err == unix.EAGAIN || err == unix.ENETDOWN {
 			// ENETDOWN is reported once when an interface goes down; the socket lives on.
 			continue
 		}

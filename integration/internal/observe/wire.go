@@ -105,18 +105,25 @@ func (w *Wire) deliver(at mono.Time, from *unix.SockaddrLinklayer, frame []byte)
 	}
 }
 
-// parseAdvert reads an Ethernet frame as a VRRP advertisement over IPv4. It checks no more than it needs: whether an advertisement is
+// parseAdvert reads an Ethernet frame as a VRRP advertisement. It checks no more than it needs: whether an advertisement is
 // valid is for the directors to find out.
 func parseAdvert(frame []byte) (Advert, bool) {
-	if len(frame) < 14+20+8 || binary.BigEndian.Uint16(frame[12:]) != unix.ETH_P_IP {
+	if len(frame) < 14+20+8 {
 		return Advert{}, false
 	}
 	ip := frame[14:]
-	header := int(ip[0]&0xf) * 4
-	if ip[9] != protocolVRRP || header < 20 || len(ip) < header+8 {
+	var source netip.Addr
+	var protocol byte
+	var header int
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case unix.ETH_P_IP:
+		source, protocol, header = netip.AddrFrom4([4]byte(ip[12:])), ip[9], int(ip[0]&0xf)*4
+	case unix.ETH_P_IPV6:
+		source, protocol, header = netip.AddrFrom16([16]byte(ip[8:])), ip[6], 40
+	}
+	if protocol != protocolVRRP || header < 20 || len(ip) < header+8 {
 		return Advert{}, false
 	}
-	source, _ := netip.AddrFromSlice(ip[12:16])
 	v := ip[header:]
 	a := Advert{Source: source, Version: v[0] >> 4, VRID: v[1], Priority: v[2]}
 	if a.Version == 2 {
@@ -169,7 +176,7 @@ func (w *Wire) Probe(stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	frame := whoHas(w.observer)
+	frame := whoHas(w.observer, netlab.VIP)
 	to := &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ARP), Ifindex: index, Halen: 6}
 	go func() {
 		defer unix.Close(fd)
@@ -183,8 +190,8 @@ func (w *Wire) Probe(stop <-chan struct{}) error {
 	return nil
 }
 
-// whoHas builds the broadcast request for the VIP.
-func whoHas(h *netlab.Host) []byte {
+// whoHas builds the broadcast request for an address.
+func whoHas(h *netlab.Host, addr netip.Addr) []byte {
 	frame := make([]byte, 0, 42)
 	frame = append(frame, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 	frame = append(frame, h.MAC...)
@@ -192,5 +199,5 @@ func whoHas(h *netlab.Host) []byte {
 	frame = append(frame, h.MAC...)
 	frame = append(frame, h.Addr.AsSlice()...)
 	frame = append(frame, 0, 0, 0, 0, 0, 0)
-	return append(frame, netlab.VIP.AsSlice()...)
+	return append(frame, addr.AsSlice()...)
 }

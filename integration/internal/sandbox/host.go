@@ -46,12 +46,33 @@ func Choose(ctx context.Context, want Kind, say func(format string, args ...any)
 	return UserMode, nil
 }
 
-// hostIPVS finds out whether the running kernel can carry the lab: namespaces can be made, and IPVS is there.
-func hostIPVS(ctx context.Context) error {
+// ChooseNetwork is [Choose] for a job that needs namespaces and no IPVS. The running kernel is preferred: it is faster than a user-mode
+// one, and has all of the machine's processors.
+func ChooseNetwork(ctx context.Context, want Kind, say func(format string, args ...any)) (Kind, error) {
+	if os.Geteuid() != 0 || want == UserMode {
+		return Choose(ctx, want, say)
+	}
+	if err := namespaces(ctx); err != nil {
+		return Choose(ctx, want, say)
+	}
+	say("this needs no IPVS: it runs on this kernel, in namespaces of its own")
+	return Host, nil
+}
+
+// namespaces finds out whether namespaces can be made.
+func namespaces(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET}
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("namespaces cannot be made (%v)", err)
+	}
+	return nil
+}
+
+// hostIPVS finds out whether the running kernel can carry the lab: namespaces can be made, and IPVS is there.
+func hostIPVS(ctx context.Context) error {
+	if err := namespaces(ctx); err != nil {
+		return err
 	}
 	if HasIPVS() {
 		return nil

@@ -1,0 +1,130 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/mono"
+)
+
+// Options is what the caller may choose. It crosses into the world as JSON.
+type Options struct {
+	Binary string        `json:"binary"` // path of lbha
+	Cells  []string      `json:"cells"`  // only the cells whose names have all of these words; empty: all
+	Busy   time.Duration `json:"busy"`   // how long the busy pair is watched; 0: not at all
+}
+
+const (
+	// Version 2 waits for whole seconds: all of its cells go at once. Of the quick ones only so many that they do not disturb each other.
+	atOnce      = 32
+	quickAtOnce = 4
+	stagger     = 150 * time.Millisecond
+	// A lab that stands still for so long may have failed a cell by itself.
+	stallLimit = 40 * time.Millisecond
+)
+
+// Run plays the matrix, then the busy pair.
+func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, error) {
+	// Observers block in system calls, and must not wait for one of Go's processors when they return.
+	runtime.GOMAXPROCS(16)
+	if err := os.MkdirAll("/run/lab", 0o755); err != nil {
+		return nil, err
+	}
+	var cells []Cell
+	for _, c := range Matrix() {
+		if c.matches(o.Cells) {
+			cells = append(cells, c)
+		}
+	}
+	say("interop: %d cells of lbha beside keepalived and FRR, side by side", len(cells))
+	stalls := watchStalls()
+	defer stalls.stop()
+	r := &Report{Cells: make([]*Result, len(cells))}
+	once := func(i int, prefix string) {
+		begin := mono.Now()
+		r.Cells[i] = play(ctx, prefix, cells[i], o.Binary)
+		r.Cells[i].Stall = stalls.longest(begin, mono.Now())
+		say("  %s: %s in %.0f s", cells[i], verdict(r.Cells[i].OK()), mono.Now().Sub(begin).Seconds())
+	}
+	var all sync.WaitGroup
+	places := map[bool]chan struct{}{false: make(chan struct{}, atOnce), true: make(chan struct{}, quickAtOnce)}
+	for i := range cells {
+		place := places[cells[i].Version == 3]
+		all.Go(func() {
+			place <- struct{}{}
+			defer func() { <-place }()
+			once(i, fmt.Sprintf("c%02d", i))
+		})
+		time.Sleep(stagger)
+	}
+	all.Wait()
+	for i, result := range r.Cells {
+		// What was measured then is the machine. A director cannot bring that about.
+		if !result.OK() && result.Stall > stallLimit {
+			say("  %s: the lab stood still for %s ms: once more", cells[i], ms(result.Stall))
+			once(i, fmt.Sprintf("r%02d", i))
+			r.Cells[i].Replayed = true
+		}
+	}
+	if o.Busy > 0 {
+		say("lbha at %v for %v, every processor busy", busyInterval, o.Busy)
+		var err error
+		if r.Busy, err = PlayBusy(ctx, drive.LBHA, o.Binary, o.Busy); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// stalls records when the lab itself was late.
+type stalls struct {
+	mu   sync.Mutex
+	list []stall
+	end  chan struct{}
+}
+
+type stall struct {
+	at     mono.Time
+	length time.Duration
+}
+
+func watchStalls() *stalls {
+	const rhythm = 5 * time.Millisecond
+	s := &stalls{end: make(chan struct{})}
+	go func() {
+		last := mono.Now()
+		for {
+			select {
+			case <-s.end:
+				return
+			case <-time.After(rhythm):
+			}
+			now := mono.Now()
+			if late := now.Sub(last) - rhythm; late > rhythm {
+				s.mu.Lock()
+				s.list = append(s.list, stall{now, late})
+				s.mu.Unlock()
+			}
+			last = now
+		}
+	}()
+	return s
+}
+
+func (s *stalls) stop() { close(s.end) }
+
+func (s *stalls) longest(from, to mono.Time) (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.list {
+		if one.at >= from && one.at <= to {
+			longest = max(longest, one.length)
+		}
+	}
+	return longest
+}
