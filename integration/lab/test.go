@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/interop"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/spf13/cobra"
@@ -25,27 +27,82 @@ import (
 const kernelDeadline = 20 * time.Minute
 
 func testCommand(world *sandbox.Kind) *cobra.Command {
-	var quick bool
+	var p parts
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "every test there is, the kernel's among them, and the drill",
+		Short: "every test there is, the kernel's among them, interoperation, and the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
-			"for want of IPVS, then the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
+			"for want of IPVS, then lbha beside keepalived and FRR, then the drill. It prints what was skipped and why. Exit status: 0 when\n" +
+			"nothing failed.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTests(cmd.Context(), *world, quick) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.check(); err != nil {
+				return err
+			}
+			return runTests(cmd.Context(), *world, p)
+		},
 	}
-	cmd.Flags().BoolVar(&quick, "quick", false, "without the race detector and without the drill")
+	cmd.Flags().BoolVar(&p.quick, "quick", false, "without the race detector, interoperation and the drill")
+	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
 	return cmd
 }
 
+// The parts of all tests, in the order in which they run.
+const (
+	partGo      = "go" // gofmt, vet, go test here and in the lab's world
+	partInterop = "interop"
+	partDrill   = "drill"
+)
+
+var allParts = []string{partGo, partInterop, partDrill}
+
+// parts is what the caller wants of all tests.
+type parts struct {
+	quick bool
+	only  []string
+}
+
+func (p parts) check() error {
+	for _, name := range p.only {
+		if !slices.Contains(allParts, name) {
+			return fmt.Errorf("no such part: %q; there are %s", name, strings.Join(allParts, ", "))
+		}
+	}
+	return nil
+}
+
+// has reports whether a part is wanted.
+func (p parts) has(name string) bool {
+	if len(p.only) > 0 {
+		return slices.Contains(p.only, name)
+	}
+	return !p.quick || name == partGo
+}
+
+// left lists what is not run.
+func (p parts) left() (list []string) {
+	for _, name := range allParts {
+		if !p.has(name) {
+			list = append(list, name)
+		}
+	}
+	if p.quick {
+		list = append(list, "the race detector")
+	}
+	return list
+}
+
 // runTests runs everything, and goes on after a failure: one run tells all.
-func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
+func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := sandbox.Choose(ctx, world, say); err != nil {
-		return err
+	if p.has(partGo) || p.has(partDrill) {
+		// One that cannot be had is said before anything else runs.
+		if _, err := sandbox.Choose(ctx, world, say); err != nil {
+			return err
+		}
 	}
 	// What tests on this machine use; one that misses something is skipped.
 	if err := sandbox.Install(ctx, say, testPackages...); err != nil {
@@ -59,30 +116,42 @@ func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
 			failed++
 		}
 	}
-	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-	if err != nil {
-		return fmt.Errorf("go env GOROOT: %w", err)
-	}
-	count(static(ctx, root, filepath.Join(strings.TrimSpace(string(goroot)), "bin", "gofmt"), "-l", "."))
-	count(static(ctx, root, "go", "vet", "./..."))
-
 	tally := suite.NewTally()
-	if err := hostTests(ctx, root, quick, tally); err != nil {
-		return err
+	if p.has(partGo) {
+		goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+		if err != nil {
+			return fmt.Errorf("go env GOROOT: %w", err)
+		}
+		count(static(ctx, root, filepath.Join(strings.TrimSpace(string(goroot)), "bin", "gofmt"), "-l", "."))
+		count(static(ctx, root, "go", "vet", "./..."))
+		if err := hostTests(ctx, root, p.quick, tally); err != nil {
+			return err
+		}
+		if err := kernelTests(ctx, world, root, tally); err != nil {
+			say("%v", err)
+			count(false)
+		}
 	}
-	if err := kernelTests(ctx, world, root, tally); err != nil {
-		say("%v", err)
-		count(false)
+	if p.has(partInterop) {
+		report, err := runInterop(ctx, world, interop.Options{Busy: busyTime})
+		if err != nil {
+			say("interop: %v", err)
+			count(false)
+		} else {
+			report.Print(os.Stdout)
+			good, bad := report.Count()
+			passed, failed = passed+good, failed+bad
+		}
 	}
-	if !quick {
+	if p.has(partDrill) {
 		report, err := runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
 		if err != nil {
 			say("drill: %v", err)
 			count(false)
 		} else {
 			report.Print(os.Stdout)
-			p, f := report.Count()
-			passed, failed = passed+p, failed+f
+			good, bad := report.Count()
+			passed, failed = passed+good, failed+bad
 		}
 	}
 	if ctx.Err() != nil {
@@ -94,12 +163,12 @@ func runTests(ctx context.Context, world sandbox.Kind, quick bool) error {
 	for _, t := range tally.Skipped() {
 		fmt.Printf("skipped: %v: %s\n", t, tally.Reason(t))
 	}
-	if quick {
-		fmt.Println("not run: the race detector, the drill (--quick)")
+	if left := p.left(); len(left) > 0 {
+		fmt.Println("not run, as asked:", strings.Join(left, ", "))
 	}
-	p, f, s := tally.Count()
-	fmt.Printf("%d passed, %d failed, %d skipped\n", passed+p, failed+f, s)
-	if failed+f > 0 {
+	good, bad, skipped := tally.Count()
+	fmt.Printf("%d passed, %d failed, %d skipped\n", passed+good, failed+bad, skipped)
+	if failed+bad > 0 {
 		return errFailed
 	}
 	return nil
