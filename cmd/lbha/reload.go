@@ -128,42 +128,6 @@ func failoverCommand(client func() *admin.Client) *cobra.Command {
 	return cmd
 }
 
-func explainCommand(client func() *admin.Client) *cobra.Command {
-	var asJSON bool
-	var limit int
-	cmd := &cobra.Command{
-		Use:   "explain [THING]",
-		Short: "Show the causes that led here, from the journal",
-		Long:  "explain prints the journal's events, oldest first; with THING only those about it: an instance, a service, SERVICE/SERVER, reload, table.",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
-			defer cancel()
-			got, err := client().Events(ctx, 0, 0)
-			if err != nil {
-				return err
-			}
-			events := got.Events
-			if len(args) == 1 {
-				events = about(events, args[0])
-			}
-			if limit > 0 && len(events) > limit {
-				events = events[len(events)-limit:]
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), admin.Events{Events: events})
-			}
-			for _, e := range events {
-				fmt.Fprintln(cmd.OutOrStdout(), line(e))
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().IntVarP(&limit, "lines", "n", 50, "print at most so many of the newest events; 0: all that are kept")
-	return cmd
-}
-
 func printLines(w io.Writer, groups ...[]string) {
 	for _, lines := range groups {
 		for _, l := range lines {

@@ -171,23 +171,3 @@ func dash(s string) string {
 	}
 	return s
 }
-
-// line is an event of the journal for people.
-func line(e observe.Event) string {
-	mark := " "
-	if e.Warn {
-		mark = "!"
-	}
-	return fmt.Sprintf("%s %s %-11s %-22s %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), mark, e.Kind, e.Object, e.Message)
-}
-
-// about picks the events of one thing: an object, what belongs to it, or a kind.
-func about(events []observe.Event, thing string) []observe.Event {
-	var picked []observe.Event
-	for _, e := range events {
-		if e.Object == thing || strings.HasPrefix(e.Object, thing+"/") || e.Kind == thing {
-			picked = append(picked, e)
-		}
-	}
-	return picked
-}

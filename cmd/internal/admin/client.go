@@ -49,6 +49,12 @@ func (c *Client) Events(ctx context.Context, since uint64, limit int) (*Events, 
 	return call[Events](ctx, c, http.MethodGet, "/v1/events?"+query.Encode(), nil)
 }
 
+// Explain asks why a real server is as it is.
+func (c *Client) Explain(ctx context.Context, service, server string) (*observe.Story, error) {
+	query := url.Values{"service": {service}, "server": {server}}
+	return call[observe.Story](ctx, c, http.MethodGet, "/v1/explain?"+query.Encode(), nil)
+}
+
 // Plan asks what a reload would do.
 func (c *Client) Plan(ctx context.Context, req PlanRequest) (*Plan, error) {
 	return call[Plan](ctx, c, http.MethodPost, "/v1/plan", req)

@@ -19,10 +19,21 @@ import (
 	"github.com/lbha/lbha/cmd/internal/observe"
 )
 
-// Backend is what the API serves. Status and Events return at once.
+// Backend is what the API serves.
 type Backend interface {
+	Observer
+	Actor
+}
+
+// Observer is for whoever may look. Its methods return at once.
+type Observer interface {
 	Status() *observe.Status
 	Events(since uint64, limit int) []observe.Event
+	Explain(service, server string) (*observe.Story, error)
+}
+
+// Actor is for whoever may change something, or read files.
+type Actor interface {
 	Plan(context.Context, PlanRequest) (*Plan, error)
 	Reload(context.Context, ReloadRequest) (*ReloadResult, error)
 	Failover(context.Context, FailoverRequest) error
@@ -123,6 +134,14 @@ func (s *server) routes() http.Handler {
 		since, _ := strconv.ParseUint(r.FormValue("since"), 10, 64)
 		limit, _ := strconv.Atoi(r.FormValue("limit"))
 		reply(w, Events{Events: s.b.Events(since, limit)})
+	})
+	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
+		story, err := s.b.Explain(r.FormValue("service"), r.FormValue("server"))
+		if err != nil {
+			fail(w, http.StatusNotFound, err)
+			return
+		}
+		reply(w, story)
 	})
 	mux.HandleFunc("POST /v1/plan", act(s, func(ctx context.Context, req PlanRequest) (any, error) { return s.b.Plan(ctx, req) }))
 	mux.HandleFunc("POST /v1/reload", act(s, func(ctx context.Context, req ReloadRequest) (any, error) { return s.b.Reload(ctx, req) }))

@@ -61,16 +61,27 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 	}
 	return healthcheck.Check{
 		ID:     id,
+		Group:  s.Name,
 		Target: opts.Target.String(),
 		Spec: healthcheck.Spec{
 			Interval:     c.Interval,
 			FastInterval: c.FastInterval,
 			Timeout:      c.Timeout,
-			Policy:       healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial},
+			Jitter:       c.Jitter,
+			Policy:       checkPolicy(s, c),
 		},
 		ProbeKey: opts.Key(),
 		Prober:   prober,
 	}, nil
+}
+
+// checkPolicy says when a verdict changes.
+func checkPolicy(s *config.Service, c *config.Check) healthcheck.Policy {
+	p := healthcheck.Policy{Rise: c.Rise, Fall: c.Fall, Initial: s.Initial, Grace: c.Grace}
+	if d := c.Damping; d != nil {
+		p.Damping = healthcheck.Damping{Falls: d.Falls, Window: d.Within, Hold: d.Hold}
+	}
+	return p
 }
 
 // probeOptions says in the words of package probe what the check does. It reads the files of certificates.
@@ -136,4 +147,10 @@ func owner(id string) (service, server string) {
 	service, rest, _ := strings.Cut(id, separator)
 	server, _, _ = strings.Cut(rest, separator)
 	return service, server
+}
+
+// kindOf is the type in a check's ID.
+func kindOf(id string) string {
+	kind, _, _ := strings.Cut(id[strings.LastIndex(id, separator)+1:], "#")
+	return kind
 }

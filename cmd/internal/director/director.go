@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,7 @@ type director struct {
 	journal   *observe.Journal
 	elector   *elector
 	checker   *healthcheck.Checker
+	tally     tally // of its results
 	table     *ipvs.Reconciler
 	tableless bool // there is no IPVS in this kernel, and no service needed one
 	board     board
@@ -57,16 +59,17 @@ type director struct {
 	loaded     time.Time
 	lastReload *observe.Reload
 	pools      []*pool
-	frozen     json.RawMessage     // cfg once it is in force, for a successor; it holds secrets
-	checks     []healthcheck.Check // of the pools
-	found      carried             // what the kernel's table held when the pools were made
-	wanted     ipvs.Table          // as Desired last said
-	drains     drains              // what stays beside it until its connections have ended
-	orders     orders              // of operators
-	synced     bool                // the synchronisation daemons are, or were, ours
-	looking    bool                // somebody reads the connections of what drains
-	owned      []ipvs.Key          // that a former process saved as ours; nil once the reconciler knows
-	vrrp       link.State          // as last heard
+	frozen     json.RawMessage             // cfg once it is in force, for a successor; it holds secrets
+	checks     []healthcheck.Check         // of the pools
+	paces      map[string]healthcheck.Pace // of the services whose checks do not run as always
+	found      carried                     // what the kernel's table held when the pools were made
+	wanted     ipvs.Table                  // as Desired last said
+	drains     drains                      // what stays beside it until its connections have ended
+	orders     orders                      // of operators
+	synced     bool                        // the synchronisation daemons are, or were, ours
+	looking    bool                        // somebody reads the connections of what drains
+	owned      []ipvs.Key                  // that a former process saved as ours; nil once the reconciler knows
+	vrrp       link.State                  // as last heard
 	vrrpPID    int
 	vrrpHeard  time.Time
 	restarts   int
@@ -91,7 +94,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		cfg:     cfg, loaded: time.Now(),
 		frozen: frozen(region), // until another is in force
 	}
-	d.checker = healthcheck.NewChecker(healthcheck.Options{})
+	d.checker = healthcheck.NewChecker(healthcheck.Options{OnResult: d.tally.observe})
 	return d
 }
 
@@ -206,6 +209,10 @@ func (d *director) onSignal(ctx context.Context, sig os.Signal) {
 func (d *director) onVerdicts(changes []healthcheck.Change) {
 	for _, c := range changes {
 		service, server := owner(c.ID)
+		if c.From == c.To {
+			d.record(observe.Event{Kind: "server", Object: service + separator + server, Reason: "weight", Message: "says of its weight: " + cmp.Or(c.Cause.Weight.String(), "nothing") + ": " + c.Cause.String()})
+			continue
+		}
 		message := fmt.Sprintf("%s → %s: %s", c.From, c.To, c.Reason)
 		if c.Cause.Detail != "" {
 			message += ": " + c.Cause.String()
@@ -290,6 +297,7 @@ func (d *director) onElector(ctx context.Context, m link.Message) {
 			d.record(observe.Event{Kind: "process", Object: "vrrp", Reason: "restarted", Message: fmt.Sprintf("the VRRP process returned as %d", m.State.PID), Warn: true})
 		}
 		d.vrrpPID, d.vrrpHeard, d.vrrp = m.State.PID, time.Now(), *m.State
+		d.pace()
 		if d.wantHash != "" && m.State.Hash != d.wantHash && !d.repairing {
 			d.repair(ctx)
 		}

@@ -150,7 +150,7 @@ func (d *director) Server(ctx context.Context, req admin.ServerRequest) error {
 }
 
 func (d *director) order(req admin.ServerRequest, now time.Time) error {
-	service, server, err := d.find(req.Service, req.Server)
+	service, server, err := find(d.cfg, req.Service, req.Server)
 	if err != nil {
 		return err
 	}
@@ -195,9 +195,9 @@ func (d *director) order(req admin.ServerRequest, now time.Time) error {
 }
 
 // find names a server of the configuration. Its port may be left out where that is not ambiguous.
-func (d *director) find(service, server string) (*config.Service, *config.Server, error) {
-	for i := range d.cfg.Services {
-		s := &d.cfg.Services[i]
+func find(cfg *config.Config, service, server string) (*config.Service, *config.Server, error) {
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
 		if s.Name != service {
 			continue
 		}

@@ -60,6 +60,9 @@ tcp/10.9.0.100:443: 10.9.0.3:443 up, 10.9.0.4:443 down, 10.9.0.5:443 up backup`}
 		{"one check of two has no result", ipvs.NAT, func(p *pool, _ carried, _ orders) { p.checks[1] = []string{"b1", "b3"} }, `
 tcp/10.9.0.100:80: 10.9.0.3:80 up, 10.9.0.4:8080 unknown, 10.9.0.5:80 up backup
 tcp/10.9.0.100:443: 10.9.0.3:443 up, 10.9.0.4:8080 unknown, 10.9.0.5:443 up backup`},
+		{"one check of two is enough", ipvs.NAT, func(p *pool, _ carried, _ orders) { p.service.Need = healthcheck.Any }, `
+tcp/10.9.0.100:80: 10.9.0.3:80 up, 10.9.0.4:8080 up, 10.9.0.5:80 up backup
+tcp/10.9.0.100:443: 10.9.0.3:443 up, 10.9.0.4:8080 up, 10.9.0.5:443 up backup`},
 		{"found in the table", ipvs.NAT, func(p *pool, found carried, _ orders) {
 			found[p.service.Keys[1]] = map[netip.AddrPort]ipvs.Weight{netip.MustParseAddrPort("10.9.0.3:443"): 7}
 		}, `
@@ -177,6 +180,22 @@ func TestAHandOverThatWouldDoNothingIsRefused(t *testing.T) {
 		err := d.canHandOver(tc.req)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("web %s, mail %s, %+v: %v, want %q", tc.web, tc.mail, tc.req, err, tc.want)
+		}
+	}
+}
+
+// TestWeighed: the least weight that a check says of its server is its weight.
+func TestWeighed(t *testing.T) {
+	said := map[string]healthcheck.Weight{"half": healthcheck.Percent(50), "seven": healthcheck.Weigh(7), "none": {}, "drain": healthcheck.Weigh(0)}
+	k := knowledge{check: func(id string) (healthcheck.Status, bool) {
+		return healthcheck.Status{State: healthcheck.State{Weight: said[id]}}, true
+	}}
+	for _, tc := range []struct {
+		checks string
+		want   ipvs.Weight
+	}{{"", 4}, {"none", 4}, {"half", 2}, {"seven", 7}, {"seven none", 7}, {"none seven half", 2}, {"half drain", 0}} {
+		if got := k.weighed(strings.Fields(tc.checks), ipvs.Server{Weight: 4}).Weight; got != tc.want {
+			t.Errorf("%q makes weight %d, want %d", tc.checks, got, tc.want)
 		}
 	}
 }

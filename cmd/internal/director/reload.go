@@ -206,6 +206,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		}
 	}
 	before := d.checker.Saved()
+	d.tally.lay(c.checks)
 	if err := d.checker.Update(ctx, c.checks); err != nil {
 		return refuse(fmt.Errorf("health checks: %w", err))
 	}
@@ -224,6 +225,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		d.wantHash = hashOf(c.cfg)
 		d.level.Set(c.cfg.Global.Log.Level)
 		d.apply()
+		d.pace()
 		d.freeze()
 	})
 	if err != nil {
@@ -256,6 +258,7 @@ func (d *director) restoreChecks(ctx context.Context, before map[string]healthch
 			checks[i].Saved = &v
 		}
 	}
+	d.tally.lay(checks)
 	if err := d.checker.Update(ctx, checks); err != nil {
 		return fmt.Errorf("and the former health checks could not be restored: %w", err)
 	}

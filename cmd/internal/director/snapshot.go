@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type view struct {
 	pools      []poolView
 	drains     drains
 	orders     orders
+	paces      map[string]healthcheck.Pace
 	vrrp       link.State
 	heard      time.Time // when the elector spoke last
 	restarts   int
@@ -42,7 +44,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -82,8 +84,9 @@ func (d *director) render(v *view) *observe.Status {
 		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp))
 	}
 	for k := range v.pools {
-		st.Services = append(st.Services, d.serviceStatus(&v.pools[k], v.orders, table))
+		st.Services = append(st.Services, d.serviceStatus(v, &v.pools[k], table))
 	}
+	st.Checker = checkerStatus(d.checker.Stats())
 	st.Draining = v.drains.status(table.Snapshot)
 	st.Interfaces = v.vrrp.Interfaces
 	st.Findings = findings(st, &v.vrrp)
@@ -130,17 +133,25 @@ func instanceStatus(c *config.Instance, state *link.State) observe.Instance {
 	return in
 }
 
-func (d *director) serviceStatus(p *poolView, orders orders, table *ipvs.State) observe.Service {
+func checkerStatus(s healthcheck.Stats) observe.Checker {
+	return observe.Checker{
+		Checks: s.Checks, Probes: s.Probes, Running: s.Running, Lingering: s.Lingering,
+		Started: s.Started, Skipped: s.Skipped, Late: s.Late, Lag: s.Lag, MaxLag: s.Lateness,
+	}
+}
+
+func (d *director) serviceStatus(v *view, p *poolView, table *ipvs.State) observe.Service {
 	c := p.service
-	s := observe.Service{Name: c.Name, Addresses: []string{}, Scheduler: c.Scheduler.String(), Forward: c.Forward.String(), Quorum: c.Quorum, Servers: []observe.Server{}}
+	s := observe.Service{Name: c.Name, Pace: v.paces[c.Name].String(), Addresses: []string{}, Scheduler: c.Scheduler.String(), Forward: c.Forward.String(), Quorum: c.Quorum, Servers: []observe.Server{}}
 	for _, k := range c.Keys {
 		s.Addresses = append(s.Addresses, k.String())
 	}
 	if len(p.outcomes) > 0 {
 		s.Alive, s.Fallback = int(p.outcomes[0].Alive), p.outcomes[0].QuorumLost
 	}
+	s.Latency, s.Results = d.tally.service(c.Name)
 	for n := range c.Servers {
-		s.Servers = append(s.Servers, d.serverStatus(p, n, orders, table))
+		s.Servers = append(s.Servers, d.serverStatus(p, n, v.orders, table))
 	}
 	return s
 }
@@ -150,10 +161,13 @@ func (d *director) serverStatus(p *poolView, n int, orders orders, table *ipvs.S
 	c := &p.service.Servers[n]
 	s := observe.Server{Address: c.Address.String(), Wanted: int(c.Weight), Backup: c.Backup, State: healthcheck.Up.String(), Reason: "no check", LastOK: true}
 	s.Order = orders.text(p.service.Name, c)
-	if check, ok := d.deciding(p.checks[n]); ok {
-		s.State, s.Since, s.Reason = check.Verdict.String(), check.Since, string(check.Reason)
+	if verdict, check, ok := d.deciding(p, n); ok {
+		s.State, s.Since, s.Reason = verdict.String(), check.Since, string(check.Reason)
 		if check.Cause.Detail != "" {
 			s.Reason += ": " + check.Cause.String()
+		}
+		if check.Flapping {
+			s.Reason += "; flapping"
 		}
 		s.LastCheck, s.LastOK, s.Detail = check.Last.At, check.Last.OK(), check.Last.String()
 	}
@@ -174,23 +188,28 @@ func (d *director) serverStatus(p *poolView, n int, orders orders, table *ipvs.S
 	return s
 }
 
-// deciding is the check that decides a server's verdict: the first that is not up, else the first.
-func (d *director) deciding(ids []string) (healthcheck.Status, bool) {
-	var first healthcheck.Status
-	found := false
-	for _, id := range ids {
-		st, ok := d.checker.Status(id)
-		if !ok {
-			continue
-		}
-		if st.Verdict != healthcheck.Up {
-			return st, true
-		}
-		if !found {
-			first, found = st, true
-		}
+// deciding is the verdict on a server, and the check that decides it: the first that says the same. There is none for a
+// server without checks.
+func (d *director) deciding(p *poolView, n int) (healthcheck.Verdict, healthcheck.Status, bool) {
+	checks := d.statuses(p.checks[n])
+	verdicts := make([]healthcheck.Verdict, len(checks))
+	for i := range checks {
+		verdicts[i] = checks[i].Verdict
 	}
-	return first, found
+	verdict := p.service.NeedOf(&p.service.Servers[n]).Verdict(verdicts...)
+	if i := slices.Index(verdicts, verdict); i >= 0 {
+		return verdict, checks[i], true
+	}
+	return verdict, healthcheck.Status{}, false
+}
+
+// statuses are the pictures of checks, in their order.
+func (d *director) statuses(ids []string) []healthcheck.Status {
+	all := make([]healthcheck.Status, len(ids))
+	for i, id := range ids {
+		all[i], _ = d.checker.Status(id) // a check that is not known is unknown
+	}
+	return all
 }
 
 // findings is what is wrong now, worst first.

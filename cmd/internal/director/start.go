@@ -42,6 +42,7 @@ func (d *director) start(ctx context.Context) error {
 	if err != nil {
 		return &startError{err}
 	}
+	d.tally.lay(checks)
 	if err := d.checker.Update(ctx, checks); err != nil {
 		return startOrStop(ctx, err)
 	}

@@ -31,6 +31,16 @@ var metrics = []struct {
 	{"interface_packets_dropped_total", "VRRP packets that were for no instance, or refused unexamined, by reason.", []string{"interface", "reason"}},
 	{"service_alive_weight", "Weight of the servers that are alive.", []string{"service"}},
 	{"service_fallback", "Whether backup servers are in use: 1 or 0.", []string{"service"}},
+	{"servers", "Real servers, by verdict of their checks.", []string{"service", "state"}},
+	{"check_latency_seconds", "Latency of the probes that passed.", []string{"service"}},
+	{"check_results_total", "Probes, by type of check and result: ok, or the word for the failure.", []string{"service", "type", "result"}},
+	{"checker_probes", "Distinct probes: checks that ask the same share theirs.", nil},
+	{"checker_probes_running", "Probes that run now.", nil},
+	{"checker_probes_started_total", "Probes started.", nil},
+	{"checker_skipped_total", "Starts of probes left out because this process stalled.", nil},
+	{"checker_late_total", "Failed probes that did not count because this process was late itself.", nil},
+	{"checker_lag_seconds", "How late the checks have been of late; timeouts are longer by it.", nil},
+	{"checker_max_lateness_seconds", "How late the checks have been at worst.", nil},
 	{"server_up", "Verdict of the checks: 1 up, 0 down or unknown.", []string{"service", "server"}},
 	{"server_in_table", "Whether the kernel's table has the server: 1 or 0.", []string{"service", "server"}},
 	{"server_weight", "Weight in the kernel's table.", []string{"service", "server"}},
@@ -99,7 +109,26 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			counter("interface_packets_dropped_total", n, name, reason)
 		}
 	}
+	ck := st.Checker
+	gauge("checker_probes", float64(ck.Probes))
+	gauge("checker_probes_running", float64(ck.Running))
+	counter("checker_probes_started_total", ck.Started)
+	counter("checker_skipped_total", ck.Skipped)
+	counter("checker_late_total", ck.Late)
+	gauge("checker_lag_seconds", ck.Lag.Seconds())
+	gauge("checker_max_lateness_seconds", ck.MaxLag.Seconds())
 	for _, s := range st.Services {
+		states := map[string]int{"up": 0, "down": 0, "unknown": 0}
+		for _, r := range s.Servers {
+			states[r.State]++
+		}
+		for state, n := range states {
+			gauge("servers", float64(n), s.Name, state)
+		}
+		ch <- prometheus.MustNewConstHistogram(c.descs["check_latency_seconds"], s.Latency.Count, s.Latency.Sum.Seconds(), s.Latency.cumulative(), s.Name)
+		for _, r := range s.Results {
+			counter("check_results_total", r.Count, s.Name, r.Type, r.Result)
+		}
 		gauge("service_alive_weight", float64(s.Alive), s.Name)
 		gauge("service_fallback", one(s.Fallback), s.Name)
 		for _, r := range s.Servers {

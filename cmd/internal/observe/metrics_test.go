@@ -1,10 +1,12 @@
 package observe
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -20,10 +22,11 @@ func filled() *Status {
 			{Name: "mail", State: "backup", Priority: 100},
 		},
 		Services: []Service{
-			{Name: "www", Alive: 2, Servers: []Server{
-				{Address: "10.9.0.3:80", State: "up", InTable: true, Weight: 2, Active: 10, Inactive: 11},
-				{Address: "10.9.0.4:80", State: "down"},
-			}},
+			{Name: "www", Alive: 2, Latency: Latencies{Count: 5, Sum: time.Second, Buckets: []Bucket{{UpTo: 5 * time.Millisecond, Count: 3}, {Count: 2}}},
+				Results: []CheckResult{{"http", "ok", 5}, {"http", "timeout", 1}}, Servers: []Server{
+					{Address: "10.9.0.3:80", State: "up", InTable: true, Weight: 2, Active: 10, Inactive: 11},
+					{Address: "10.9.0.4:80", State: "down"},
+				}},
 			{Name: "dns", Fallback: true, Servers: []Server{{Address: "10.9.0.3:80", State: "unknown"}}},
 		},
 		Table:    Table{Drifts: 12, Writes: 13, Error: "no"},
@@ -53,6 +56,9 @@ func gather(t *testing.T, status func() *Status) (series map[string]float64, typ
 				labels = append(labels, l.GetName()+"="+l.GetValue())
 			}
 			series[name+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			for _, b := range m.GetHistogram().GetBucket() {
+				series[fmt.Sprintf("%s{%s,le=%g}", name, strings.Join(labels, ","), b.GetUpperBound())] = float64(b.GetCumulativeCount())
+			}
 		}
 	}
 	return series, types
@@ -62,8 +68,11 @@ func TestEveryMetricIsCollected(t *testing.T) {
 	_, types := gather(t, filled)
 	for _, m := range metrics {
 		want := "GAUGE"
-		if strings.HasSuffix(m.name, "_total") {
+		switch {
+		case strings.HasSuffix(m.name, "_total"):
 			want = "COUNTER"
+		case m.name == "check_latency_seconds":
+			want = "HISTOGRAM"
 		}
 		if got := types[m.name]; got != want {
 			t.Errorf("%s is described, and collected as %q, want %s", m.name, got, want)
@@ -89,6 +98,12 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		"server_up{server=10.9.0.3:80,service=www}":                        1,
 		"server_up{server=10.9.0.3:80,service=dns}":                        0,
 		"server_connections{kind=inactive,server=10.9.0.3:80,service=www}": 11,
+		"servers{service=www,state=down}":                                  1,
+		"servers{service=dns,state=up}":                                    0,
+		"check_results_total{result=timeout,service=www,type=http}":        1,
+		"check_latency_seconds{service=www,le=0.0025}":                     0,
+		"check_latency_seconds{service=www,le=0.005}":                      3,
+		"check_latency_seconds{service=www,le=10}":                         3,
 		"table_error{}":          1,
 		"findings{reason=fault}": 2,
 	} {
@@ -101,5 +116,22 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 func TestNothingIsCollectedBeforeThereIsAStatus(t *testing.T) {
 	if series, _ := gather(t, func() *Status { return nil }); len(series) != 0 {
 		t.Errorf("collected %v", series)
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	var h Histogram
+	for _, d := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, 2 * time.Millisecond, 3 * time.Second, time.Minute} {
+		h.Observe(d)
+	}
+	want := Latencies{Count: 6, Sum: time.Minute + 3*time.Second + 4*time.Millisecond + 1, Buckets: []Bucket{
+		{time.Millisecond / 2, 1}, {time.Millisecond, 1}, {2500 * time.Microsecond, 2}, {5 * time.Second, 1}, {0, 1},
+	}}
+	got := h.Latencies()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if c := got.cumulative(); len(c) != len(latencyBounds) || c[0.0005] != 1 || c[0.001] != 2 || c[1] != 4 || c[10] != 5 {
+		t.Errorf("cumulative %v", c)
 	}
 }

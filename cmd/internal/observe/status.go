@@ -12,6 +12,7 @@ type Status struct {
 	Elector   Elector    `json:"elector"`
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
+	Checker   Checker    `json:"checker"`
 	Draining  []Drain    `json:"draining"` // no longer configured, but with connections that may end
 	Table     Table      `json:"table"`
 	// Interfaces counts packets that were for no instance of ours, or that the socket filter refused and nobody had the
@@ -76,7 +77,31 @@ type Service struct {
 	Alive     int      `json:"alive"` // weight that is alive
 	Quorum    int      `json:"quorum"`
 	Fallback  bool     `json:"fallback"` // backup servers are in use
-	Servers   []Server `json:"servers"`
+	// Pace is how its checks run here now: same, slower or off (standby_checks).
+	Pace    string        `json:"check_pace"`
+	Latency Latencies     `json:"check_latency"` // of the probes that passed
+	Results []CheckResult `json:"check_results,omitempty"`
+	Servers []Server      `json:"servers"`
+}
+
+// CheckResult counts the probes of a service that ended in one way.
+type CheckResult struct {
+	Type   string `json:"type"`   // of the check
+	Result string `json:"result"` // "ok", or the word for the failure
+	Count  uint64 `json:"count"`
+}
+
+// Checker is how the health checks as a whole are doing.
+type Checker struct {
+	Checks    int           `json:"checks"`
+	Probes    int           `json:"probes"`    // distinct ones: checks that ask the same share theirs
+	Running   int           `json:"running"`   // now
+	Lingering int           `json:"lingering"` // beyond their deadline
+	Started   uint64        `json:"started"`
+	Skipped   uint64        `json:"skipped"`         // starts left out because this process stalled
+	Late      uint64        `json:"late"`            // failures that did not count because it did
+	Lag       time.Duration `json:"lag_ns"`          // lateness of late, by which timeouts are longer
+	MaxLag    time.Duration `json:"max_lateness_ns"` // the worst ever
 }
 
 // Server is one real server of one service.
