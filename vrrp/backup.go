@@ -104,6 +104,7 @@ func (m *Machine) takeoverReason() (Reason, netip.Addr) {
 // backupHears handles a valid advert.
 func (m *Machine) backupHears(ad *AdvertReceived) {
 	b := &m.backup
+	m.witness(ad)
 	switch {
 	case ad.Priority == PriorityResign:
 		m.backupHearsResignation(ad)

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -194,13 +195,39 @@ func (m *Machine) assert() bool {
 	return m.state == Master // or the lease turned out to have ended
 }
 
-// rival is another router that believes to be master and has lost.
+// rival is a router that believes to be master while another is: to a master, one
+// that has lost; to a backup, one that is heard beside its master.
 type rival struct {
 	address      netip.Addr // invalid: there is none
 	priority     Priority
 	since, heard Instant // heard first, heard last
+	adverts      int     // heard
+	beside       string  // to a backup: the master
 	reported     bool    // as one of two masters
 	oneWay       bool    // reported as one that does not hear us
+}
+
+// finding is the evidence of two masters. ours is a master's priority.
+func (r *rival) finding(ours Priority) Finding {
+	f := Finding{Reason: FindingTwoMasters, Peer: r.address, Theirs: priorityText(r.priority)}
+	f.Detail = "adverts heard: " + strconv.Itoa(r.adverts) + " in " + r.heard.Sub(r.since).Round(time.Millisecond).String()
+	if r.beside == "" {
+		f.Ours = priorityText(ours)
+	} else {
+		f.Detail += ", beside those of " + r.beside
+	}
+	return f
+}
+
+// end forgets a rival and clears what was found about it.
+func (m *Machine) end(r *rival) {
+	if r.reported {
+		m.emit(Finding{Reason: FindingTwoMasters, Peer: r.address, Cleared: true})
+	}
+	if r.oneWay {
+		m.emit(Finding{Reason: FindingOneWay, Peer: r.address, Cleared: true})
+	}
+	*r = rival{}
 }
 
 // contest deals with a losing advert: its sender is told at once, and the clients
@@ -212,17 +239,12 @@ func (m *Machine) contest(ad *AdvertReceived) {
 	}
 	r := &m.master.rival
 	if r.address != ad.Source && m.now.Sub(r.heard) > m.ownMasterDown() {
-		m.endContest()
+		m.end(r)
 	}
-	if !r.address.IsValid() {
-		*r = rival{address: ad.Source, since: m.now}
-	}
-	if r.address == ad.Source { // of several, one is followed
-		r.priority, r.heard = ad.Priority, m.now
-	}
+	r.hear(ad, m.now)
 	if m.assert() {
 		r.reported = true
-		m.emit(Finding{Reason: FindingTwoMasters, Peer: r.address, Ours: priorityText(m.Priority()), Theirs: priorityText(r.priority)})
+		m.emit(r.finding(m.Priority()))
 	}
 	// It has had the time to hear several of our adverts, and goes on.
 	if r.reported && !r.oneWay && r.heard.Sub(r.since) > m.ownMasterDown() {
@@ -231,16 +253,39 @@ func (m *Machine) contest(ad *AdvertReceived) {
 	}
 }
 
-// endContest forgets the rival and clears what was found about it.
-func (m *Machine) endContest() {
-	r := &m.master.rival
-	if r.reported {
-		m.emit(Finding{Reason: FindingTwoMasters, Peer: r.address, Cleared: true})
+// hear counts an advert of a rival. Of several, one is followed.
+func (r *rival) hear(ad *AdvertReceived, now Instant) {
+	if !r.address.IsValid() {
+		*r = rival{address: ad.Source, since: now}
 	}
-	if r.oneWay {
-		m.emit(Finding{Reason: FindingOneWay, Peer: r.address, Cleared: true})
+	if r.address == ad.Source {
+		r.priority, r.heard = ad.Priority, now
+		r.adverts++
 	}
-	*r = rival{}
+}
+
+// lastWords is how many adverts a master that is relieved may send while its
+// successor is heard, and no harm in it.
+const lastWords = 3
+
+// witness looks, as a backup, for a second master: one that goes on while the
+// current master is heard. The two do not hear each other, or one does not yield;
+// the clients of both suffer, and neither may know.
+func (m *Machine) witness(ad *AdvertReceived) {
+	b, r := &m.backup, &m.second
+	other := b.peer
+	if !other.IsValid() || ad.Source == other || ad.Priority == PriorityResign || ad.ReceivedAt.Sub(b.peerHeard) > 2*m.interval() {
+		return
+	}
+	if m.now.Sub(r.heard) > m.ownMasterDown() {
+		m.end(r)
+	}
+	r.hear(ad, m.now)
+	r.beside = other.String()
+	if r.adverts > lastWords && !r.reported {
+		r.reported = true
+		m.emit(r.finding(0))
+	}
 }
 
 // announcementHeard is another host announcing one of our addresses: to a master

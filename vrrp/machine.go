@@ -37,6 +37,7 @@ type Machine struct {
 	lastAdvert  Instant // the last that really left
 	releaseAt   Instant // a Release failed: try again
 	peers       []peer
+	second      rival // of the current master, as a backup hears it
 	resignation resignation
 	counters    Counters
 

@@ -121,7 +121,7 @@ func (m *Machine) relieve() {
 
 // leaveMaster clears what belonged to the role.
 func (m *Machine) leaveMaster() {
-	m.endContest()
+	m.end(&m.master.rival)
 	m.master.reset()
 	m.emit(SetSyncRole{Master: false})
 }
@@ -169,7 +169,7 @@ func (m *Machine) advertise() {
 	m.master.advertAt = next(m.master.advertAt, m.cfg.Interval, m.now)
 	m.send(m.Priority())
 	if r := &m.master.rival; r.address.IsValid() && m.now.Sub(r.heard) > m.ownMasterDown() {
-		m.endContest()
+		m.end(r)
 	}
 	m.expireFindings()
 }

@@ -17,6 +17,8 @@ const (
 	mismatchVersion = iota
 	mismatchInterval
 	mismatchAddresses
+	mismatchCount
+	mismatchPriority
 	mismatchOwners
 	mismatches
 )
@@ -25,6 +27,8 @@ var mismatchReasons = [mismatches]Reason{
 	mismatchVersion:   FindingVersion,
 	mismatchInterval:  FindingInterval,
 	mismatchAddresses: FindingAddresses,
+	mismatchCount:     FindingCount,
+	mismatchPriority:  FindingEqualPriority,
 	mismatchOwners:    FindingTwoOwners,
 }
 
@@ -47,6 +51,11 @@ func (m *Machine) compare(ad *AdvertReceived) {
 	m.find(p, mismatchInterval, ad.Interval != m.cfg.Interval, func() (string, string) {
 		return m.cfg.Interval.String(), ad.Interval.String()
 	})
+	if ad.Priority > PriorityLowest && !m.lowered { // or it is not the priority that is configured
+		m.find(p, mismatchPriority, ad.Priority == m.Priority() && ad.Priority != PriorityOwner, func() (string, string) {
+			return priorityText(m.Priority()), priorityText(ad.Priority)
+		})
+	}
 	m.find(p, mismatchOwners, ad.Priority == PriorityOwner && m.cfg.Priority == PriorityOwner, func() (string, string) {
 		return m.source.String(), ad.Source.String()
 	})
@@ -54,6 +63,9 @@ func (m *Machine) compare(ad *AdvertReceived) {
 		p.addresses = append(p.addresses[:0], ad.Addresses...)
 		m.find(p, mismatchAddresses, !sameSet(m.cfg.Addresses, ad.Addresses), func() (string, string) {
 			return addressText(m.cfg.Addresses), addressText(ad.Addresses)
+		})
+		m.find(p, mismatchCount, len(m.cfg.Addresses) != len(ad.Addresses), func() (string, string) {
+			return strconv.Itoa(len(m.cfg.Addresses)), strconv.Itoa(len(ad.Addresses))
 		})
 	}
 }
@@ -89,6 +101,9 @@ func (m *Machine) expireFindings() {
 			m.find(p, kind, false, nil)
 		}
 		p.addresses = p.addresses[:0]
+	}
+	if m.now.Sub(m.second.heard) > m.ownMasterDown() {
+		m.end(&m.second)
 	}
 }
 

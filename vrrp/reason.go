@@ -58,6 +58,8 @@ const (
 	FindingInterval            Reason = "interval-mismatch"
 	FindingVersion             Reason = "version-mismatch"
 	FindingAddresses           Reason = "address-mismatch"
+	FindingCount               Reason = "count-mismatch" // of addresses: some routers drop such adverts
+	FindingEqualPriority       Reason = "equal-priority" // the addresses decide who is master
 	FindingTwoMasters          Reason = "two-masters"
 	FindingTwoOwners           Reason = "two-owners"
 	FindingOneWay              Reason = "one-way" // the peer does not hear us

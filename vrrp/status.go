@@ -93,8 +93,10 @@ func (m *Machine) Status() Status {
 		}
 	}
 	slices.SortFunc(s.Peers, func(a, b Peer) int { return cmp.Compare(a.Heard, b.Heard) })
-	if r := &m.master.rival; r.reported {
-		s.Findings = append(s.Findings, Finding{Reason: FindingTwoMasters, Peer: r.address, Ours: priorityText(s.Priority), Theirs: priorityText(r.priority)})
+	for _, r := range []*rival{&m.master.rival, &m.second} {
+		if r.reported {
+			s.Findings = append(s.Findings, r.finding(s.Priority))
+		}
 		if r.oneWay {
 			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: r.address})
 		}
