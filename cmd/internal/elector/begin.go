@@ -19,6 +19,7 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 		_ = in.auth.configure(&in.cfg)      // and this
 		e.useInterfaces(in)
 		in.iface = e.ifaces[in.cfg.Interface]
+		in.channel = in.iface.channel(in.cfg.Family)
 		in.machine = vrrp.New(machineConfig(&in.cfg, netip.Addr{}))
 		if r, ok := resume.Instances[in.cfg.Name]; ok {
 			in.slot = r.Slot
@@ -39,7 +40,6 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 	}
 	// The links first: a resumed master must be able to send at once.
 	for i := range speaking {
-		e.reopenFilter(i)
 		e.refresh(i)
 	}
 	missing := e.missing(fresh)

@@ -11,6 +11,7 @@ import (
 	"github.com/lbha/lbha/cmd/internal/keep"
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/ipvs"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/segment"
 )
@@ -69,7 +70,11 @@ func (e *elector) prepare(p *link.Prepare) error {
 	if err := checkGroups(p); err != nil {
 		return err
 	}
-	tried := make(map[string]bool)
+	type place struct {
+		name   string
+		family ipvs.Family
+	}
+	tried := make(map[place]bool)
 	for k := range p.Instances {
 		c := &p.Instances[k]
 		m := machineConfig(c, netip.Addr{})
@@ -79,11 +84,12 @@ func (e *elector) prepare(p *link.Prepare) error {
 		if _, err := expectation(c); err != nil {
 			return fmt.Errorf("instance %s: %w", c.Name, err)
 		}
-		if i := e.ifaces[c.Interface]; i != nil && i.segment != nil || tried[c.Interface] {
+		at := place{c.Interface, c.Family}
+		if i := e.ifaces[c.Interface]; i != nil && i.channel(c.Family).segment != nil || tried[at] {
 			continue
 		}
-		tried[c.Interface] = true
-		if err := tryInterface(c.Interface); err != nil {
+		tried[at] = true
+		if err := tryInterface(c.Interface, c.Family); err != nil {
 			return fmt.Errorf("instance %s: %w", c.Name, err)
 		}
 	}
@@ -92,8 +98,8 @@ func (e *elector) prepare(p *link.Prepare) error {
 }
 
 // tryInterface opens the VRRP socket of an interface for a moment.
-func tryInterface(name string) error {
-	s, err := segment.Open(segment.Config{Interface: name})
+func tryInterface(name string, family ipvs.Family) error {
+	s, err := segment.Open(segment.Config{Interface: name, IPv6: family == ipvs.IPv6})
 	switch {
 	case err == nil:
 		return s.Close()
@@ -180,7 +186,7 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 func (e *elector) useInterfaces(in *instance) {
 	for _, name := range interfaces(&in.cfg) {
 		if e.ifaces[name] == nil {
-			i := &iface{name: name}
+			i := newIface(name)
 			e.ifaces[name] = i
 			e.refresh(i)
 		}
@@ -222,26 +228,14 @@ func (e *elector) arrange(p link.Prepare) {
 			delete(e.ifaces, name)
 			continue
 		}
-		if i.segment != nil && !e.speaks(i) {
-			e.closeSegment(i) // it only holds addresses now, or is looked at
+		if i.index == 0 {
+			continue
 		}
-		e.reopenFilter(i)
+		if err := errors.Join(e.retune(i), e.openSockets(i)); err != nil {
+			e.trouble(i, "no-socket", err)
+		}
 	}
 	maps.DeleteFunc(e.limits, func(k limitKey, _ *limit) bool { return e.byName[k.instance] == nil })
-}
-
-// reopenFilter makes the sockets of i listen for what is configured now.
-func (e *elector) reopenFilter(i *iface) {
-	if i.segment != nil {
-		if err := i.segment.SetFilter(e.filter(i)); err != nil {
-			e.trouble(i, "no-filter", err)
-		}
-	}
-	if i.listener != nil {
-		if err := i.listener.Watch(ownMACs(i), addresses(e.configuredOn(i))); err != nil {
-			e.trouble(i, "no-filter", err)
-		}
-	}
 }
 
 func (e *elector) handOver(h *link.HandOver) {

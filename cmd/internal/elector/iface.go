@@ -2,7 +2,6 @@ package elector
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,27 +10,22 @@ import (
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/announce"
-	"github.com/lbha/lbha/vrrp/segment"
 )
 
 // iface is an interface with the sockets on it. It exists while an instance, or an address of one, names it, whether
 // the kernel has such an interface or not.
 type iface struct {
-	name    string
-	index   int // 0: there is none
-	up      bool
-	mac     net.HardwareAddr
-	own     []netip.Prefix // its addresses as last read
-	primary netip.Addr     // the first of them that is no VIP: the source of our adverts; invalid: none
+	name  string
+	index int           // 0: there is none
+	state address.State // as last read
 
-	segment  *segment.Conn
-	sender   *announce.Sender
-	listener *announce.Listener
-	pace     pace
-	pacing   bool // announcements wait
+	channels   [2]channel // IPv4, IPv6
+	sender     *announce.Sender
+	arp        *announce.Listener
+	neighbours *announce.Listener
+	pace       pace
+	pacing     bool // announcements wait
 
-	drained vrrp.Instant      // when the socket was last empty
-	turn    uint64            // of the loop, in which it was drained before timers
 	dropped map[string]uint64 // packets of no instance of ours, by reason
 	problem string            // the last thing said about its sockets
 }
@@ -43,11 +37,6 @@ func (e *elector) instancesOn(i *iface, f func(*instance)) {
 			f(in)
 		}
 	}
-}
-
-// speaks reports whether an instance sends its adverts on i; other interfaces only hold addresses.
-func (e *elector) speaks(i *iface) bool {
-	return slices.ContainsFunc(e.instances, func(in *instance) bool { return in.iface == i && !in.finished })
 }
 
 // refresh reads the state of an interface from the kernel, opens or closes its sockets accordingly, and tells its
@@ -69,13 +58,14 @@ func (e *elector) refresh(i *iface) {
 		e.closeSockets(i)
 		i.index = state.Index
 	}
-	i.up = state.Up
-	if !slices.Equal(i.mac, state.MAC) && i.sender != nil {
+	if !slices.Equal(i.state.MAC, state.MAC) && i.sender != nil {
 		e.closeSockets(i) // frames carry the old address
 	}
-	i.mac = state.MAC
-	i.own = state.Addrs
-	i.primary, _ = address.Primary(state.Addrs, e.configuredOn(i))
+	i.state = state
+	vips := e.configuredOn(i)
+	for k := range i.channels {
+		i.channels[k].findSource(vips)
+	}
 	if i.index != 0 {
 		if err := e.openSockets(i); err != nil {
 			e.trouble(i, "no-socket", err)
@@ -86,7 +76,7 @@ func (e *elector) refresh(i *iface) {
 	e.instancesOn(i, func(in *instance) {
 		in.expect.Self = in.source()
 		if !in.finished {
-			e.step(in, vrrp.LinkChanged{Up: i.up && i.segment != nil, Source: in.source()})
+			e.step(in, in.link())
 		}
 	})
 	for _, in := range e.instances {
@@ -109,83 +99,65 @@ func (e *elector) configuredOn(i *iface) []address.VIP {
 	return vips
 }
 
-// filter is what the VRRP socket of i lets through.
-func (e *elector) filter(i *iface) segment.Filter {
-	var f segment.Filter
-	e.instancesOn(i, func(in *instance) {
-		f.Unicast = f.Unicast || in.cfg.Unicast != nil
-		if in.cfg.Version == vrrp.Version2 {
-			f.V2 = append(f.V2, uint8(in.cfg.VRID))
-		} else {
-			f.V3 = append(f.V3, uint8(in.cfg.VRID))
-		}
-	})
-	return f
-}
-
+// openSockets opens what i needs, and closes what it does not.
 func (e *elector) openSockets(i *iface) error {
-	if i.segment == nil && e.speaks(i) {
-		s, err := segment.Open(segment.Config{Interface: i.name, Filter: e.filter(i)})
-		if err != nil {
+	for k := range i.channels {
+		if err := e.openChannel(&i.channels[k]); err != nil {
 			return err
 		}
-		if err := e.listen(s.FD(), func() { e.receive(i) }); err != nil {
-			s.Close()
-			return err
-		}
-		i.segment, i.drained = s, now()
 	}
-	if len(i.mac) != 6 {
-		return nil // no Ethernet, no ARP
-	}
-	if i.sender == nil {
-		s, err := announce.Open(i.index, i.mac)
+	if len(i.state.MAC) == 6 && i.sender == nil { // else no Ethernet
+		s, err := announce.Open(i.index, i.state.MAC)
 		if err != nil {
 			return err
 		}
 		i.sender = s
 	}
-	if i.listener == nil {
-		l, err := announce.Listen(i.index, ownMACs(i), addresses(e.configuredOn(i)))
-		if err != nil {
-			return err
+	if i.sender != nil {
+		i.sender.SetRouter(i.state.Router)
+	}
+	var errs [2]error
+	i.arp, errs[0] = e.listener(i, i.arp, false)
+	i.neighbours, errs[1] = e.listener(i, i.neighbours, true)
+	return errors.Join(errs[:]...)
+}
+
+// retune makes the sockets of i listen for what is configured now.
+func (e *elector) retune(i *iface) error {
+	for k := range i.channels {
+		if c := &i.channels[k]; c.segment != nil {
+			if err := c.segment.SetFilter(e.filter(c)); err != nil {
+				return err
+			}
 		}
-		if err := e.listen(l.FD(), func() { e.hear(i) }); err != nil {
-			l.Close()
-			return err
+	}
+	for _, l := range []*announce.Listener{i.arp, i.neighbours} {
+		if l != nil {
+			if err := l.Watch(ownMACs(i), addresses(e.configuredOn(i))); err != nil {
+				return err
+			}
 		}
-		i.listener = l
 	}
 	return nil
 }
 
-func (e *elector) closeSegment(i *iface) {
-	e.forget(i.segment.FD())
-	i.segment.Close()
-	i.segment = nil
-}
-
 func (e *elector) closeSockets(i *iface) {
-	if i.segment != nil {
-		e.closeSegment(i)
+	for k := range i.channels {
+		e.closeChannel(&i.channels[k])
 	}
 	if i.sender != nil {
 		i.sender.Close()
 		i.sender = nil
 	}
-	if i.listener != nil {
-		e.forget(i.listener.FD())
-		i.listener.Close()
-		i.listener = nil
-	}
+	e.closeListener(i.arp)
+	e.closeListener(i.neighbours)
+	i.arp, i.neighbours = nil, nil
 }
 
 func addresses(vips []address.VIP) []netip.Addr {
 	var addrs []netip.Addr
 	for _, v := range vips {
-		if v.Prefix.Addr().Is4() {
-			addrs = append(addrs, v.Prefix.Addr())
-		}
+		addrs = append(addrs, v.Prefix.Addr())
 	}
 	return addrs
 }
@@ -193,7 +165,8 @@ func addresses(vips []address.VIP) []netip.Addr {
 // retryInterfaces looks again at what is not as it should be, for the case that no event told.
 func (e *elector) retryInterfaces() {
 	for _, i := range e.ifaces {
-		if i.index == 0 || !i.up || i.sender == nil || i.segment == nil && e.speaks(i) || !i.primary.IsValid() {
+		lacks := func(c channel) bool { return e.speaks(&c) && (c.segment == nil || !c.primary.IsValid()) }
+		if i.index == 0 || !i.state.Up || i.sender == nil || slices.ContainsFunc(i.channels[:], lacks) {
 			e.refresh(i)
 		}
 	}
@@ -217,10 +190,17 @@ func (e *elector) onWatch() {
 	}
 }
 
-// lostAddress tells the instance that holds an address that somebody took it off.
+// lostAddress tells the instance that holds an address that somebody took it off. Of an IPv6 address the kernel does not
+// say who did: it may have been us, before we claimed it again.
 func (e *elector) lostAddress(index int, p netip.Prefix) {
 	for _, in := range e.instances {
 		if slices.ContainsFunc(in.held, func(v address.VIP) bool { return v.Index == index && v.Prefix == p }) {
+			lost := []address.VIP{{Index: index, Prefix: p}}
+			if p.Addr().Is6() {
+				if gone, err := e.rtnl.Missing(lost); err == nil && len(gone) == 0 {
+					continue
+				}
+			}
 			e.step(in, vrrp.AddressLost{Address: p.Addr()})
 		}
 	}
@@ -256,7 +236,7 @@ func (e *elector) verify() {
 
 // astray reports whether a held address is on another link than the one that has its interface's name by now.
 func (e *elector) astray(in *instance, v address.VIP) bool {
-	return slices.ContainsFunc(in.cfg.Addresses, func(a config.Address) bool {
+	return slices.ContainsFunc(slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses), func(a config.Address) bool {
 		i := e.ifaces[a.Interface]
 		return a.Prefix == v.Prefix && i != nil && i.index != 0 && i.index != v.Index
 	})

@@ -17,6 +17,7 @@ import (
 type instance struct {
 	cfg     config.Instance
 	iface   *iface
+	channel *channel      // on iface
 	machine *vrrp.Machine // stepped through its group only
 	group   *group
 	member  int // of the group
@@ -162,7 +163,7 @@ func (in *instance) drop(reason string) {
 var errNoSocket = errors.New("the interface has no VRRP socket")
 
 func (e *elector) send(in *instance, s *vrrp.Send) error {
-	if in.iface.segment == nil {
+	if in.channel.segment == nil {
 		return errNoSocket
 	}
 	a := wire.Advert{
@@ -172,7 +173,7 @@ func (e *elector) send(in *instance, s *vrrp.Send) error {
 	}
 	in.auth.signed = false
 	if in.cfg.Unicast == nil {
-		if err := e.sendTo(in, &a, s.Source, wire.Group4()); err != nil {
+		if err := e.sendTo(in, &a, s.Source, in.channel.group()); err != nil {
 			return err
 		}
 	} else if err := e.sendPeers(in, &a, s.Source); err != nil {
@@ -198,7 +199,7 @@ func (e *elector) sendTo(in *instance, a *wire.Advert, src, dst netip.Addr) (err
 		return err
 	}
 	e.out = in.auth.sign(e.out, src, dst)
-	return in.iface.segment.Send(e.out, src, dst)
+	return in.channel.segment.Send(e.out, src, dst)
 }
 
 // sendPeers sends an advert to each peer. It fails only if none could be sent: a peer that cannot be reached is no
@@ -217,18 +218,6 @@ func (e *elector) sendPeers(in *instance, a *wire.Advert, src netip.Addr) error 
 		return nil
 	}
 	return first
-}
-
-// source is the address that adverts are sent from; invalid: the interface has none that will do.
-func (in *instance) source() netip.Addr {
-	u := in.cfg.Unicast
-	if u == nil || !u.Source.IsValid() {
-		return in.iface.primary
-	}
-	if slices.ContainsFunc(in.iface.own, func(p netip.Prefix) bool { return p.Addr() == u.Source }) {
-		return u.Source
-	}
-	return netip.Addr{}
 }
 
 // place is what makes an address one in the kernel; its label does not.

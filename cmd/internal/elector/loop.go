@@ -163,9 +163,9 @@ func (e *elector) fire() {
 	e.turn++
 	for _, g := range e.due {
 		for _, in := range g.members {
-			if in.iface.turn != e.turn {
-				in.iface.turn = e.turn
-				e.receive(in.iface)
+			if c := in.channel; c.turn != e.turn {
+				c.turn = e.turn
+				e.receive(c)
 			}
 		}
 	}

@@ -10,20 +10,20 @@ import (
 	"github.com/lbha/lbha/vrrp/wire"
 )
 
-// receive drains the VRRP socket of i and delivers what is for an instance.
-func (e *elector) receive(i *iface) {
-	for read := 0; i.segment != nil && read < drainLimit; {
-		n, err := i.segment.Receive(e.packets[:])
+// receive drains the VRRP socket of c and delivers what is for an instance.
+func (e *elector) receive(c *channel) {
+	for read := 0; c.segment != nil && read < drainLimit; {
+		n, err := c.segment.Receive(e.packets[:])
 		t := now()
 		for k := range e.packets[:n] {
-			e.deliver(i, &e.packets[k], t)
+			e.deliver(c, &e.packets[k], t)
 		}
 		if err != nil {
-			e.trouble(i, "receive-failed", err)
+			e.trouble(c.iface, "receive-failed", err)
 			return
 		}
 		if n < len(e.packets) {
-			i.drained = t
+			c.drained = t
 			return
 		}
 		read += n
@@ -31,11 +31,11 @@ func (e *elector) receive(i *iface) {
 }
 
 // deliver decodes one packet and steps the machine it is for.
-func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
+func (e *elector) deliver(c *channel, p *segment.Packet, read vrrp.Instant) {
 	form, drop := wire.Decode(&e.advert, p.Payload, p.Meta())
-	in := e.speaker(i, wire.VRID(p.Payload))
+	in := e.speaker(c, wire.VRID(p.Payload))
 	if in == nil {
-		i.drop(wire.DropForeignVRID)
+		c.iface.drop(wire.DropForeignVRID)
 		return
 	}
 	if drop == wire.Accepted {
@@ -54,7 +54,7 @@ func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
 	}
 	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
 	// last seen empty, so that a step of the clock cannot move a deadline.
-	age := min(p.Age, read.Sub(i.drained))
+	age := min(p.Age, read.Sub(c.drained))
 	e.step(in, vrrp.AdvertReceived{
 		Source:     p.Src,
 		Version:    vrrp.Version(e.advert.Version),
@@ -65,10 +65,10 @@ func (e *elector) deliver(i *iface, p *segment.Packet, read vrrp.Instant) {
 	})
 }
 
-// speaker is the instance of a VRID on an interface.
-func (e *elector) speaker(i *iface, vrid uint8) *instance {
+// speaker is the instance of a VRID that speaks through c.
+func (e *elector) speaker(c *channel, vrid uint8) *instance {
 	for _, in := range e.instances {
-		if in.iface == i && uint8(in.cfg.VRID) == vrid && !in.finished {
+		if in.channel == c && uint8(in.cfg.VRID) == vrid && !in.finished {
 			return in
 		}
 	}
@@ -82,17 +82,17 @@ func (i *iface) drop(reason wire.Drop) {
 	i.dropped[reason.String()]++
 }
 
-// hear reads ARP packets in which somebody else claims an address of ours.
-func (e *elector) hear(i *iface) {
+// hear reads packets in which somebody else claims an address of ours.
+func (e *elector) hear(i *iface, l *announce.Listener) {
 	var heard [16]announce.Conflict
-	n, err := i.listener.Heard(heard[:])
+	n, err := l.Heard(heard[:])
 	if err != nil {
 		e.trouble(i, "receive-failed", err)
 	}
 	for _, c := range heard[:n] {
 		for _, in := range e.instances { // it may speak on another interface than this
 			ours := func(a config.Address) bool { return a.Interface == i.name && a.Prefix.Addr() == c.IP }
-			if !in.finished && slices.ContainsFunc(in.cfg.Addresses, ours) {
+			if !in.finished && (slices.ContainsFunc(in.cfg.Addresses, ours) || slices.ContainsFunc(in.cfg.ExtraAddresses, ours)) {
 				e.step(in, vrrp.AnnouncementHeard{Address: c.IP})
 			}
 		}
@@ -101,28 +101,34 @@ func (e *elector) hear(i *iface) {
 
 // audit counts what the socket filters kept away, by reason: a bounded look once a second.
 func (e *elector) audit() {
-	var refused [256]segment.Rejected
 	for _, i := range e.ifaces {
-		if i.segment == nil {
-			continue
+		for k := range i.channels {
+			e.auditChannel(&i.channels[k])
 		}
-		n, lost, err := i.segment.Audit(refused[:])
-		if err != nil {
-			e.trouble(i, "receive-failed", err)
-			continue
+	}
+}
+
+func (e *elector) auditChannel(c *channel) {
+	if c.segment == nil {
+		return
+	}
+	var refused [256]segment.Rejected
+	n, lost, err := c.segment.Audit(refused[:])
+	if err != nil {
+		e.trouble(c.iface, "receive-failed", err)
+		return
+	}
+	for _, r := range refused[:n] {
+		if in := e.speaker(c, r.VRID); in != nil {
+			e.dropped(in, r.Src, r.Reason)
+		} else {
+			c.iface.drop(r.Reason)
 		}
-		for _, r := range refused[:n] {
-			if in := e.speaker(i, r.VRID); in != nil {
-				e.dropped(in, r.Src, r.Reason)
-			} else {
-				i.drop(r.Reason)
-			}
+	}
+	if lost > 0 {
+		if c.iface.dropped == nil {
+			c.iface.dropped = make(map[string]uint64)
 		}
-		if lost > 0 {
-			if i.dropped == nil {
-				i.dropped = make(map[string]uint64)
-			}
-			i.dropped["unexamined"] += uint64(lost)
-		}
+		c.iface.dropped["unexamined"] += uint64(lost)
 	}
 }

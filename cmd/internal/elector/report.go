@@ -136,7 +136,7 @@ func (in *instance) detail(reason vrrp.Reason, detail string) string {
 	case reason == vrrp.ReasonLinkDown:
 		return "interface " + in.iface.name + " is down"
 	case reason == vrrp.ReasonNoSourceAddress:
-		return "interface " + in.iface.name + " has no IPv4 address of its own to send adverts from"
+		return in.noSource()
 	}
 	return detail
 }
@@ -146,4 +146,4 @@ func isTransient(err error) bool {
 	return errors.Is(err, segment.ErrNoInterface) || errors.Is(err, segment.ErrInterfaceDown)
 }
 
-func ownMACs(i *iface) []net.HardwareAddr { return []net.HardwareAddr{i.mac} }
+func ownMACs(i *iface) []net.HardwareAddr { return []net.HardwareAddr{i.state.MAC} }

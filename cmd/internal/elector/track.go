@@ -148,7 +148,7 @@ func (e *elector) add(in *instance) sum {
 func (e *elector) judge(t *config.Track) (good bool, thing string) {
 	switch t.Kind {
 	case config.TrackInterface:
-		if i := e.ifaces[t.Target]; i != nil && i.up {
+		if i := e.ifaces[t.Target]; i != nil && i.state.Up {
 			return true, "interface " + t.Target + " is up"
 		}
 		return false, "interface " + t.Target + " is down"
