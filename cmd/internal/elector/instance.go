@@ -28,6 +28,7 @@ type instance struct {
 	finished bool
 	held     []address.VIP
 	tracks
+	refusals []refusal
 	lateness
 	counts
 }

@@ -191,6 +191,7 @@ func (e *elector) tick(t vrrp.Instant) {
 	e.audit()
 	e.verify()
 	e.expireTracks(t)
+	e.expireRefusals(t)
 	e.form()
 	e.dirty = true
 }

@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/segment"
-	"github.com/lbha/lbha/vrrp/wire"
 )
 
 // limitKey is what one line a second is allowed for.
@@ -44,12 +42,7 @@ func (e *elector) answer(m link.Message) {
 // limited is happened for what others can cause at will: one message a second for each kind and instance, with the
 // number of those withheld. what tells apart what may be told in the same second.
 func (e *elector) limited(in *instance, what, kind, reason, message string) {
-	key := limitKey{in.cfg.Name, what}
-	l := e.limits[key]
-	if l == nil {
-		l = &limit{last: -1 << 62}
-		e.limits[key] = l
-	}
+	l := e.limit(in, what)
 	t := now()
 	if t.Sub(l.last) < quiet {
 		l.withheld++
@@ -59,10 +52,26 @@ func (e *elector) limited(in *instance, what, kind, reason, message string) {
 	l.last, l.withheld = t, 0
 }
 
-// dropped counts and reports a packet for an instance that was refused.
-func (e *elector) dropped(in *instance, src netip.Addr, reason wire.Drop) {
-	in.drop(reason.String())
-	e.limited(in, "drop", "drop", reason.String(), fmt.Sprintf("advert from %s refused: %s", src, reason))
+func (e *elector) limit(in *instance, what string) *limit {
+	key := limitKey{in.cfg.Name, what}
+	l := e.limits[key]
+	if l == nil {
+		l = &limit{last: -1 << 62}
+		e.limits[key] = l
+	}
+	return l
+}
+
+// withheld reports whether something of the kind was said within the last second: then there is no need to put it into
+// words.
+func (e *elector) withheld(in *instance, what string) bool {
+	l, t := e.limit(in, what), now()
+	if t.Sub(l.last) < quiet {
+		l.withheld++
+		return true
+	}
+	l.last, l.withheld = t, 0
+	return false
 }
 
 func (e *elector) transition(in *instance, t *vrrp.Transition) {
@@ -116,7 +125,7 @@ func (in *instance) state() link.InstanceState {
 		Sent: st.Counters.Sent, Received: in.received, PlainChecksum: in.plain, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
 		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
-		Findings: in.auth.findings(st.Findings),
+		Findings: in.refused(in.auth.findings(st.Findings)), Peers: st.Peers,
 	}
 	if st.Master.Address.IsValid() && st.State == vrrp.Backup {
 		s.Master = st.Master.Address.String()

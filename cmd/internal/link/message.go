@@ -124,6 +124,7 @@ type InstanceState struct {
 	Announcements uint64            `json:"announcements"`
 	Transitions   uint64            `json:"transitions"`
 	Findings      []vrrp.Finding    `json:"findings,omitempty"` // that last
+	Peers         []vrrp.Peer       `json:"peers,omitempty"`    // whose adverts were accepted, latest last
 }
 
 // Happened is one event of an instance, for the log and the journal. Repeated events of one kind are limited by the
