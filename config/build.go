@@ -22,7 +22,7 @@ type builder struct {
 	scriptUser    string        // whom scripts run as that do not say
 	scriptTimeout time.Duration // how long they may take
 
-	vips     map[netip.Addr]string // who holds each address
+	vips     map[netip.Addr]string // who holds each address; of a link-local one, on which link
 	routers  map[router]string     // which instance is each virtual router
 	services map[string]bool       // names
 	taken    map[ipvs.Key]string   // which service each key belongs to

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,9 +49,21 @@ func (b *builder) addresses(raw *rawVRRP, in *Instance) {
 	if in.Version == 2 {
 		b.error(raw.Version.Node, "version: version 2 is for IPv4 only, and the addresses are IPv6")
 	}
-	if first := in.Addresses[0].Prefix.Addr(); !first.IsLinkLocalUnicast() {
-		b.errorHint(raw.Addresses.Items[0].Node, "RFC 9568, 5.2.9", "%s: the first address of an IPv6 instance must be link-local, not %s", raw.Addresses.Items[0].Node.label(), first)
+	b.linkLocalFirst(raw, in)
+}
+
+// linkLocalFirst puts the first link-local address of an IPv6 instance before all others,
+// as RFC 9568 wants it in an advert (5.2.9, erratum 8300). Nobody else minds the order.
+// keepalived does without one, so that others can too.
+func (b *builder) linkLocalFirst(raw *rawVRRP, in *Instance) {
+	k := slices.IndexFunc(in.Addresses, func(a Address) bool { return a.Prefix.Addr().IsLinkLocalUnicast() })
+	if k < 0 {
+		b.warn(raw.Addresses.Node, "addresses: none is link-local: keepalived does not mind, a router that goes by RFC 9568 (5.2.9) may")
+		return
 	}
+	first := in.Addresses[k]
+	copy(in.Addresses[1:k+1], in.Addresses[:k])
+	in.Addresses[0] = first
 }
 
 // vip reads one virtual address and claims it for the instance.
@@ -97,11 +110,15 @@ func (b *builder) vip(raw *rawAddress, in *Instance) (Address, bool) {
 	if a.Scope == ScopeGlobal {
 		a.Scope = ""
 	}
-	if other, dup := b.vips[addr]; dup {
+	where := addr
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		where = addr.WithZone(a.Interface) // another one on each link
+	}
+	if other, dup := b.vips[where]; dup {
 		b.error(at, "%s: %s is already an address of instance %q", at.label(), addr, other)
 		return a, true
 	}
-	b.vips[addr] = in.Name
+	b.vips[where] = in.Name
 	return a, true
 }
 

@@ -92,9 +92,10 @@
 //	auth.keys of [[vrrp]] id                  must be set: 1 to 255
 //	                      key, key_file or credential       one of them must be set
 //
-//	addresses of [[vrrp]] address             must be set; without a prefix length, /32 or /128
+//	addresses of [[vrrp]] address             must be set; without a prefix length, /32 or /128.
+//	                                          Of IPv6 the first link-local one is advertised first
 //	                      interface           the instance's
-//	                      label               none
+//	                      label               none; IPv4 only
 //	                      scope               "global"; site, link, host; IPv4 only
 //
 //	[[vrrp.track]]        one of interface, service, script, file, process, instance    must be set
