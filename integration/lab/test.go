@@ -18,6 +18,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/interop"
+	"github.com/lbha/lbha/integration/internal/lvs"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/spf13/cobra"
@@ -30,10 +31,10 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	var p parts
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "every test there is, the kernel's among them, interoperation, and the drill",
+		Short: "every test there is, the kernel's among them, interoperation, forwarding, and the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
-			"for want of IPVS, then lbha beside keepalived and FRR, then the drill. It prints what was skipped and why. Exit status: 0 when\n" +
-			"nothing failed.",
+			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then the drill. It prints what was skipped and why.\n" +
+			"Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
@@ -42,7 +43,7 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 			return runTests(cmd.Context(), *world, p)
 		},
 	}
-	cmd.Flags().BoolVar(&p.quick, "quick", false, "without the race detector, interoperation and the drill")
+	cmd.Flags().BoolVar(&p.quick, "quick", false, "without the race detector, interoperation, forwarding and the drill")
 	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
 	return cmd
 }
@@ -51,10 +52,11 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 const (
 	partGo      = "go" // gofmt, vet, go test here and in the lab's world
 	partInterop = "interop"
+	partLVS     = "lvs" // packets, schedulers, load, failover
 	partDrill   = "drill"
 )
 
-var allParts = []string{partGo, partInterop, partDrill}
+var allParts = []string{partGo, partInterop, partLVS, partDrill}
 
 // parts is what the caller wants of all tests.
 type parts struct {
@@ -98,7 +100,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if err != nil {
 		return err
 	}
-	if p.has(partGo) || p.has(partDrill) {
+	if p.has(partGo) || p.has(partLVS) || p.has(partDrill) {
 		// One that cannot be had is said before anything else runs.
 		if _, err := sandbox.Choose(ctx, world, say); err != nil {
 			return err
@@ -136,6 +138,17 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 		report, err := runInterop(ctx, world, interop.Options{Busy: busyTime})
 		if err != nil {
 			say("interop: %v", err)
+			count(false)
+		} else {
+			report.Print(os.Stdout)
+			good, bad := report.Count()
+			passed, failed = passed+good, failed+bad
+		}
+	}
+	if p.has(partLVS) {
+		report, err := runLVS(ctx, world, lvs.Options{})
+		if err != nil {
+			say("lvs: %v", err)
 			count(false)
 		} else {
 			report.Print(os.Stdout)

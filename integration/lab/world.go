@@ -18,11 +18,13 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
-	"bench":   benchJob,
-	"drill":   drillJob,
-	"interop": interopJob,
-	"shell":   shellJob,
-	"tests":   testsJob,
+	"bench":      benchJob,
+	"bench-vrrp": benchVRRPJob,
+	"drill":      drillJob,
+	"interop":    interopJob,
+	"lvs":        lvsJob,
+	"shell":      shellJob,
+	"tests":      testsJob,
 }
 
 // visit is one job in a world of its own.

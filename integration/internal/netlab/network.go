@@ -62,16 +62,7 @@ func (n *Network) attach(name string, last byte, bridge netlink.Link) (*Host, er
 	}
 	h.Addr = netip.AddrFrom4([4]byte{10, 9, 0, last})
 	h.MAC = net.HardwareAddr{2, 0, 0, 0, 0, last}
-	pair := &netlink.Veth{
-		LinkAttrs:        netlink.LinkAttrs{Name: name, MasterIndex: bridge.Attrs().Index},
-		PeerName:         Interface,
-		PeerHardwareAddr: h.MAC,
-		PeerNamespace:    netlink.NsFd(h.ns),
-	}
-	if err := n.Switch.link.LinkAdd(pair); err != nil {
-		return nil, fmt.Errorf("connect %s to the bridge: %w", name, err)
-	}
-	if err := n.Port(h, true); err != nil {
+	if err := h.plug(n.Switch, bridge, name, Interface, h.MAC); err != nil {
 		return nil, err
 	}
 	for _, key := range []string{"all", "default", Interface} {

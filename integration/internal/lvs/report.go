@@ -1,0 +1,64 @@
+package lvs
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Finding is one demand and what was measured.
+type Finding struct {
+	Part     string `json:"part"`
+	Name     string `json:"name"`
+	OK       bool   `json:"ok"`
+	Measured string `json:"measured"`
+}
+
+// Report is the outcome of a run.
+type Report struct {
+	Kernel   string        `json:"kernel"`
+	World    string        `json:"world"`
+	Took     time.Duration `json:"took"`
+	Findings []Finding     `json:"findings"`
+}
+
+// OK reports whether every demand was met.
+func (r *Report) OK() bool {
+	_, failed := r.Count()
+	return failed == 0
+}
+
+// Count returns how many demands were met and not met.
+func (r *Report) Count() (passed, failed int) {
+	for _, f := range r.Findings {
+		if f.OK {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	return passed, failed
+}
+
+// Print writes what was demanded and measured, part by part.
+func (r *Report) Print(out io.Writer) {
+	fmt.Fprintf(out, "forwarding: kernel %s (%s); %.0f s\n", r.Kernel, r.World, r.Took.Seconds())
+	part := ""
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range r.Findings {
+		if f.Part != part {
+			part = f.Part
+			w.Flush() // columns are a part's own
+			fmt.Fprintf(out, "\n%s\n", part)
+		}
+		verdict := "ok"
+		if !f.OK {
+			verdict = "FAILED"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", verdict, f.Name, f.Measured)
+	}
+	w.Flush()
+	passed, failed := r.Count()
+	fmt.Fprintf(out, "\nforwarding: %d passed, %d failed\n", passed, failed)
+}
