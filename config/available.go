@@ -10,27 +10,7 @@ func (c *Config) Unavailable() Diagnostics { return c.unavailable }
 // it, which is nil if it does not. A version that learns one deletes its line.
 var (
 	lackedByVRRP = []lack[rawVRRP]{
-		{"an IPv6 virtual address in vrrp", func(v *rawVRRP) *node {
-			for _, a := range v.Addresses.Items {
-				if p, err := parsePrefix(a.Address.Value); err == nil && p.Addr().Is6() {
-					return a.Node
-				}
-			}
-			return nil
-		}},
-		{"extra_addresses", func(v *rawVRRP) *node {
-			if len(v.ExtraAddresses.Items) == 0 {
-				return nil
-			}
-			return v.ExtraAddresses.Node
-		}},
 		{"virtual_mac", func(v *rawVRRP) *node { return v.VirtualMAC.where(true) }},
-		{`auth type "hmac"`, func(v *rawVRRP) *node {
-			if v.Auth == nil {
-				return nil
-			}
-			return v.Auth.Type.where(string(AuthHMAC))
-		}},
 		{"route", func(v *rawVRRP) *node {
 			if len(v.Routes.Items) == 0 {
 				return nil
@@ -58,12 +38,6 @@ var (
 			return v.Notify.Node
 		}},
 	}
-	lackedByTrack = []lack[rawTrack]{
-		{"tracking a service", func(t *rawTrack) *node { return t.Service.Node }},
-		{"tracking a script", func(t *rawTrack) *node { return t.Script.Node }},
-		{"tracking a file", func(t *rawTrack) *node { return t.File.Node }},
-		{"tracking a process", func(t *rawTrack) *node { return t.Process.Node }},
-	}
 )
 
 // lack is a feature that this version cannot run.
@@ -89,9 +63,6 @@ func unavailable(raw *rawConfig) Diagnostics {
 	for i := range raw.VRRP.Items {
 		v := &raw.VRRP.Items[i]
 		find(report, lackedByVRRP, v)
-		for j := range v.Tracks.Items {
-			find(report, lackedByTrack, &v.Tracks.Items[j])
-		}
 	}
 	return r.found
 }

@@ -92,6 +92,7 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 				p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
 		}
 	}
+	printTracks(w, st, p)
 	for _, s := range st.Services {
 		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward)
 		fmt.Fprintln(w, "SERVER\tSTATE\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON")
@@ -127,6 +128,29 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	return w.Flush()
+}
+
+// printTracks prints what the instances track.
+func printTracks(w io.Writer, st *observe.Status, p paint) {
+	header := "\nINSTANCE\tTRACKS\tSTATE\tFOR\tADJUSTS\tREASON\n"
+	for _, in := range st.Instances {
+		for _, t := range in.Tracks {
+			fmt.Fprint(w, header)
+			header = ""
+			adjusts := fmt.Sprintf("%+d", t.Adjust)
+			switch {
+			case t.Fault:
+				adjusts = "FAULT"
+			case t.Adjust == 0:
+				adjusts = "-"
+			}
+			reason := t.Reason
+			if t.Trouble != "" {
+				reason += "; " + t.Trouble
+			}
+			fmt.Fprintf(w, "%s\t%s %s\t%s\t%s\t%s\t%s\n", in.Name, t.Kind, t.Target, p(t.State, t.State != "bad"), age(st.Time, t.Since), adjusts, reason)
+		}
+	}
 }
 
 // ordered puts an operator's order before the reason of the checks.

@@ -66,6 +66,7 @@ type director struct {
 	wanted     ipvs.Table                  // as Desired last said
 	drains     drains                      // what stays beside it until its connections have ended
 	orders     orders                      // of operators
+	tracks     *trackers                   // what the instances track
 	synced     bool                        // the synchronisation daemons are, or were, ours
 	looking    bool                        // somebody reads the connections of what drains
 	owned      []ipvs.Key                  // that a former process saved as ours; nil once the reconciler knows
@@ -91,6 +92,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		started: time.Now(),
 		files:   newWriter(),
 		orders:  orders{},
+		tracks:  newTrackers(),
 		cfg:     cfg, loaded: time.Now(),
 		frozen: frozen(region), // until another is in force
 	}
@@ -136,7 +138,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
 	err = together(ctx,
-		d.elector, d.checker, d.table, d.files,
+		d.elector, d.checker, d.table, d.files, d.tracks.set,
 		runs(d.loop),
 		runs(d.start),
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
@@ -179,6 +181,10 @@ func (d *director) loop(ctx context.Context) error {
 			d.onElector(ctx, m)
 		case ev := <-d.changes:
 			d.onTable(ev)
+		case <-d.tracks.set.Changed():
+			d.lookAtTracks(time.Now())
+		case <-d.tracks.again.C:
+			d.lookAtTracks(time.Now())
 		case sig := <-d.signals:
 			d.onSignal(ctx, sig)
 		case <-tick.C:
@@ -189,6 +195,7 @@ func (d *director) loop(ctx context.Context) error {
 			d.tellSummary()
 			d.expire(time.Now())
 			d.warmUp()
+			d.lookAtTracks(time.Now())
 			d.lookAfterDrains(ctx)
 		}
 		d.publish()
@@ -239,6 +246,7 @@ func (d *director) apply() {
 	d.wanted = table
 	d.table.Set(d.want(d.cfg, d.drains.into(table)))
 	d.unsaved = true
+	d.lookAtTracks(time.Now())
 }
 
 // warmUp takes the table on while servers start slowly.
@@ -298,6 +306,7 @@ func (d *director) onElector(ctx context.Context, m link.Message) {
 		}
 		d.vrrpPID, d.vrrpHeard, d.vrrp = m.State.PID, time.Now(), *m.State
 		d.pace()
+		d.lookAtTracks(time.Now())
 		if d.wantHash != "" && m.State.Hash != d.wantHash && !d.repairing {
 			d.repair(ctx)
 		}
@@ -341,7 +350,7 @@ func (d *director) configure(ctx context.Context, cfg *config.Config) (err error
 			return err
 		}
 		if err = d.elector.commit(ctx, generation); err == nil {
-			return nil
+			return d.do(ctx, d.repeatTracks)
 		}
 	}
 	return err

@@ -36,7 +36,10 @@ type host struct {
 	links  [2]*os.File
 	refuse chan string // what the elector answers to the next Prepare, if anything
 	asked  chan string // what the elector was asked
-	slow   atomic.Bool // the elector takes 100 ms to answer a commit, and speaks of it before
+	told   atomic.Pointer[link.Tracks]
+	pid    atomic.Int64 // of the elector, from its next State on; 0: 1
+	backup atomic.Bool  // the elector is master no more
+	slow   atomic.Bool  // the elector takes 100 ms to answer a commit, and speaks of it before
 	client *admin.Client
 }
 
@@ -67,13 +70,26 @@ func (h *host) elect(ctx context.Context) {
 		return
 	}
 	var prepared link.Prepare
+	state := func() {
+		s := link.State{PID: int(max(1, h.pid.Load())), Hash: prepared.Hash}
+		s.Instances = []link.InstanceState{{Name: "web", VRID: 51, State: vrrp.Master, Reason: vrrp.ReasonNoMaster}}
+		if h.backup.Load() {
+			s.Instances[0].State = vrrp.Backup
+		}
+		_ = conn.Send(link.Message{State: &s})
+	}
 	for ctx.Err() == nil {
 		m, err := conn.Receive()
 		if err != nil {
 			_ = conn.Wait(10)
+			if int64(1) < h.pid.Load() || h.backup.Load() {
+				state()
+			}
 			continue
 		}
 		switch {
+		case m.Tracks != nil:
+			h.told.Store(m.Tracks)
 		case m.Prepare != nil:
 			prepared = *m.Prepare
 			o := link.Outcome{Generation: prepared.Generation}
@@ -90,7 +106,7 @@ func (h *host) elect(ctx context.Context) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			_ = conn.Send(link.Message{Committed: &link.Outcome{Generation: m.Commit.Generation}})
-			_ = conn.Send(link.Message{State: &link.State{PID: 1, Hash: prepared.Hash, Instances: []link.InstanceState{{Name: "web", VRID: 51, State: vrrp.Master, Reason: vrrp.ReasonNoMaster}}}})
+			state()
 		}
 	}
 }

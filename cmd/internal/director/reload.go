@@ -215,6 +215,9 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
 		}
 	}
+	if err := d.tracks.set.Update(ctx, c.cfg.Instances); err != nil {
+		return refuse(err) // we are stopping
+	}
 	err = d.do(ctx, func() {
 		for _, p := range c.pools {
 			p.inherit(d.pools)
@@ -224,6 +227,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
 		d.wantHash = hashOf(c.cfg)
 		d.level.Set(c.cfg.Global.Log.Level)
+		d.tracks.sent = time.Time{}
 		d.apply()
 		d.pace()
 		d.freeze()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/cmd/internal/track"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
@@ -28,6 +29,7 @@ type view struct {
 	drains     drains
 	orders     orders
 	paces      map[string]healthcheck.Pace
+	weighed    map[string][]track.Weighed // by instance
 	vrrp       link.State
 	heard      time.Time // when the elector spoke last
 	restarts   int
@@ -44,7 +46,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -81,7 +83,7 @@ func (d *director) render(v *view) *observe.Status {
 		Findings:  []observe.Finding{},
 	}
 	for k := range v.cfg.Instances {
-		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp))
+		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp, v.weighed))
 	}
 	for k := range v.pools {
 		st.Services = append(st.Services, d.serviceStatus(v, &v.pools[k], table))
@@ -107,11 +109,12 @@ func tableStatus(t *ipvs.State) observe.Table {
 	return s
 }
 
-func instanceStatus(c *config.Instance, state *link.State) observe.Instance {
+func instanceStatus(c *config.Instance, state *link.State, weighed map[string][]track.Weighed) observe.Instance {
 	in := observe.Instance{
 		Name: c.Name, Interface: c.Interface, VRID: int(c.VRID), Priority: int(c.Priority),
 		State: vrrp.Initialize.String(), Reason: "waiting", Addresses: []string{}, Held: []string{},
 	}
+	in.Tracks = tracksStatus(c, weighed[c.Name], state)
 	for _, a := range c.Addresses {
 		in.Addresses = append(in.Addresses, a.Prefix.String())
 	}

@@ -54,6 +54,10 @@ func (d *director) start(ctx context.Context) error {
 		return nil
 	}
 
+	if err := d.tracks.set.Update(ctx, d.cfg.Instances); err != nil {
+		return startOrStop(ctx, err)
+	}
+
 	// What is impossible is said at once, not after the first health checks.
 	cfg := d.cfg
 	if _, err := d.elector.prepare(ctx, cfg); err != nil {
@@ -61,6 +65,7 @@ func (d *director) start(ctx context.Context) error {
 	}
 	d.notify.Status("waiting for the first health checks")
 	d.awaitFirstRound(ctx)
+	d.awaitTracks(ctx)
 	if _, err := d.table.Sync(ctx); err != nil && ctx.Err() == nil {
 		d.record(observe.Event{Kind: "table", Object: "table", Reason: "not-in-sync", Message: err.Error(), Warn: true})
 	}

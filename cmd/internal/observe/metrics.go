@@ -21,6 +21,8 @@ var metrics = []struct {
 	{"config_reload_ok", "Whether the last reload was applied: 1 or 0.", nil},
 	{"vrrp_state", "1 for the state that the instance is in, 0 for the others.", []string{"instance", "state"}},
 	{"vrrp_priority", "Priority that the instance advertises, or would.", []string{"instance"}},
+	{"vrrp_track_good", "Whether a tracked thing is good: 1, or 0 for bad and for not known.", []string{"instance", "kind", "target"}},
+	{"vrrp_track_adjust", "What a tracked thing adds to the priority now.", []string{"instance", "kind", "target"}},
 	{"vrrp_addresses_held", "Virtual IP addresses that the kernel has now.", []string{"instance"}},
 	{"vrrp_transitions_total", "Changes of state.", []string{"instance"}},
 	{"vrrp_adverts_sent_total", "Advertisements sent.", []string{"instance"}},
@@ -94,6 +96,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			gauge("vrrp_state", one(in.State == s), in.Name, s)
 		}
 		gauge("vrrp_priority", float64(in.Priority), in.Name)
+		collectTracks(gauge, &in)
 		gauge("vrrp_addresses_held", float64(len(in.Held)), in.Name)
 		counter("vrrp_transitions_total", in.Transition, in.Name)
 		counter("vrrp_adverts_sent_total", in.Sent, in.Name)
@@ -145,6 +148,27 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for reason, n := range findings {
 		gauge("findings", float64(n), reason)
+	}
+}
+
+// collectTracks shows what an instance tracks, but for what the elector looks at. Two tracks of one target, such as one
+// script with two arguments, are one series: good if both are.
+func collectTracks(gauge func(string, float64, ...string), in *Instance) {
+	type thing struct{ kind, target string }
+	good, adjust := make(map[thing]float64), make(map[thing]float64)
+	for _, t := range in.Tracks {
+		if t.State == "elector" {
+			continue
+		}
+		k := thing{t.Kind, t.Target}
+		if _, again := good[k]; !again || t.State != "good" {
+			good[k] = one(t.State == "good")
+		}
+		adjust[k] += float64(t.Adjust)
+	}
+	for k := range good {
+		gauge("vrrp_track_good", good[k], in.Name, k.kind, k.target)
+		gauge("vrrp_track_adjust", adjust[k], in.Name, k.kind, k.target)
 	}
 }
 

@@ -19,7 +19,10 @@ func filled() *Status {
 		Elector: Elector{Connected: true, Restarts: 2},
 		Instances: []Instance{
 			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9},
-			{Name: "mail", State: "backup", Priority: 100},
+			{Name: "mail", State: "backup", Priority: 100, Tracks: []Track{
+				{Kind: "script", Target: "/bin/ask", State: "good"}, {Kind: "script", Target: "/bin/ask", State: "bad", Adjust: -20},
+				{Kind: "script", Target: "/bin/ask", State: "good", Adjust: 5}, {Kind: "file", Target: "/f", State: "good", Adjust: 7}, {Kind: "interface", Target: "eth0", State: "elector"},
+			}},
 		},
 		Services: []Service{
 			{Name: "www", Alive: 2, Latency: Latencies{Count: 5, Sum: time.Second, Buckets: []Bucket{{UpTo: 5 * time.Millisecond, Count: 3}, {Count: 2}}},
@@ -97,6 +100,10 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		"service_fallback{service=dns}":                                    1,
 		"server_up{server=10.9.0.3:80,service=www}":                        1,
 		"server_up{server=10.9.0.3:80,service=dns}":                        0,
+		"vrrp_track_good{instance=mail,kind=script,target=/bin/ask}":       0,
+		"vrrp_track_adjust{instance=mail,kind=script,target=/bin/ask}":     -15,
+		"vrrp_track_good{instance=mail,kind=file,target=/f}":               1,
+		"vrrp_track_adjust{instance=mail,kind=file,target=/f}":             7,
 		"server_connections{kind=inactive,server=10.9.0.3:80,service=www}": 11,
 		"servers{service=www,state=down}":                                  1,
 		"servers{service=dns,state=up}":                                    0,

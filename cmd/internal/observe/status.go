@@ -66,6 +66,20 @@ type Instance struct {
 	MaxLate    time.Duration     `json:"max_lateness_ns"`
 	Announced  uint64            `json:"announcements_sent"`
 	Transition uint64            `json:"transitions"`
+	Tracks     []Track           `json:"tracks,omitempty"`
+}
+
+// Track is one thing that an instance tracks.
+type Track struct {
+	Kind    string    `json:"kind"` // interface, service, script, file, process, instance
+	Target  string    `json:"target"`
+	Weight  int       `json:"weight"` // as configured
+	State   string    `json:"state"`  // good, bad, pending (nothing is known yet), unknown (nothing can be), elector (see Reason)
+	Since   time.Time `json:"since,omitzero"`
+	Reason  string    `json:"reason,omitempty"`
+	Trouble string    `json:"trouble,omitempty"` // why State may not be what is true now
+	Adjust  int       `json:"adjust"`            // what it adds to the priority now
+	Fault   bool      `json:"fault,omitempty"`   // the instance is ineligible because of it
 }
 
 // Service is one service of the configuration, with all its virtual services.

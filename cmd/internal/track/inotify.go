@@ -17,7 +17,7 @@ import (
 // The directory is watched, not the file, because a file that is replaced is another file. That a file was written is
 // told when it is closed: a half of a number is a number, too.
 type directories struct {
-	inotify *os.File
+	inotify *os.File // nil: the kernel has none for us, and nothing is told
 
 	mu    sync.Mutex
 	pokes map[int32][]chan struct{} // by watch descriptor
@@ -26,17 +26,20 @@ type directories struct {
 const happenings = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO |
 	unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-func newDirectories() (*directories, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("inotify: %w", err)
+func newDirectories() *directories {
+	d := &directories{pokes: make(map[int32][]chan struct{})}
+	if fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
+		d.inotify = os.NewFile(uintptr(fd), "inotify")
 	}
-	return &directories{inotify: os.NewFile(uintptr(fd), "inotify"), pokes: make(map[int32][]chan struct{})}, nil
+	return d
 }
 
 // watch has poke, which has room for one, told of the directory, however often it is asked. It reports whether the
 // directory could be watched: one that is not there cannot.
 func (d *directories) watch(path string, poke chan struct{}) bool {
+	if d.inotify == nil {
+		return false
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// The same directory is the same descriptor; another one in its place is another.
@@ -86,6 +89,9 @@ func (d *directories) drop(poke chan struct{}) {
 
 // Run tells until ctx ends.
 func (d *directories) Run(ctx context.Context) error {
+	if d.inotify == nil {
+		return nil
+	}
 	stop := context.AfterFunc(ctx, func() { d.inotify.Close() })
 	defer stop()
 	buf := make([]byte, 16<<10)

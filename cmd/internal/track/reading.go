@@ -91,23 +91,21 @@ func Looked(kind config.TrackKind) bool {
 	return kind != config.TrackInterface && kind != config.TrackInstance
 }
 
-// Sum adds up what the tracks of an instance contribute, each of which look knows. It is not known while one of them
-// is pending.
-func Sum(tracks []config.Track, look func(*config.Track) Reading) (sum link.Tracked, known bool) {
+// Sum adds up what the tracks of an instance contribute, each by the entry of weighed in its place; those that the
+// elector looks at have none of meaning. The sum is not known while one of the others is pending.
+func Sum(tracks []config.Track, weighed []Weighed) (sum link.Tracked, known bool) {
 	var parts []string
 	for i := range tracks {
-		t := &tracks[i]
-		if !Looked(t.Kind) {
+		t, w := &tracks[i], &weighed[i]
+		switch {
+		case !Looked(t.Kind):
 			continue
-		}
-		r := look(t)
-		if r.State == Pending {
+		case w.State == Pending:
 			return link.Tracked{}, false
 		}
-		w := Weigh(t, r)
 		sum.Adjust += w.Adjust
 		if w.Adjust != 0 {
-			parts = append(parts, fmt.Sprintf("%s %s: %s (%+d)", t.Kind, t.Target, r.Reason, w.Adjust))
+			parts = append(parts, fmt.Sprintf("%s %s: %s (%+d)", t.Kind, t.Target, w.Reason, w.Adjust))
 		}
 		if sum.Fault == "" {
 			sum.Fault = w.Fault

@@ -46,14 +46,12 @@ func TestSum(t *testing.T) {
 			link.Tracked{Adjust: -40, Detail: "script x: ill (-30), process x: well (+10), service x: half (-20)"}},
 	} {
 		var tracks []config.Track
-		readings := make(map[*config.Track]Reading)
+		var weighed []Weighed
 		for _, x := range c.tracks {
 			tracks = append(tracks, x.Track)
+			weighed = append(weighed, Weigh(&x.Track, x.Reading))
 		}
-		for i, x := range c.tracks {
-			readings[&tracks[i]] = x.Reading
-		}
-		got, known := Sum(tracks, func(t *config.Track) Reading { return readings[t] })
+		got, known := Sum(tracks, weighed)
 		if diff := cmp.Diff(c.want, got); diff != "" || !known {
 			t.Errorf("%s: known %v (-want +got):\n%s", name, known, diff)
 		}
@@ -63,12 +61,7 @@ func TestSum(t *testing.T) {
 // TestASumIsNotKnownWhileAReadingIsPending holds that no result is not a failure, nor a success.
 func TestASumIsNotKnownWhileAReadingIsPending(t *testing.T) {
 	tracks := []config.Track{{Kind: config.TrackFile, Target: "a"}, {Kind: config.TrackScript, Target: "b"}}
-	sum, known := Sum(tracks, func(t *config.Track) Reading {
-		if t.Kind == config.TrackFile {
-			return Reading{State: Good, Weight: 10}
-		}
-		return Reading{}
-	})
+	sum, known := Sum(tracks, []Weighed{{Reading: Reading{State: Good, Weight: 10}, Adjust: 10}, {}})
 	if known || sum != (link.Tracked{}) {
 		t.Errorf("%+v, known %v", sum, known)
 	}

@@ -36,13 +36,9 @@ type update struct {
 var errStopped = errors.New("trackers have stopped")
 
 // NewSet makes a set that watches nothing yet.
-func NewSet() (*Set, error) {
-	d, err := newDirectories()
-	if err != nil {
-		return nil, err
-	}
+func NewSet() *Set {
 	s := &Set{
-		directories: d,
+		directories: newDirectories(),
 		updates:     make(chan update),
 		changed:     make(chan struct{}, 1),
 		stopped:     make(chan struct{}),
@@ -53,7 +49,7 @@ func NewSet() (*Set, error) {
 			s.wake() // no verdict changes, but we know why not
 		}
 	}})
-	return s, nil
+	return s
 }
 
 // Changed receives whenever a reading may have become another one.

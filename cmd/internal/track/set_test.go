@@ -20,10 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // watching runs a set over the tracks of one instance.
 func watching(t *testing.T, tracks ...config.Track) *Set {
 	t.Helper()
-	s, err := NewSet()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := NewSet()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

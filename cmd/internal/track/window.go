@@ -27,6 +27,9 @@ func (w *Window) See(now time.Time, share float64) {
 // Known reports whether anything was seen at all.
 func (w *Window) Known() bool { return len(w.seen) > 0 }
 
+// Since returns when the share became what it is.
+func (w *Window) Since() time.Time { return w.seen[len(w.seen)-1].from }
+
 // Report returns the share to report: the best, for a master, or the worst that was seen within the time before now. If
 // it will be another without anything new to be seen, next is when, else it is zero.
 func (w *Window) Report(now time.Time, within time.Duration, master bool) (share float64, next time.Time) {
