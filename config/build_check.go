@@ -111,6 +111,7 @@ func (b *builder) check(raw *rawCheck) Check {
 		b.login(raw, &c)
 	case healthcheck.TypeScript:
 		b.script(raw, &c)
+		c.Dynamic = raw.Dynamic.or(false)
 	case healthcheck.TypeFile:
 		require(b, raw.Node, raw.File, "file", "the path of a file that says up or down")
 		c.File = b.path(raw.File, "", maxPath)

@@ -29,16 +29,11 @@ type Check struct {
 	// TLS is nil where none is spoken; never for types https and tls.
 	TLS *TLS `json:"tls,omitempty"`
 
-	// HTTP and HTTPS.
-	Method  string                    `json:"method,omitempty"`
-	Path    string                    `json:"path,omitempty"` // with its query
-	Host    string                    `json:"host,omitempty"` // Host header, also of gRPC and SIP; "": the address that is probed
-	Headers []Header                  `json:"headers,omitempty"`
-	Status  []healthcheck.StatusRange `json:"status,omitempty"` // any of them; SIP has it, too
-	// Contains is a text, and Regex an expression of RE2, to be found in the body; one of
-	// them at most. "": none. Whichever, up to 256 KiB of the body are read.
-	Contains string `json:"contains,omitempty"`
-	Regex    string `json:"regex,omitempty"`
+	Request // HTTP and HTTPS; of gRPC the Host, and of SIP the Host and the Status
+	// Requests are asked one after the other instead of Request, if there are any.
+	Requests    []Request `json:"requests,omitempty"`
+	HTTPVersion string    `json:"http_version,omitempty"`     // "": 1.1, or 2
+	Redirects   int       `json:"follow_redirects,omitempty"` // how many to follow, to the server itself
 
 	// Login of HTTP (basic authentication), Redis, PostgreSQL (name only), LDAP (the name
 	// to bind as) and RADIUS.
@@ -69,6 +64,7 @@ type Check struct {
 	// Script.
 	Command []string `json:"command,omitempty"` // an absolute path and arguments
 	User    string   `json:"user,omitempty"`    // whom it runs as
+	Dynamic bool     `json:"dynamic,omitempty"` // an exit status from 2 on is well, with a weight of 2 less
 
 	File string `json:"file,omitempty"` // file: its absolute path
 }
@@ -78,6 +74,22 @@ type Damping struct {
 	Falls  int           `json:"falls"`  // so many
 	Within time.Duration `json:"within"` // in so long a time make a server a flapping one,
 	Hold   time.Duration `json:"hold"`   // which must be well for so long without a break
+}
+
+// Request is one request of an HTTP check, and which answer is a healthy one.
+type Request struct {
+	Method  string                    `json:"method,omitempty"`
+	Path    string                    `json:"path,omitempty"` // with its query
+	Host    string                    `json:"host,omitempty"` // Host header; "": the address that is probed
+	Headers []Header                  `json:"headers,omitempty"`
+	Body    healthcheck.Payload       `json:"body,omitempty"`   // of method POST
+	Status  []healthcheck.StatusRange `json:"status,omitempty"` // any of them
+	// Contains is a text, Regex an expression of RE2, to be found in the body, and Digest
+	// its SHA-256 in hexadecimal; one of them at most. "": none. Whichever, up to 256 KiB
+	// of the body are read.
+	Contains string `json:"contains,omitempty"`
+	Regex    string `json:"regex,omitempty"`
+	Digest   string `json:"digest,omitempty"`
 }
 
 // Header is one field of an HTTP request. Its value may be a token.

@@ -18,6 +18,10 @@ func differences[T any](old, new T, except ...string) []Field {
 func structDifferences(prefix string, old, new reflect.Value, except []string) []Field {
 	var out []Field
 	for i := range old.NumField() {
+		if old.Type().Field(i).Anonymous { // its settings are those of the struct
+			out = append(out, structDifferences(prefix, old.Field(i), new.Field(i), except)...)
+			continue
+		}
 		name := settingName(old.Type().Field(i))
 		if !slices.Contains(except, name) {
 			out = append(out, valueDifferences(prefix+name, old.Field(i), new.Field(i))...)
@@ -118,7 +122,7 @@ func render(v reflect.Value) string {
 		var parts []string
 		for i := range v.NumField() {
 			if f := v.Field(i); !f.IsZero() {
-				parts = append(parts, settingName(v.Type().Field(i))+" "+render(f))
+				parts = append(parts, strings.TrimPrefix(settingName(v.Type().Field(i))+" "+render(f), " ")) // one embedded has no name
 			}
 		}
 		return strings.Join(parts, ", ")

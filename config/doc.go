@@ -171,8 +171,12 @@
 //	                      path                "/"
 //	                      host                the address that is asked; grpc has it, too
 //	                      headers             none
+//	                      body                ""; of method POST
 //	                      status              ["200-299"]
-//	                      contains, regex     one of them at most; "": any body
+//	                      contains, regex, digest  one of them at most; "": any body
+//	                      http_version        "1.1"; 2
+//	                      follow_redirects    0
+//	                      requests            none: the one request; each has method to digest
 //	                      username            "": no basic authentication; redis, postgresql, ldap and radius have it, too
 //	                      password, password_file  ""; redis, ldap and radius have them, too
 //	  tcp, tls, udp       send                "": nothing; of udp it must be set; agent has it, too
@@ -192,6 +196,7 @@
 //	  radius              secret, secret_file one of them must be set
 //	  script              command             must be set
 //	                      user                global.scripts.user
+//	                      dynamic             false
 //	  file                file                must be set
 //
 //	[service.check.tls]   verify              true

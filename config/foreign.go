@@ -51,6 +51,11 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.Status.Node, statusChecks},
 		{raw.Contains.Node, webChecks},
 		{raw.Regex.Node, webChecks},
+		{raw.Digest.Node, webChecks},
+		{raw.Body.Node, webChecks},
+		{raw.HTTPVersion.Node, webChecks},
+		{raw.Redirects.Node, webChecks},
+		{raw.Requests.Node, webChecks},
 		{raw.Username.Node, userChecks},
 		{raw.Password.Node, secretChecks},
 		{raw.PasswordFile.Node, secretChecks},
@@ -70,6 +75,7 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.SecretFile.Node, only(healthcheck.TypeRADIUS)},
 		{raw.Command.Node, only(healthcheck.TypeScript)},
 		{raw.User.Node, only(healthcheck.TypeScript)},
+		{raw.Dynamic.Node, only(healthcheck.TypeScript)},
 		{raw.File.Node, only(healthcheck.TypeFile)},
 	} {
 		const most = 11 // that are worth to be listed

@@ -275,8 +275,13 @@ type rawCheck struct {
 	Host         opt[string]                        `toml:"host virtualhost vhost authority"`
 	Headers      rawHeaders                         `toml:"headers header hdr"`
 	Status       list[opt[healthcheck.StatusRange]] `toml:"status status_code valid_status_codes"`
-	Contains     opt[string]                        `toml:"contains body string"`
+	Contains     opt[string]                        `toml:"contains string"`
 	Regex        opt[string]                        `toml:"regex rstring regexp fail_if_body_not_matches_regexp"`
+	Digest       opt[string]                        `toml:"digest sha256"`
+	Body         opt[healthcheck.Payload]           `toml:"body"`
+	HTTPVersion  opt[string]                        `toml:"http_version http_protocol enable_http2"`
+	Redirects    opt[int]                           `toml:"follow_redirects redirects no_follow_redirects"`
+	Requests     list[rawRequest]                   `toml:"requests request"`
 	Username     opt[string]                        `toml:"username basic_auth login"`
 	Password     opt[Secret]                        `toml:"password"`
 	PasswordFile opt[string]                        `toml:"password_file"`
@@ -296,7 +301,22 @@ type rawCheck struct {
 	StartTLS     opt[bool]                          `toml:"starttls start_tls"`
 	Command      list[opt[string]]                  `toml:"command misc_path script exec"`
 	User         opt[string]                        `toml:"user"`
+	Dynamic      opt[bool]                          `toml:"dynamic misc_dynamic"`
 	File         opt[string]                        `toml:"file track_file"`
+}
+
+// rawRequest is one of several requests of an HTTP check.
+type rawRequest struct {
+	Node     *node
+	Method   opt[string]                        `toml:"method"`
+	Path     opt[string]                        `toml:"path url uri"`
+	Host     opt[string]                        `toml:"host virtualhost vhost authority"`
+	Headers  rawHeaders                         `toml:"headers header hdr"`
+	Body     opt[healthcheck.Payload]           `toml:"body"`
+	Status   list[opt[healthcheck.StatusRange]] `toml:"status status_code valid_status_codes"`
+	Contains opt[string]                        `toml:"contains string"`
+	Regex    opt[string]                        `toml:"regex rstring regexp fail_if_body_not_matches_regexp"`
+	Digest   opt[string]                        `toml:"digest sha256"`
 }
 
 type rawDamping struct {

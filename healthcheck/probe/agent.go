@@ -12,8 +12,10 @@ import (
 // agent asks a helper beside the server how the server is, in the format of
 // HAProxy's agent-check: a line of words, such as "up 75%" or "drain # reboot".
 //
-// The words up and ready mean fit to serve; down, failed, stopped, maint, drain and
-// a weight of 0 % mean unfit. Any other weight is taken for up, and told.
+// The words up and ready mean fit to serve; down, failed, stopped and maint mean unfit.
+// A percentage is a share of the configured weight, and drain a weight of 0: what is
+// connected stays. What is said holds until something else is said: a line without a
+// weight is one for the configured weight.
 func agent(e Exchange) conversation {
 	return func(t *talk) (string, error) {
 		if e.Send != "" {
@@ -25,31 +27,39 @@ func agent(e Exchange) conversation {
 		if err != nil && (!errors.Is(err, io.EOF) || line == "") { // the end of the connection ends a line, too
 			return "", err
 		}
-		return agentState(line)
+		t.weight, err = agentState(line)
+		words, _, _ := strings.Cut(line, "#")
+		return "agent: " + strings.TrimSpace(words), err
 	}
 }
 
-func agentState(line string) (string, error) {
+// agentState reads the line of an agent.
+func agentState(line string) (weight healthcheck.Weight, err error) {
 	words, _, _ := strings.Cut(line, "#")
-	said := false
+	said, drain := false, false
 	for _, w := range strings.FieldsFunc(strings.ToLower(words), func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
 		percent, isWeight := strings.CutSuffix(w, "%")
-		weight, err := strconv.Atoi(percent)
+		share, err := strconv.ParseUint(percent, 10, 16)
 		switch {
 		case w == "up", w == "ready":
-		case w == "down", w == "failed", w == "fail", w == "stopped", w == "maint", w == "drain",
-			isWeight && err == nil && weight == 0:
-			return "", wrongf(healthcheck.FailureStatus, "agent: %s", strings.TrimSpace(line))
-		case isWeight && err == nil && weight > 0:
+		case w == "down", w == "failed", w == "fail", w == "stopped", w == "maint":
+			return weight, wrongf(healthcheck.FailureStatus, "agent: %s", strings.TrimSpace(line))
+		case w == "drain":
+			drain = true
+		case isWeight && err == nil:
+			weight = healthcheck.Percent(int(share))
 		case strings.HasPrefix(w, "maxconn:"):
 			continue
 		default:
-			return "", wrongf(healthcheck.FailureProtocol, "agent: unknown word %.40q", w)
+			return weight, wrongf(healthcheck.FailureProtocol, "agent: unknown word %.40q", w)
 		}
 		said = true
 	}
 	if !said {
-		return "", wrongf(healthcheck.FailureProtocol, "agent: nothing said in %.60q", line)
+		return weight, wrongf(healthcheck.FailureProtocol, "agent: nothing said in %.60q", line)
 	}
-	return "agent: " + strings.TrimSpace(words), nil
+	if drain {
+		weight = healthcheck.Weigh(0)
+	}
+	return weight, nil
 }

@@ -19,8 +19,9 @@ import (
 const maxFile = 4 << 10
 
 // A fileProber reads a file whose first word says "up" or "down": the state of the
-// server as an operator or another program has written it. A file that is not there
-// says nothing, which is not "up".
+// server as an operator or another program has written it. A number in its place is up
+// with that weight, or with that share of the configured one: "12", "50%". A file that
+// is not there says nothing, which is not "up".
 type fileProber struct{ path string }
 
 func newFile(o Options) (*fileProber, error) {
@@ -72,5 +73,11 @@ func judgeFile(text []byte) healthcheck.Result {
 	case strings.EqualFold(words[0], "down"):
 		return healthcheck.Failed(healthcheck.FailureStatus, "file: "+strings.Join(words, " "))
 	}
-	return healthcheck.Failed(healthcheck.FailureBody, fmt.Sprintf("the file begins with %.40q, want up or down", words[0]))
+	var weight healthcheck.Weight
+	if weight.UnmarshalText([]byte(words[0])) != nil {
+		return healthcheck.Failed(healthcheck.FailureBody, fmt.Sprintf("the file begins with %.40q, want up, down or a weight", words[0]))
+	}
+	r := healthcheck.Passed("file: " + strings.Join(words, " "))
+	r.Weight = weight
+	return r
 }

@@ -1,9 +1,7 @@
 package probe
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -66,7 +63,7 @@ func (p *grpcProber) Probe(ctx context.Context) healthcheck.Result {
 		return failed(ctx, start, phaseConnect, err)
 	}
 	defer c.Close()
-	bound := &boundedConn{Conn: c}
+	bound := &boundedConn{Conn: c, most: maxTalk}
 	var on net.Conn = bound
 	if p.tls != nil {
 		secure, err := p.tls.handshake(bound)
@@ -74,53 +71,28 @@ func (p *grpcProber) Probe(ctx context.Context) healthcheck.Result {
 			return failed(ctx, start, phaseTLS, err)
 		}
 		if secure.ConnectionState().NegotiatedProtocol != "h2" {
-			return healthcheck.Failed(healthcheck.FailureTLS, "the server does not speak http/2")
+			return failed(ctx, start, phaseTLS, errNotHTTP2)
 		}
 		on = secure
 	}
-	at, err := p.ask(ctx, on)
-	if err != nil {
-		// Whether the transport names what ended the connection, or what it was at
-		// then, is a matter of luck.
-		if end := cmp.Or(ctx.Err(), bound.ended()); end != nil && !isWrong(err) {
-			err = end
-		}
-		r := failed(ctx, start, at, err)
-		if r.Failure == healthcheck.FailureProtocol && !isWrong(err) {
-			r.Detail = "the server does not speak http/2"
-		}
-		return r
+	if at, err := p.ask(ctx, on); err != nil {
+		return failed(ctx, start, at, bound.cause(ctx, err))
 	}
 	return healthcheck.Passed("grpc serving in " + rounded(time.Since(start)).String())
 }
 
-// isWrong reports whether an error says all by itself.
-func isWrong(err error) bool {
-	_, ok := errors.AsType[*wrong](err)
-	return ok
-}
-
 // ask makes the call on a connection that stands.
 func (p *grpcProber) ask(ctx context.Context, on net.Conn) (phase, error) {
-	use := func(context.Context, string, string) (net.Conn, error) { return on, nil }
-	transport := &http.Transport{
-		DialContext: use, DialTLSContext: use, TLSClientConfig: new(tls.Config), Protocols: new(http.Protocols),
-		DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
-	}
-	transport.Protocols.SetHTTP2(true)
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	defer transport.CloseIdleConnections()
-	request := (&http.Request{
+	return http2(ctx, on, &http.Request{
 		Method: "POST", URL: p.url, Host: p.host,
 		Header:        http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"lbha"}},
 		Body:          io.NopCloser(strings.NewReader(p.body)),
 		ContentLength: int64(len(p.body)),
-	}).WithContext(ctx)
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return phaseHeader, err
-	}
-	defer response.Body.Close()
+	}, p.judge)
+}
+
+// judge judges an answer whose header has been read.
+func (p *grpcProber) judge(response *http.Response) (phase, error) {
 	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/grpc") {
 		return phaseHeader, wrongf(healthcheck.FailureProtocol, "no grpc server: http %d, %.40q", response.StatusCode, response.Header.Get("Content-Type"))
 	}
@@ -192,33 +164,4 @@ func servingStatus(body []byte) (status uint64, err error) {
 		}
 	}
 	return status, nil
-}
-
-// A boundedConn is a connection on which a server may say so much and no more. The
-// transport reads it in a goroutine of its own.
-type boundedConn struct {
-	net.Conn
-	mu    sync.Mutex
-	heard int
-	err   error // what reading ended with
-}
-
-func (c *boundedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.heard += n; c.heard > maxTalk {
-		n, err = 0, errTooMuch
-	}
-	if err != nil && c.err == nil {
-		c.err = err
-	}
-	return n, err
-}
-
-// ended returns the error with which reading ended, nil if it did not.
-func (c *boundedConn) ended() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
 }

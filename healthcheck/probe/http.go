@@ -2,287 +2,241 @@ package probe
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/netip"
-	"regexp"
-	"slices"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
 )
 
-// Bounds of what a server may make us read.
-const (
-	maxHeader   = 64 << 10  // status line and header, interim answers included
-	maxBody     = 256 << 10 // of the content
-	maxRawBody  = 2 * maxBody
-	maxContains = 1 << 10 // of the text looked for
-)
-
-// An httpProber sends one HTTP/1.1 request on a connection of its own, and reads
-// the answer. It follows no redirect, uses no proxy, keeps no connection.
-//
-// The body is read even where only the status matters, up to maxBody: a server
-// that stalls in it is not well, and one that gets its answer off its hands does
-// not log a broken client.
+// An httpProber sends requests, each on a connection of its own, and judges the
+// answers, until one is not that of a healthy server. It uses no proxy and keeps no
+// connection.
 type httpProber struct {
-	dialer   dialer
-	request  []byte
-	method   *http.Request // what [http.ReadResponse] has to know of the request
-	accept   []healthcheck.StatusRange
-	contains []byte
-	matches  *regexp.Regexp // nil: any body
+	dialer dialer
+	tls    *tlsClient // nil: in the clear
+	asks   []*httpAsk
 }
 
 func newHTTP(d dialer, o Options) (*httpProber, error) {
-	h := o.HTTP
-	switch {
-	case !isToken(h.Method) || h.Method == "CONNECT":
-		return nil, fmt.Errorf("bad http method %.20q", h.Method)
-	case !strings.HasPrefix(h.Path, "/") || !isVisible(h.Path):
-		return nil, fmt.Errorf("bad http path %.100q: want /… without spaces", h.Path)
-	case !isVisible(h.Host) || strings.ContainsAny(h.Host, "/@?#"):
-		return nil, fmt.Errorf("bad http host %.100q", h.Host)
-	case h.Method == "HEAD" && h.Contains+h.Regex != "":
-		return nil, errors.New("an answer to HEAD has no body to contain a text")
-	case h.Contains != "" && h.Regex != "":
-		return nil, errors.New("a body is searched for a text or for an expression, not for both")
-	case len(h.Contains) > maxContains || len(h.Regex) > maxContains:
-		return nil, fmt.Errorf("the text looked for has %d bytes, at most %d", len(h.Contains+h.Regex), maxContains)
-	}
-	p := &httpProber{
-		dialer:   d,
-		method:   &http.Request{Method: h.Method},
-		accept:   h.Status,
-		contains: []byte(h.Contains),
-	}
-	var err error
-	if h.Regex != "" {
-		if p.matches, err = regexp.Compile(h.Regex); err != nil {
+	p := &httpProber{dialer: d}
+	for _, h := range o.requests() {
+		ask, err := newHTTPAsk(h, o.Login)
+		if err != nil {
 			return nil, err
 		}
+		p.asks = append(p.asks, ask)
 	}
-	p.request, err = httpRequest(h, o.Login)
-	return p, err
-}
-
-// httpRequest is the request, ready to be sent.
-func httpRequest(h HTTP, login Login) ([]byte, error) {
-	header := http.Header{"User-Agent": {"lbha"}, "Accept": {"*/*"}}
-	for _, field := range h.Headers {
-		name := http.CanonicalHeaderKey(field.Name)
-		switch {
-		case !isToken(name) || strings.ContainsFunc(field.Value, isControl):
-			return nil, fmt.Errorf("bad http header %.40q", field.Name)
-		case slices.Contains(fixedHeaders, name):
-			return nil, fmt.Errorf("http header %s is not for a check to set", name)
+	first := o.requests()[0]
+	if first.HTTP2 {
+		p.dialer.noDelay = true
+	}
+	if o.TLS.Enabled {
+		// Without, the request waits for the acknowledgement of the handshake's end.
+		p.dialer.noDelay = true
+		protocol := "http/1.1"
+		if first.HTTP2 {
+			protocol = "h2"
 		}
-		header[name] = []string{field.Value}
+		var err error
+		p.tls, err = newTLSClient(o.TLS, hostOnly(first.Host), protocol)
+		return p, err
 	}
-	// What a check cannot change: one answer, as it is, on a connection of its own.
-	header["Accept-Encoding"], header["Connection"] = []string{"identity"}, []string{"close"}
-	if login != (Login{}) {
-		if strings.Contains(login.User, ":") {
-			return nil, errors.New("a user name of http basic authentication has no colon")
-		}
-		header["Authorization"] = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(login.User+":"+login.Password))}
-	}
-	if h.Method == "POST" {
-		header["Content-Length"] = []string{"0"}
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", h.Method, h.Path, h.Host)
-	if err := header.Write(&b); err != nil {
-		return nil, err
-	}
-	b.WriteString("\r\n")
-	return b.Bytes(), nil
+	return p, nil
 }
-
-// fixedHeaders are those that the prober itself answers for.
-var fixedHeaders = []string{"Host", "Accept-Encoding", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade"}
-
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 func (p *httpProber) Probe(ctx context.Context) healthcheck.Result {
 	start := time.Now()
+	status := 0
+	for _, ask := range p.asks {
+		var at phase
+		var err error
+		if status, at, err = p.follow(ctx, ask); err != nil {
+			r := failed(ctx, start, at, err)
+			if len(p.asks) > 1 {
+				r = healthcheck.Failed(r.Failure, fmt.Sprintf("%.60s: %s", ask.path, r.Detail))
+			}
+			return r
+		}
+	}
+	if n := len(p.asks); n > 1 {
+		return healthcheck.Passed(fmt.Sprintf("%d requests, the last http %d, in %v", n, status, rounded(time.Since(start))))
+	}
+	return healthcheck.Passed(fmt.Sprintf("http %d in %v", status, rounded(time.Since(start))))
+}
+
+// follow asks once, and again where the server redirects to itself, as often as the
+// check allows.
+func (p *httpProber) follow(ctx context.Context, ask *httpAsk) (status int, at phase, err error) {
+	path := ask.path
+	for left := ask.redirects; ; left-- {
+		answer := httpAnswer{ask: ask, start: time.Now(), follow: left > 0}
+		if at, err = p.ask(ctx, &answer, path); err != nil || answer.location == "" {
+			return answer.status, at, err
+		}
+		if path, err = p.redirected(ask.host, path, answer); err != nil {
+			return answer.status, at, err
+		}
+	}
+}
+
+// redirected returns the path to which an answer redirects. It must be of this server:
+// another one is not what is checked.
+func (p *httpProber) redirected(host, path string, a httpAnswer) (string, error) {
+	base := &url.URL{Scheme: "http", Host: host}
+	if p.tls != nil {
+		base.Scheme = "https"
+	}
+	from, err := base.Parse(path)
+	if err == nil {
+		from, err = from.Parse(a.location)
+	}
+	if err != nil || from.Scheme != base.Scheme || !strings.EqualFold(from.Host, host) || !isVisible(from.RequestURI()) || len(a.location) > maxContains {
+		return "", wrongf(healthcheck.FailureStatus, "http %d to elsewhere: %.80q", a.status, a.location)
+	}
+	return from.RequestURI(), nil
+}
+
+// ask sends a request on a connection of its own and judges the answer.
+func (p *httpProber) ask(ctx context.Context, a *httpAnswer, path string) (phase, error) {
 	c, err := p.dialer.dial(ctx)
 	if err != nil {
-		return failed(ctx, start, phaseConnect, err)
+		return phaseConnect, err
 	}
-	defer c.Close()
-	return p.ask(ctx, start, c)
+	defer c.Close() // c, not the TLS connection on it: no farewell to wait for
+	var on net.Conn = c
+	var bound *boundedConn
+	if a.ask.http2 {
+		bound = &boundedConn{Conn: c, most: maxHeader + maxRawBody}
+		on = bound
+	}
+	if p.tls != nil {
+		secure, err := p.tls.handshake(on)
+		if err != nil {
+			return phaseTLS, err
+		}
+		if bound != nil && secure.ConnectionState().NegotiatedProtocol != "h2" {
+			return phaseTLS, errNotHTTP2
+		}
+		on = secure
+	}
+	if bound == nil {
+		if _, err := on.Write(a.ask.request(path)); err != nil {
+			return phaseRequest, err
+		}
+		return a.read(on)
+	}
+	scheme := "http"
+	if p.tls != nil {
+		scheme = "https"
+	}
+	request := a.ask.request2(scheme, p.dialer.target.String(), path)
+	at, err := http2(ctx, on, request, a.judge)
+	if err != nil {
+		err = bound.cause(ctx, err)
+	}
+	return at, err
 }
 
-// ask sends the request on a connection and judges the answer.
-func (p *httpProber) ask(ctx context.Context, start time.Time, c io.ReadWriter) healthcheck.Result {
-	if _, err := c.Write(p.request); err != nil {
-		return failed(ctx, start, phaseRequest, err)
-	}
-	return p.read(ctx, start, c)
+// An httpAnswer is an answer on its way.
+type httpAnswer struct {
+	ask      *httpAsk
+	start    time.Time
+	follow   bool // a redirect is to be followed
+	status   int
+	location string // where to, if it is one
 }
 
-// read judges the answer that comes from r, and reads no more of it than the
+// read judges the answer that comes from r by HTTP/1, and reads no more of it than the
 // bounds allow.
-func (p *httpProber) read(ctx context.Context, start time.Time, r io.Reader) healthcheck.Result {
+func (a *httpAnswer) read(r io.Reader) (phase, error) {
 	bounded := &io.LimitedReader{R: r, N: maxHeader}
 	buffered := bufio.NewReader(bounded)
-	response, err := p.readHeader(buffered)
+	response, err := a.readHeader(buffered)
 	if err != nil {
 		if bounded.N <= 0 {
-			return healthcheck.Failed(healthcheck.FailureProtocol, fmt.Sprintf("response header of more than %d KiB", maxHeader>>10))
+			err = wrongf(healthcheck.FailureProtocol, "response header of more than %d KiB", maxHeader>>10)
 		}
-		return failed(ctx, start, phaseHeader, err)
+		return phaseHeader, err
 	}
 	// The body is not closed: Close would read an endless one to its end.
-	if !accepted(p.accept, response.StatusCode) {
-		return healthcheck.Failed(healthcheck.FailureStatus, p.unwanted(response.StatusCode, start))
-	}
 	bounded.N = maxRawBody
-	found, err := p.find(response.Body)
-	switch {
-	case err != nil && bounded.N > 0: // that the raw bound is reached is no failure
-		return failed(ctx, start, phaseBody, err)
-	case !found:
-		return healthcheck.Failed(healthcheck.FailureBody, fmt.Sprintf("http %d without %s in the first %d KiB of the body",
-			response.StatusCode, p.wanted(), maxBody>>10))
+	response.Body = &cut{response.Body, bounded}
+	return a.judge(response)
+}
+
+// A cut body ends where the raw bound is reached: that is no failure.
+type cut struct {
+	io.ReadCloser
+	raw *io.LimitedReader
+}
+
+func (c *cut) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	if err != nil && c.raw.N <= 0 {
+		err = io.EOF
 	}
-	return healthcheck.Passed(fmt.Sprintf("http %d in %v", response.StatusCode, rounded(time.Since(start))))
+	return n, err
 }
 
 // readHeader reads the header of the final answer; interim ones (100, 103) may
 // come before it.
-func (p *httpProber) readHeader(r *bufio.Reader) (*http.Response, error) {
+func (a *httpAnswer) readHeader(r *bufio.Reader) (*http.Response, error) {
 	for {
-		response, err := http.ReadResponse(r, p.method)
+		response, err := http.ReadResponse(r, &a.ask.sent)
 		if err != nil || response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
 			return response, err
 		}
 	}
 }
 
-// accepted reports whether a status is in any of the ranges.
-func accepted(ranges []healthcheck.StatusRange, status int) bool {
-	return slices.ContainsFunc(ranges, func(r healthcheck.StatusRange) bool { return r.Contains(status) })
+// judge judges an answer whose header has been read.
+func (a *httpAnswer) judge(response *http.Response) (phase, error) {
+	a.status = response.StatusCode
+	if a.follow && isRedirect(a.status) {
+		if a.location = response.Header.Get("Location"); a.location != "" {
+			return phaseHeader, nil
+		}
+	}
+	if !accepted(a.ask.accept, a.status) {
+		return phaseHeader, wrongf(healthcheck.FailureStatus, "%s", a.unwanted())
+	}
+	return phaseBody, a.ask.find(a.status, response.Body)
 }
 
-// ranges writes them for people: "200 or 300-303".
-func ranges(accept []healthcheck.StatusRange) string {
-	words := make([]string, len(accept))
-	for i, r := range accept {
-		words[i] = r.String()
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
 	}
-	return strings.Join(words, " or ")
+	return false
 }
 
 // unwanted says what is wrong with a status: "http 503 in 12ms, want 200-299".
-func (p *httpProber) unwanted(status int, start time.Time) string {
-	text := fmt.Sprintf("http %d in %v, want %s", status, rounded(time.Since(start)), ranges(p.accept))
-	if status >= 300 && status <= 399 && status != http.StatusNotModified {
+func (a *httpAnswer) unwanted() string {
+	text := fmt.Sprintf("http %d in %v, want %s", a.status, rounded(time.Since(a.start)), ranges(a.ask.accept))
+	switch {
+	case !isRedirect(a.status):
+	case a.ask.redirects > 0:
+		text += fmt.Sprintf(" (more than %d redirects)", a.ask.redirects)
+	default:
 		text += " (redirects are not followed)"
 	}
 	return text
 }
 
-// find reads a body up to maxBody or its end, and reports whether it has in it
-// what is looked for.
-func (p *httpProber) find(body io.Reader) (bool, error) {
-	if p.matches == nil {
-		return search(body, p.contains)
+// hostOnly cuts the port off a Host header, and the brackets and zone off an
+// address.
+func hostOnly(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
 	}
-	// RE2 takes time in proportion to the body, whatever is in it, and needs no more
-	// of it at a time than a rune.
-	text := &failing{r: io.LimitReader(body, maxBody)}
-	found := p.matches.MatchReader(bufio.NewReader(text))
-	io.Copy(io.Discard, text)
-	return found, text.err
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	host, _, _ = strings.Cut(host, "%")
+	return host
 }
-
-// wanted is what is looked for, for people.
-func (p *httpProber) wanted() string {
-	if p.matches != nil {
-		return fmt.Sprintf("a match of %.40q", p.matches.String())
-	}
-	return fmt.Sprintf("%.40q", p.contains)
-}
-
-// A failing reader remembers the error that its reader ended with.
-type failing struct {
-	r   io.Reader
-	err error
-}
-
-func (f *failing) Read(b []byte) (int, error) {
-	n, err := f.r.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = err
-	}
-	return n, err
-}
-
-// search reads a body up to maxBody or its end, and reports whether text is in
-// it. It holds one window of it at a time.
-func search(body io.Reader, text []byte) (found bool, err error) {
-	if len(text) == 0 {
-		_, err := io.CopyN(io.Discard, body, maxBody)
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return true, err
-	}
-	var (
-		window = make([]byte, 4096+len(text))
-		kept   int // bytes at the start of window that may begin the text
-		total  int
-	)
-	for total < maxBody {
-		n, err := body.Read(window[kept:min(len(window), kept+maxBody-total)])
-		total += n
-		if !found {
-			filled := window[:kept+n]
-			found = bytes.Contains(filled, text)
-			kept = copy(window, filled[max(0, len(filled)-len(text)+1):])
-		}
-		if errors.Is(err, io.EOF) {
-			return found, nil
-		}
-		if err != nil {
-			return found, err
-		}
-	}
-	return found, nil
-}
-
-// defaultHost is the Host header for a target: with its port, unless that is the
-// one of the scheme.
-func defaultHost(t healthcheck.Type, target netip.AddrPort) string {
-	addr := target.Addr().WithZone("")
-	if t == healthcheck.TypeHTTP && target.Port() == 80 || t == healthcheck.TypeHTTPS && target.Port() == 443 {
-		if addr.Is6() {
-			return "[" + addr.String() + "]"
-		}
-		return addr.String()
-	}
-	return netip.AddrPortFrom(addr, target.Port()).String()
-}
-
-// isVisible reports whether s is of visible ASCII only: it can go into a request
-// without ending a line of it.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isToken reports whether s is a token of RFC 9110, section 5.6.2.
-func isToken(s string) bool { return isVisible(s) && !strings.ContainsAny(s, `"(),/:;<=>?@[\]{}`) }

@@ -19,6 +19,7 @@ type Options struct {
 	Exchange Exchange         `json:"exchange,omitzero"`  // types tcp, tls, udp and agent
 	StartTLS bool             `json:"start_tls,omitzero"` // types smtp, imap, pop3, ftp and ldap: begin in the clear and go on in TLS
 	HTTP     HTTP             `json:"http,omitzero"`      // types http and https; of grpc Host
+	Requests []HTTP           `json:"requests,omitzero"`  // types http and https: ask these, one after the other, instead of HTTP
 	Login    Login            `json:"login,omitzero"`     // types http, https, redis, postgresql, ldap and radius
 	GRPC     GRPC             `json:"grpc,omitzero"`
 	DNS      DNS              `json:"dns,omitzero"`
@@ -63,9 +64,14 @@ type HTTP struct {
 	Path     string                    `json:"path,omitzero"`     // with query; empty: /
 	Host     string                    `json:"host,omitzero"`     // Host header; empty: the target
 	Headers  []Header                  `json:"headers,omitzero"`  // more header fields
+	Body     healthcheck.Payload       `json:"body,omitzero"`     // of the request; method POST
 	Status   []healthcheck.StatusRange `json:"status,omitzero"`   // accepted; empty: 200-299
 	Contains string                    `json:"contains,omitzero"` // text within the first 256 KiB of the body; empty: any body
 	Regex    string                    `json:"regex,omitzero"`    // expression of RE2 that matches in them
+	Digest   string                    `json:"digest,omitzero"`   // SHA-256 of the whole body, in hexadecimal
+
+	HTTP2     bool `json:"http2,omitzero"`     // speak HTTP/2, in the clear or in TLS; else HTTP/1.1
+	Redirects int  `json:"redirects,omitzero"` // how many to follow, to this server itself
 }
 
 // Header is one field of a header.
@@ -121,6 +127,7 @@ type RADIUS struct {
 type Script struct {
 	Command []string `json:"command,omitzero"` // an absolute path and arguments
 	User    string   `json:"user,omitzero"`    // empty: our own
+	Dynamic bool     `json:"dynamic,omitzero"` // exit status 2 to 255: well, with a weight of 0 to 253
 }
 
 // Key identifies what the prober of these options does: equal keys, equal
@@ -130,15 +137,33 @@ func (o Options) Key() string {
 	for _, text := range []*string{&o.TLS.Roots, &o.TLS.Cert, &o.TLS.Key, &o.Login.Password, &o.RADIUS.Secret} {
 		*text = digest(*text)
 	}
-	o.HTTP.Headers = slices.Clone(o.HTTP.Headers)
-	for i := range o.HTTP.Headers {
-		o.HTTP.Headers[i].Value = digest(o.HTTP.Headers[i].Value)
+	o.HTTP.hide()
+	o.Requests = slices.Clone(o.Requests)
+	for i := range o.Requests {
+		o.Requests[i].hide()
 	}
 	key, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Sprintf("%+v", o) // an address that New refuses as well
 	}
 	return string(key)
+}
+
+// hide puts digests in the places of the headers' values, and of the body.
+func (h *HTTP) hide() {
+	h.Headers = slices.Clone(h.Headers)
+	for i := range h.Headers {
+		h.Headers[i].Value = digest(h.Headers[i].Value)
+	}
+	h.Body = healthcheck.Payload(digest(string(h.Body)))
+}
+
+// requests are those of an http check.
+func (o *Options) requests() []HTTP {
+	if len(o.Requests) > 0 {
+		return o.Requests
+	}
+	return []HTTP{o.HTTP}
 }
 
 // digest stands for a text that is long or secret.
@@ -164,7 +189,12 @@ func (o Options) normal() Options {
 		o.TLS, o.Exchange = from.TLS, Exchange{Send: from.Exchange.Send, Expect: from.Exchange.Expect}
 		o.TLS.Enabled = true
 	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
-		o.HTTP, o.Login = from.HTTP.normal(o.Type, o.Target), from.Login
+		for _, h := range from.Requests {
+			o.Requests = append(o.Requests, h.normal(o.Type, o.Target))
+		}
+		if o.Login = from.Login; len(o.Requests) == 0 {
+			o.HTTP = from.HTTP.normal(o.Type, o.Target)
+		}
 		if o.Type == healthcheck.TypeHTTPS {
 			o.TLS = from.TLS
 			o.TLS.Enabled = true

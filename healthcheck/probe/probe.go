@@ -32,10 +32,8 @@ func New(o Options) (healthcheck.Prober, error) {
 		return nil, err
 	}
 	switch o.Type {
-	case healthcheck.TypeHTTP:
+	case healthcheck.TypeHTTP, healthcheck.TypeHTTPS:
 		return newHTTP(d, o)
-	case healthcheck.TypeHTTPS:
-		return newHTTPS(d, o)
 	case healthcheck.TypeGRPC:
 		return newGRPC(d, o)
 	case healthcheck.TypeDNS:

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // patience the timeout of those that must not run into it.
 const (
 	timeout  = 500 * time.Millisecond
-	slack    = 3 * time.Second
+	slack    = 20 * time.Second
 	patience = 10 * time.Second
 )
 
@@ -64,7 +64,11 @@ var durations = regexp.MustCompile(`\b[0-9.]+(µs|ms|s)\b`)
 // steady writes T for the durations in a result, and TIMEOUT where a timeout is about
 // as long as it was to be.
 func steady(r healthcheck.Result) string {
-	return durations.ReplaceAllStringFunc(r.String(), func(s string) string {
+	text := r.String()
+	if !r.Weight.IsZero() {
+		text += " (weight " + r.Weight.String() + ")"
+	}
+	return durations.ReplaceAllStringFunc(text, func(s string) string {
 		if d, err := time.ParseDuration(s); err == nil && r.Failure == healthcheck.FailureTimeout && d >= timeout*2/3 && d < timeout+slack {
 			return "TIMEOUT"
 		}
@@ -339,7 +343,11 @@ func TestBadOptions(t *testing.T) {
 		`bad http host "http://a/"`:                                                  func(o *Options) { o.HTTP.Host = "http://a/" },
 		`the text looked for has 1025 bytes, at most 1024`:                           func(o *Options) { o.HTTP.Contains = strings.Repeat("x", 1025) },
 		`an answer to HEAD has no body to contain a text`:                            func(o *Options) { o.HTTP = HTTP{Method: "HEAD", Contains: "x"} },
-		`a body is searched for a text or for an expression, not for both`:           func(o *Options) { o.HTTP.Contains, o.HTTP.Regex = "x", "y" },
+		`a body is searched for a text, matched or summed up, not several of them`:   func(o *Options) { o.HTTP.Contains, o.HTTP.Regex = "x", "y" },
+		`"abc" is no SHA-256 in hexadecimal`:                                         func(o *Options) { o.HTTP.Digest = "abc" },
+		`a request of method GET has no body`:                                        func(o *Options) { o.HTTP.Body = "x" },
+		`a redirect of method POST is not followed`:                                  func(o *Options) { o.HTTP.Method, o.HTTP.Redirects = "POST", 1 },
+		`bad http method "A B"`:                                                      func(o *Options) { o.Requests = []HTTP{{}, {Method: "A B"}} },
 		"error parsing regexp: missing closing ): `(`":                               func(o *Options) { o.HTTP.Regex = "(" },
 		`bad http header "X Y"`:                                                      func(o *Options) { o.HTTP.Headers = []Header{{"X Y", "z"}} },
 		`bad http header "X"`:                                                        func(o *Options) { o.HTTP.Headers = []Header{{"X", "a\r\nb"}} },
@@ -358,12 +366,14 @@ func TestBadOptions(t *testing.T) {
 		`a password without a name`:                                                  func(o *Options) { o.Type, o.RADIUS.Secret, o.Login.Password = "radius", "x", "y" },
 		`a name or password of ldap has more than 1024 bytes`:                        func(o *Options) { o.Type, o.LDAP.Base = "ldap", strings.Repeat("x", 1025) },
 		`a bind with a name and no password proves nothing`:                          func(o *Options) { o.Type, o.Login.User = "ldap", "cn=x" },
-		`bad host "a b"`: func(o *Options) { o.Type, o.HTTP.Host = "grpc", "a b" },
-		`the name of the grpc service has 128 bytes, at most 127`: func(o *Options) { o.Type, o.GRPC.Service = "grpc", strings.Repeat("x", 128) },
-		`script ["true"]: want an absolute path and arguments`:    func(o *Options) { o.Type, o.Script.Command = "script", []string{"true"} },
-		`user: unknown user no-such-user`:                         func(o *Options) { o.Type, o.Script = "script", Script{[]string{"/bin/true"}, "no-such-user"} },
-		`file "state" is not an absolute path`:                    func(o *Options) { o.Type, o.File = "file", "state" },
-		`no certificate in the PEM text of the authorities`:       func(o *Options) { o.TLS.Roots = "x" },
+		`bad host "a b"`:                                                             func(o *Options) { o.Type, o.HTTP.Host = "grpc", "a b" },
+		`the name of the grpc service has 128 bytes, at most 127`:                    func(o *Options) { o.Type, o.GRPC.Service = "grpc", strings.Repeat("x", 128) },
+		`script ["true"]: want an absolute path and arguments`:                       func(o *Options) { o.Type, o.Script.Command = "script", []string{"true"} },
+		`user: unknown user no-such-user`: func(o *Options) {
+			o.Type, o.Script = "script", Script{Command: []string{"/bin/true"}, User: "no-such-user"}
+		},
+		`file "state" is not an absolute path`:              func(o *Options) { o.Type, o.File = "file", "state" },
+		`no certificate in the PEM text of the authorities`: func(o *Options) { o.TLS.Roots = "x" },
 	} {
 		o := good
 		change(&o)
@@ -399,6 +409,13 @@ func TestKey(t *testing.T) {
 		func(o *Options) { o.HTTP.Contains = "x" },
 		func(o *Options) { o.HTTP.Status = []healthcheck.StatusRange{{First: 200, Last: 399}} },
 		func(o *Options) { o.HTTP.Regex = "x" },
+		func(o *Options) { o.HTTP.Digest = "x" },
+		func(o *Options) { o.HTTP.Body = "x" },
+		func(o *Options) { o.HTTP.HTTP2 = true },
+		func(o *Options) { o.HTTP.Redirects = 1 },
+		func(o *Options) { o.Requests = []HTTP{{Path: "/a"}} },
+		func(o *Options) { o.Requests = []HTTP{{Path: "/a"}, {Path: "/b"}} },
+		func(o *Options) { o.Type, o.Script = "script", Script{Command: []string{"/x"}, Dynamic: true} },
 		func(o *Options) { o.HTTP.Headers = []Header{{"X", "y"}} },
 		func(o *Options) { o.HTTP.Headers = []Header{{"X", "z"}} },
 		func(o *Options) { o.Login.Password = "x" },

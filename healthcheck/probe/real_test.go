@@ -32,7 +32,7 @@ func start(t *testing.T, credential *syscall.Credential, prepare func(d daemon),
 	if err != nil {
 		t.Skipf("%s is not installed", filepath.Base(name))
 	}
-	d := daemon{target: nobody(t)}
+	d := daemon{target: free(t)}
 	if d.dir, err = os.MkdirTemp("", "probe"); err != nil {
 		t.Fatal(err)
 	}

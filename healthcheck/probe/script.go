@@ -26,7 +26,8 @@ const (
 	scriptGrace = 50 * time.Millisecond
 )
 
-// A scriptProber runs a program: exit status 0 is a healthy server.
+// A scriptProber runs a program: exit status 0 is a healthy server. If it is dynamic, in
+// keepalived's sense, so are those from 2 on: with a weight of 2 less.
 //
 // It is run without a shell, as a user of its own, in a process group of its own
 // that is killed with it at the deadline, without input, and with nothing in its
@@ -34,6 +35,7 @@ const (
 type scriptProber struct {
 	command    []string
 	env        []string
+	dynamic    bool
 	credential *syscall.Credential // nil: ours
 }
 
@@ -41,7 +43,7 @@ func newScript(o Options) (*scriptProber, error) {
 	if len(o.Script.Command) == 0 || !filepath.IsAbs(o.Script.Command[0]) {
 		return nil, fmt.Errorf("script %.100q: want an absolute path and arguments", o.Script.Command)
 	}
-	p := &scriptProber{command: o.Script.Command, env: []string{
+	p := &scriptProber{command: o.Script.Command, dynamic: o.Script.Dynamic, env: []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"LBHA_SERVER_ADDRESS=" + o.Target.Addr().String(),
 		"LBHA_SERVER_PORT=" + strconv.Itoa(int(o.Target.Port())),
@@ -89,6 +91,11 @@ func (p *scriptProber) Probe(ctx context.Context) healthcheck.Result {
 		return failed(ctx, start, "script", ctx.Err())
 	case state != nil && state.Success():
 		return healthcheck.Passed(strings.TrimSuffix(fmt.Sprintf("exit 0 in %v: %s", rounded(time.Since(start)), output.line()), ": "))
+	case state != nil && state.Exited() && p.dynamic && state.ExitCode() >= 2:
+		weight := healthcheck.Weigh(state.ExitCode() - 2)
+		r := healthcheck.Passed(strings.TrimSuffix(fmt.Sprintf("exit %d, weight %v, in %v: %s", state.ExitCode(), weight, rounded(time.Since(start)), output.line()), ": "))
+		r.Weight = weight
+		return r
 	case state != nil && state.Exited():
 		return healthcheck.Failed(healthcheck.FailureExit, strings.TrimSuffix(fmt.Sprintf("exit %d: %s", state.ExitCode(), output.line()), ": "))
 	case state != nil:

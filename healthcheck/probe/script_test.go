@@ -26,6 +26,11 @@ func TestScripts(t *testing.T) {
 		{"well, with a word", shell("echo; echo all is well; echo and more")},
 		{"ill", shell("echo disk full >&2; exit 2")},
 		{"ill, without a word", shell("exit 1")},
+		{"dynamic, well", Script{Command: []string{"/bin/true"}, Dynamic: true}},
+		{"dynamic, ill", Script{Command: []string{"/bin/false"}, Dynamic: true}},
+		{"dynamic, weight 0", Script{Command: []string{"/bin/sh", "-c", "exit 2"}, Dynamic: true}},
+		{"dynamic, weight", Script{Command: []string{"/bin/sh", "-c", "echo busy; exit 42"}, Dynamic: true}},
+		{"dynamic, killed", Script{Command: []string{"/bin/sh", "-c", "kill -SEGV $$"}, Dynamic: true}},
 		{"killed", shell("kill -SEGV $$")},
 		{"hangs", shell("echo wait; exec sleep 60")},
 		{"hangs, with children", shell("sleep 60 & sleep 60; true")},
@@ -50,6 +55,11 @@ func TestScripts(t *testing.T) {
 well, with a word: ok: exit 0 in T: all is well
 ill: exit: exit 2: disk full
 ill, without a word: exit: exit 1
+dynamic, well: ok: exit 0 in T
+dynamic, ill: exit: exit 1
+dynamic, weight 0: ok: exit 2, weight 0, in T (weight 0)
+dynamic, weight: ok: exit 42, weight 40, in T: busy (weight 40)
+dynamic, killed: exit: signal: segmentation fault
 killed: exit: signal: segmentation fault
 hangs: timeout: timeout in script after TIMEOUT
 hangs, with children: timeout: timeout in script after TIMEOUT

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -145,30 +144,6 @@ func namesTCP(change func(*dnsmessage.Message)) peer {
 		}
 		hangup(c)
 	}
-}
-
-// grpcServer serves the health service over HTTP/2, in the clear or in TLS; handler
-// writes the answer.
-func grpcServer(t testing.TB, config *tls.Config, handler http.HandlerFunc) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{Handler: handler, TLSConfig: config, Protocols: new(http.Protocols)}
-	s.Protocols.SetHTTP2(true)
-	s.Protocols.SetUnencryptedHTTP2(true)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if config != nil {
-			s.ServeTLS(l, "", "")
-			return
-		}
-		s.Serve(l)
-	}()
-	t.Cleanup(func() { s.Close(); <-done })
-	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // serving answers every call with a serving status, if the request is as it should be.

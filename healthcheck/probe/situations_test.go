@@ -37,7 +37,7 @@ type situation struct {
 // waits are the situations that last until the deadline. All others have time
 // enough on a busy machine, too.
 var waits = map[string]bool{
-	"silent": true, "silent and well": true, "one byte at a time": true, "black-holed": true, "hangs": true, "stops short": true,
+	"silent": true, "silent and well": true, "one byte at a time": true, "black-holed": true, "hangs": true, "several, one hangs": true, "stops short": true,
 	"wrong answer, stays": true, "another id": true, "another name": true, "echo of the query": true, "echo of the request": true,
 	"another secret": true, "unsigned message": true,
 }
@@ -69,8 +69,27 @@ func blackHole(t testing.TB) netip.AddrPort {
 	return target
 }
 
-// nobody is an address on which nobody listens.
+// nobody is an address on which nobody listens while the test runs: its port is taken
+// by a socket that does not.
 func nobody(t testing.TB) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
+}
+
+// free is an address whose port was free a moment ago, for a program to listen on.
+func free(t testing.TB) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,7 +161,7 @@ func TestSituations(t *testing.T) {
 	add("postgresql", "no tls", Options{Type: "postgresql", TLS: TLS{Enabled: true}}, talks("", "N"))
 
 	common("agent", Options{Type: "agent"}, "up", closes("up 75% maxconn:30 # fine\n"))
-	for _, said := range []string{"up", "ready, 50%\n", "90%", "drain # reboot\n", "maint\n", "down\n", "stopped\n", "failed # disk\n", "0%\n", "maxconn:5\n", "sideways\n", "\n"} {
+	for _, said := range []string{"up", "ready, 50%\n", "90%", "drain # reboot\n", "up 50% drain\n", "70000%\n", "maint\n", "down\n", "stopped\n", "failed # disk\n", "0%\n", "maxconn:5\n", "sideways\n", "\n"} {
 		add("agent", fmt.Sprintf("%.9q", said), Options{Type: "agent"}, func(c net.Conn) { io.WriteString(c, said) })
 	}
 
@@ -285,18 +304,18 @@ func TestSituations(t *testing.T) {
 
 	grpc := Options{Type: "grpc", GRPC: GRPC{Service: "shop"}}
 	settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-	addAt("grpc", "healthy", grpc, grpcServer(t, nil, serving(1)))
-	addAt("grpc", "not serving", grpc, grpcServer(t, nil, serving(2)))
-	addAt("grpc", "unheard-of status", grpc, grpcServer(t, nil, serving(99)))
-	addAt("grpc", "unknown service", grpc, grpcServer(t, nil, refuses("5", "unknown service")))
-	addAt("grpc", "no health service", grpc, grpcServer(t, nil, refuses("12", "unknown method")))
-	addAt("grpc", "no grpc server", grpc, grpcServer(t, nil, http.NotFound))
-	addAt("grpc", "hangs", grpc, grpcServer(t, nil, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	addAt("grpc", "endless body", grpc, grpcServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+	addAt("grpc", "healthy", grpc, httpServer(t, nil, true, serving(1)))
+	addAt("grpc", "not serving", grpc, httpServer(t, nil, true, serving(2)))
+	addAt("grpc", "unheard-of status", grpc, httpServer(t, nil, true, serving(99)))
+	addAt("grpc", "unknown service", grpc, httpServer(t, nil, true, refuses("5", "unknown service")))
+	addAt("grpc", "no health service", grpc, httpServer(t, nil, true, refuses("12", "unknown method")))
+	addAt("grpc", "no grpc server", grpc, httpServer(t, nil, true, http.HandlerFunc(http.NotFound)))
+	addAt("grpc", "hangs", grpc, httpServer(t, nil, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })))
+	addAt("grpc", "endless body", grpc, httpServer(t, nil, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/grpc")
 		io.Copy(w, endless(0))
-	}))
-	addAt("grpc", "in tls", with(grpc, func(o *Options) { o.TLS = TLS{Enabled: true, Roots: ca.pem} }), grpcServer(t, ca.config(t, "h2"), serving(1)))
+	})))
+	addAt("grpc", "in tls", with(grpc, func(o *Options) { o.TLS = TLS{Enabled: true, Roots: ca.pem} }), httpServer(t, ca.config(t, "h2"), true, serving(1)))
 	add("grpc", "tls without http/2", with(grpc, func(o *Options) { o.TLS = TLS{Enabled: true, Roots: ca.pem} }), ca.serves(t, hangup, -hour, hour, nil))
 	addAt("grpc", "refused", grpc, gone)
 	addAt("grpc", "black-holed", grpc, hole)
@@ -306,6 +325,8 @@ func TestSituations(t *testing.T) {
 	add("grpc", "http/1", grpc, closes("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
 	add("grpc", "flood of frames", grpc, floods(settings))
 	add("grpc", "flood of zeros", grpc, floods("\x00"))
+
+	all = append(all, webSituations(t, ca, gone, hole)...)
 
 	dir := t.TempDir()
 	file := func(name, content string) {
@@ -318,6 +339,10 @@ func TestSituations(t *testing.T) {
 	file("up", "up\n")
 	file("down", "Down since noon\n")
 	file("empty", "\n")
+	file("weight", "12 since noon\n")
+	file("weight 0", "0")
+	file("share", "50%\n")
+	file("too much weight", "70000\n")
 	file("garbage", "\x00\x1b[2J")
 	file("large", strings.Repeat("up ", 1<<20))
 	all = append(all, situation{"file", "absent", Options{Type: "file", File: "/absent/file"}})

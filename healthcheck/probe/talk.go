@@ -84,7 +84,9 @@ func (p *talkProber) Probe(ctx context.Context) healthcheck.Result {
 		return failed(ctx, start, t.at, err)
 	}
 	c.finish()
-	return healthcheck.Passed(fmt.Sprintf("%s in %v", detail, rounded(time.Since(start))))
+	r := healthcheck.Passed(fmt.Sprintf("%s in %v", detail, rounded(time.Since(start))))
+	r.Weight = t.weight
+	return r
 }
 
 // A talk is one conversation on its way. Its methods take what it is at from then
@@ -94,6 +96,7 @@ type talk struct {
 	r       *bufio.Reader
 	session *tls.Conn // nil: in the clear
 	at      phase
+	weight  healthcheck.Weight // what the server wants to weigh
 }
 
 func newTalkOn(c net.Conn) *talk {

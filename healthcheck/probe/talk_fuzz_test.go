@@ -128,7 +128,7 @@ func FuzzPostgreSQL(f *testing.F) {
 }
 
 func FuzzAgent(f *testing.F) {
-	fuzzTalk(f, Options{Type: "agent"}, []string{"up", "ready", "%"}, "up 75%\n", "down\n", "0%", "-1%\n", "99999999999999999999%\n", "maxconn:\n", "#up\n", "up down\n")
+	fuzzTalk(f, Options{Type: "agent"}, []string{"up", "ready", "drain", "%"}, "up 75%\n", "down\n", "0%", "-1%\n", "99999999999999999999%\n", "maxconn:\n", "#up\n", "up down\n")
 }
 
 // FuzzDNS: whatever message comes, it ends in a bounded printable line, and proves
@@ -189,7 +189,7 @@ func FuzzServingStatus(f *testing.F) {
 	})
 }
 
-// FuzzFile: only a file whose first word is up is well.
+// FuzzFile: only a file whose first word is up, or a weight, is well.
 func FuzzFile(f *testing.F) {
 	for _, s := range []string{"up\n", " UP since\n", "down", "", "upward", "\x00"} {
 		f.Add([]byte(s))
@@ -197,8 +197,12 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r := judgeFile(text)
 		printable(t, r)
-		if fields := bytes.Fields(text); r.OK() != (len(fields) > 0 && bytes.EqualFold(fields[0], []byte("up"))) {
-			t.Errorf("%q: %v", text, r)
+		var weight healthcheck.Weight
+		fields := bytes.Fields(text)
+		up := len(fields) > 0 && bytes.EqualFold(fields[0], []byte("up"))
+		weighs := len(fields) > 0 && weight.UnmarshalText(fields[0]) == nil
+		if r.OK() != (up || weighs) || r.Weight != weight {
+			t.Errorf("%q: %v, weight %q", text, r, r.Weight)
 		}
 	})
 }

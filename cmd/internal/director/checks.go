@@ -91,7 +91,7 @@ func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error)
 		Target:   target,
 		Dial:     probe.Dial{Source: c.Source, Interface: c.Interface, Mark: c.Mark},
 		Exchange: probe.Exchange{Send: c.Send, Expect: c.Expect, NoReply: !c.RequireReply},
-		HTTP:     probe.HTTP{Method: c.Method, Path: c.Path, Host: c.Host, Status: c.Status, Contains: c.Contains, Regex: c.Regex},
+		HTTP:     httpRequest(c, &c.Request),
 		Login:    probe.Login{User: c.Username, Password: c.Password.Reveal()},
 		GRPC:     probe.GRPC{Service: c.GRPCService},
 		DNS:      probe.DNS{Name: c.Query, Type: c.QueryType, RCode: c.RCode, Answer: c.Answer, TCP: c.Protocol == "tcp"},
@@ -100,11 +100,11 @@ func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error)
 		LDAP:     probe.LDAP{Base: c.Base},
 		SIP:      probe.SIP{Host: c.Host, TCP: c.Protocol == "tcp", Status: c.Status},
 		RADIUS:   probe.RADIUS{Secret: c.Secret.Reveal()},
-		Script:   probe.Script{Command: c.Command, User: c.User},
+		Script:   probe.Script{Command: c.Command, User: c.User, Dynamic: c.Dynamic},
 		File:     c.File,
 	}
-	for _, h := range c.Headers {
-		opts.HTTP.Headers = append(opts.HTTP.Headers, probe.Header{Name: h.Name, Value: h.Value.Reveal()})
+	for i := range c.Requests {
+		opts.Requests = append(opts.Requests, httpRequest(c, &c.Requests[i]))
 	}
 	if c.TLS == nil {
 		return opts, nil
@@ -124,6 +124,18 @@ func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error)
 		*f.text = string(text)
 	}
 	return opts, nil
+}
+
+// httpRequest says it for one request of an HTTP check.
+func httpRequest(c *config.Check, q *config.Request) probe.HTTP {
+	h := probe.HTTP{
+		Method: q.Method, Path: q.Path, Host: q.Host, Body: q.Body, Status: q.Status, Contains: q.Contains, Regex: q.Regex, Digest: q.Digest,
+		HTTP2: c.HTTPVersion == "2", Redirects: c.Redirects,
+	}
+	for _, f := range q.Headers {
+		h.Headers = append(h.Headers, probe.Header{Name: f.Name, Value: f.Value.Reveal()})
+	}
+	return h
 }
 
 // target is what the check asks: its own address and port, or the server's; a server without a port is asked on the
