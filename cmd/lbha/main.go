@@ -1,6 +1,6 @@
 // Command lbha is a load-balancer director with high availability: VRRP, health checks and the kernel's IPVS.
 //
-// Exit status: 0 done; 1 error, or a configuration that was refused; 2 `lbha plan` found changes.
+// Exit status: 0 done; 1 error, or a configuration that was refused; 2 `lbha plan` found changes, or `lbha doctor` something wrong.
 package main
 
 import (
@@ -80,6 +80,7 @@ func root() *cobra.Command {
 		serverCommand(client),
 		ipvsCommand(),
 		realserverCommand(),
+		doctorCommand(),
 		versionCommand(),
 	)
 	return cmd

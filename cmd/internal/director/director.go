@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,7 +43,9 @@ type director struct {
 	journal   *observe.Journal
 	elector   *elector
 	checker   *healthcheck.Checker
-	tally     tally // of its results
+	tally     tally                            // of its results
+	ground    atomic.Pointer[[]observe.Ground] // what was wrong with this host at the last look
+	relook    chan struct{}                    // asks for another
 	table     *ipvs.Reconciler
 	tableless bool // there is no IPVS in this kernel, and no service needed one
 	board     board
@@ -89,6 +92,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		ended:   make(chan struct{}),
 		changes: make(chan ipvs.Event, tableBacklog),
 		reloads: make(chan struct{}, 1),
+		relook:  make(chan struct{}, 1),
 		started: time.Now(),
 		files:   newWriter(),
 		orders:  orders{},
@@ -141,6 +145,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 		d.elector, d.checker, d.table, d.files, d.tracks.set,
 		runs(d.loop),
 		runs(d.start),
+		runs(d.lookAround),
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
 		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.Status) }),
 	)

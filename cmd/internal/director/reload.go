@@ -236,6 +236,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		return refuse(err) // we are stopping
 	}
 	result.Applied = true
+	d.lookAgain()
 
 	verify, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()

@@ -92,6 +92,9 @@ func (d *director) render(v *view) *observe.Status {
 	st.Draining = v.drains.status(table.Snapshot)
 	st.Interfaces = v.vrrp.Interfaces
 	st.Findings = findings(st, &v.vrrp)
+	if ground := d.ground.Load(); ground != nil {
+		st.Ground = *ground
+	}
 	return st
 }
 

@@ -53,6 +53,7 @@ var metrics = []struct {
 	{"elector_connected", "Whether the VRRP process answers: 1 or 0.", nil},
 	{"elector_restarts_total", "Restarts of the VRRP process that this process has seen.", nil},
 	{"findings", "Things that are wrong now, by reason.", []string{"reason"}},
+	{"ground_findings", "Settings of this host that are wrong, or unwise, for the configuration.", []string{"severity", "reason"}},
 }
 
 // NewCollector makes a collector over the function that returns the newest snapshot.
@@ -148,6 +149,13 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for reason, n := range findings {
 		gauge("findings", float64(n), reason)
+	}
+	ground := make(map[[2]string]int)
+	for _, g := range st.Ground {
+		ground[[2]string{g.Severity, g.Reason}]++
+	}
+	for is, n := range ground {
+		gauge("ground_findings", float64(n), is[0], is[1])
 	}
 }
 

@@ -33,6 +33,7 @@ func filled() *Status {
 			{Name: "dns", Fallback: true, Servers: []Server{{Address: "10.9.0.3:80", State: "unknown"}}},
 		},
 		Table:    Table{Drifts: 12, Writes: 13, Error: "no"},
+		Ground:   []Ground{{Severity: "advice", Reason: "expire-nodest"}, {Severity: "wrong", Object: "a", Reason: "own-server"}, {Severity: "wrong", Object: "b", Reason: "own-server"}},
 		Findings: []Finding{{Object: "web", Reason: "fault"}, {Object: "mail", Reason: "fault"}, {Object: "www", Reason: "no-server"}},
 	}
 }
@@ -113,6 +114,7 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		"check_latency_seconds{service=www,le=10}":                         3,
 		"table_error{}":          1,
 		"findings{reason=fault}": 2,
+		"ground_findings{reason=own-server,severity=wrong}": 2,
 	} {
 		if v, ok := got[series]; !ok || v != want {
 			t.Errorf("%s is %v (there: %v), want %v", series, v, ok, want)

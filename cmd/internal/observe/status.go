@@ -19,6 +19,8 @@ type Status struct {
 	// time to look at ("unexamined", at most so many), by interface and reason.
 	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
 	Findings   []Finding                    `json:"findings"` // what is wrong now, worst first; empty is good
+	// Ground is what is wrong with the host, worst first: settings that are not lbha's to change. See `lbha doctor`.
+	Ground []Ground `json:"ground"`
 }
 
 // Config says which configuration is in force, and how the last attempt to change it ended.
@@ -165,4 +167,13 @@ type Finding struct {
 	Object  string `json:"object"`
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
+}
+
+// Ground is something wrong with the host that a director stands on.
+type Ground struct {
+	Severity string `json:"severity"` // wrong: traffic is lost; advice: it will be in a situation that comes
+	Object   string `json:"object"`
+	Reason   string `json:"reason"`
+	Message  string `json:"message"`
+	Fix      string `json:"fix"`
 }

@@ -1,0 +1,351 @@
+package ground
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
+)
+
+// Severity is how much a finding matters.
+type Severity string
+
+// The severities, the worst first.
+const (
+	Wrong  Severity = "wrong"  // traffic is lost
+	Advice Severity = "advice" // traffic is lost some day: when a server dies, when a director does
+	Note   Severity = "note"   // good to know
+	Right  Severity = "ok"     // as it should be
+)
+
+var severities = [...]Severity{Wrong, Advice, Note, Right}
+
+// Finding is one thing about the host.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Object   string   `json:"object"`        // what it concerns: a service, an instance, "ipvs"
+	Reason   string   `json:"reason"`        // the word for it
+	Message  string   `json:"message"`       // what is, and what it leads to
+	Fix      string   `json:"fix,omitempty"` // a command, or what else to do; empty if nothing has to be done
+}
+
+// String returns the finding in a line.
+func (f Finding) String() string {
+	s := fmt.Sprintf("%s: %s: %s", f.Object, f.Reason, f.Message)
+	if f.Fix != "" {
+		s += "; fix: " + f.Fix
+	}
+	return s
+}
+
+// Judge says what the facts mean to a configuration, the worst first.
+func Judge(cfg *config.Config, f Facts) []Finding {
+	j := &judge{cfg: cfg, facts: &f, legs: make(map[string]bool)}
+	j.kernel()
+	j.interfaces()
+	j.forwarding()
+	for i := range cfg.Services {
+		j.service(&cfg.Services[i])
+	}
+	j.connections()
+	j.synchronisation()
+	j.files()
+	j.others()
+	slices.SortStableFunc(j.found, func(a, b Finding) int {
+		return cmp.Compare(slices.Index(severities[:], a.Severity), slices.Index(severities[:], b.Severity))
+	})
+	return j.found
+}
+
+// Count returns how many findings are of concern: wrong, or worth an advice.
+func Count(found []Finding) (n int) {
+	for _, f := range found {
+		if f.Severity == Wrong || f.Severity == Advice {
+			n++
+		}
+	}
+	return n
+}
+
+type judge struct {
+	cfg   *config.Config
+	facts *Facts
+	found []Finding
+	legs  map[string]bool // interfaces of which redirects were judged
+}
+
+// say notes a finding of a severity, or that it is right.
+func (j *judge) say(bad bool, s Severity, object, reason, right, wrong, fix string) {
+	f := Finding{Severity: s, Object: object, Reason: reason, Message: wrong, Fix: fix}
+	if !bad {
+		f = Finding{Severity: Right, Object: object, Reason: reason, Message: right}
+	}
+	if f.Message != "" {
+		j.found = append(j.found, f)
+	}
+}
+
+// sayOff is say of a sysctl that should not be 0. One that does not exist is neither.
+func (j *judge) sayOff(path string, s Severity, object, reason, right, wrong string) {
+	if value, ok := j.facts.Sysctls[path]; ok {
+		j.say(value == "0", s, object, reason, right, wrong, set(path, "1"))
+	}
+}
+
+// is reports whether a sysctl has a value.
+func (j *judge) is(path, value string) bool { return j.facts.Sysctls[path] == value }
+
+func (j *judge) any(match func(*config.Service) bool) bool {
+	v4, v6 := families(j.cfg, match)
+	return v4 || v6
+}
+
+func set(path, value string) string {
+	return "sysctl -w " + strings.ReplaceAll(path, "/", ".") + "=" + value
+}
+
+// kernel: IPVS itself, and the schedulers, which are modules of their own.
+func (j *judge) kernel() {
+	if len(j.cfg.Services) == 0 {
+		return
+	}
+	j.say(!j.facts.IPVS, Wrong, "ipvs", "no-ipvs", "this kernel has IPVS", "this kernel has no IPVS, or has not loaded it: no service works", "modprobe ip_vs")
+	if !j.facts.Modules["ip_vs"] {
+		return // it has none, or its modules are not where one looks for them
+	}
+	seen := make(map[string]bool)
+	for i := range j.cfg.Services {
+		name := "ip_vs_" + j.cfg.Services[i].Scheduler.String()
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		j.say(!j.facts.Modules[name], Wrong, "ipvs", "no-scheduler", "this kernel has the scheduler "+name,
+			fmt.Sprintf("this kernel has no %s: service %s cannot be made", name, j.cfg.Services[i].Name),
+			"install the kernel's package of extra modules, or choose another scheduler")
+	}
+}
+
+// interfaces: those of the instances are there, and take in what comes to a virtual address.
+func (j *judge) interfaces() {
+	for i := range j.cfg.Instances {
+		in := &j.cfg.Instances[i]
+		link, ok := j.facts.link(in.Interface)
+		j.say(!ok || !link.Up, Wrong, in.Name, "no-interface", in.Interface+" is up", in.Interface+" is not there, or not up: the instance is in FAULT",
+			"ip link set "+in.Interface+" up")
+		strict := j.reversePath(in.Interface) == 1
+		loose := set("net/ipv4/conf/"+in.Interface+"/rp_filter", "2")
+		switch {
+		case in.Family != ipvs.IPv4 || !ok:
+		case in.VirtualMAC:
+			j.say(strict, Wrong, in.Name, "rp-filter", "reverse-path filtering lets packets to the virtual MAC in",
+				"strict reverse-path filtering on "+in.Interface+": what comes to the virtual MAC comes in by another interface than the route back, and is dropped", loose)
+		case j.facts.Outside != "" && j.facts.Outside != in.Interface && !strings.HasPrefix(j.facts.Outside, in.Interface+"."):
+			j.say(strict, Advice, in.Name, "rp-filter", "reverse-path filtering on "+in.Interface+" is not strict",
+				fmt.Sprintf("strict reverse-path filtering on %s, and the default route is by %s: packets of clients from beyond a router on %[1]s are dropped", in.Interface, j.facts.Outside), loose)
+		}
+	}
+}
+
+// reversePath is what the kernel goes by: the greater of all and the interface's own.
+func (j *judge) reversePath(iface string) int {
+	all, _ := strconv.Atoi(j.facts.Sysctls["net/ipv4/conf/all/rp_filter"])
+	own, _ := strconv.Atoi(j.facts.Sysctls["net/ipv4/conf/"+iface+"/rp_filter"])
+	return max(all, own)
+}
+
+func isNAT(s *config.Service) bool { return s.Forward == ipvs.NAT }
+
+// forwarding: in NAT the answers of the servers pass this host as a router's packets do.
+func (j *judge) forwarding() {
+	const v4path, v6path = "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"
+	v4, v6 := families(j.cfg, isNAT)
+	if v4 {
+		j.say(!j.is(v4path, "1"), Wrong, "nat", "no-forwarding", "this host forwards IPv4", "this host does not forward IPv4: in NAT no answer of a server gets through", set(v4path, "1"))
+	}
+	if !v6 {
+		return
+	}
+	j.say(!j.is(v6path, "1"), Wrong, "nat", "no-forwarding", "this host forwards IPv6", "this host does not forward IPv6: in NAT no answer of a server gets through", set(v6path, "1"))
+	for i := range j.cfg.Instances {
+		path := "net/ipv6/conf/" + j.cfg.Instances[i].Interface + "/accept_ra"
+		j.say(j.is(path, "1"), Advice, j.cfg.Instances[i].Name, "accept-ra", "",
+			"a host that forwards IPv6 takes no router advertisement: a default route that comes from one on "+j.cfg.Instances[i].Interface+" goes", set(path, "2"))
+	}
+}
+
+// service: the servers of one service, and the way to them.
+func (j *judge) service(s *config.Service) {
+	var own, lost []string
+	tight := ""
+	for i := range s.Servers {
+		addr := s.Servers[i].Address.Addr()
+		if j.facts.owns(addr) {
+			own = append(own, addr.String())
+		}
+		route, looked := j.facts.Routes[addr]
+		switch {
+		case !looked:
+		case route.Error != "":
+			lost = append(lost, fmt.Sprintf("%v (%s)", addr, route.Error))
+		case s.Forward == ipvs.TUN && tight == "" && route.MTU > 0 && !addr.IsLoopback():
+			if whole := route.MTU - overhead(s.Tunnel, addr.Is6()); whole < j.packet(s) {
+				tight = fmt.Sprintf("the route to %v has an MTU of %d, so the tunnel carries packets of %d bytes, and clients send up to %d: the kernel tells them by ICMP, and where that is filtered, large requests hang",
+					addr, route.MTU, whole, j.packet(s))
+			}
+		}
+	}
+	j.say(len(lost) > 0, Wrong, s.Name, "no-route", "", "no route to "+some(lost), "ip route add")
+	if s.Forward == ipvs.TUN {
+		j.say(tight != "", Advice, s.Name, "tunnel-mtu", "the way to the servers has room for the tunnel", tight,
+			fmt.Sprintf("raise the MTU between the directors and the servers by %d, or let the servers announce a smaller segment: ip route change … advmss, on each", overhead(s.Tunnel, s.Family == ipvs.IPv6)))
+	}
+	if s.Forward != ipvs.NAT && len(j.cfg.Instances) > 0 {
+		j.say(len(own) > 0, Wrong, s.Name, "own-server", "", fmt.Sprintf("%s of this host is one of its servers: while it is backup, what the master forwards to it meets its own table and is forwarded again, in a loop", some(own)),
+			"take this host out of the servers, or make it a service of a firewall mark (fwmark) that packets from the MAC address of the other director do not get")
+	}
+	if s.Forward == ipvs.NAT {
+		j.redirects(s)
+	}
+}
+
+// packet is the largest packet that clients send to a service: as the interface of its addresses takes it in.
+func (j *judge) packet(s *config.Service) int {
+	for i := range j.cfg.Instances {
+		in := &j.cfg.Instances[i]
+		for _, a := range in.Addresses {
+			holds := slices.ContainsFunc(s.Keys, func(k ipvs.Key) bool { return k.Mark() == 0 && k.Addr().Addr() == a.Prefix.Addr() })
+			if link, ok := j.facts.link(a.Interface); holds && ok {
+				return link.MTU
+			}
+		}
+	}
+	return 1500
+}
+
+// overhead is what a tunnel adds to a packet, in bytes.
+func overhead(t ipvs.Tunnel, v6 bool) int {
+	n := 20
+	if v6 {
+		n = 40
+	}
+	switch t.Type {
+	case ipvs.GUE:
+		n += 8 + 4 // UDP, GUE
+		if t.Checksum == ipvs.RemoteChecksum {
+			n += 8 // the option, and its header
+		}
+	case ipvs.GRE:
+		n += 4
+		if t.Checksum != ipvs.NoChecksum {
+			n += 4
+		}
+	}
+	return n
+}
+
+// redirects: a router with one leg tells the servers of a shorter way to the clients, past itself.
+func (j *judge) redirects(s *config.Service) {
+	if s.Family != ipvs.IPv4 || len(s.Servers) == 0 {
+		return
+	}
+	inside := j.facts.Routes[s.Servers[0].Address.Addr()].Interface
+	for i := range j.cfg.Instances {
+		in := &j.cfg.Instances[i]
+		all, own := "net/ipv4/conf/all/send_redirects", "net/ipv4/conf/"+in.Interface+"/send_redirects"
+		if in.Interface != inside || j.legs[inside] || !slices.ContainsFunc(s.Keys, func(k ipvs.Key) bool {
+			return k.Mark() == 0 && slices.ContainsFunc(in.Addresses, func(a config.Address) bool { return a.Prefix.Addr() == k.Addr().Addr() })
+		}) {
+			continue
+		}
+		j.legs[inside] = true
+		j.say(j.is(all, "1") || j.is(own, "1"), Advice, "nat", "send-redirects", "this host sends no redirects on "+inside,
+			fmt.Sprintf("clients and servers are both on %s, and this host sends ICMP redirects there: a server that believes one answers past the director, and the client refuses the answer", inside),
+			set(all, "0")+" "+strings.TrimPrefix(set(own, "0"), "sysctl -w "))
+	}
+}
+
+// connections: what becomes of those of a server that goes.
+func (j *judge) connections() {
+	if len(j.cfg.Services) == 0 {
+		return
+	}
+	if j.any(func(s *config.Service) bool { return s.OnFail == ipvs.Remove }) {
+		j.sayOff(vs+"expire_nodest_conn", Advice, "ipvs", "expire-nodest", "connections of a removed server end at once",
+			"expire_nodest_conn is 0: packets of connections to a server that was removed are dropped in silence, and clients wait for their own timeout; with 1 they are reset")
+	}
+	if j.any(func(s *config.Service) bool { return s.Persistence != nil }) {
+		j.sayOff(vs+"expire_quiescent_template", Advice, "ipvs", "expire-quiescent", "persistence ends with the weight of a server",
+			"expire_quiescent_template is 0: persistence goes on to send its clients to a server of weight 0: a drain ends at its deadline only")
+	}
+	if _, stateful := j.facts.Sysctls["net/netfilter/nf_conntrack_max"]; stateful && j.any(isNAT) {
+		j.sayOff(vs+"conntrack", Note, "nat", "conntrack", "IPVS tells connection tracking of its connections",
+			"conntrack is 0, and this kernel tracks connections: rules of a firewall that go by their state (ct state, masquerade) do not know those of NAT services")
+	}
+}
+
+// synchronisation: what both of its daemons, which always run, need.
+func (j *judge) synchronisation() {
+	s := j.cfg.Global.IPVS.Sync
+	if s == nil {
+		return
+	}
+	link, ok := j.facts.link(s.Interface)
+	j.say(!ok || !link.Up, Wrong, "sync", "no-interface", s.Interface+" is up", s.Interface+" is not there, or not up: connections are not synchronised", "ip link set "+s.Interface+" up")
+	path := vs + "backup_only"
+	j.say(j.is(path, "1"), Wrong, "sync", "backup-only", "backup_only is off",
+		"backup_only is 1: the kernel balances nothing while a backup daemon runs, and here one always does", set(path, "0"))
+	j.sayOff(vs+"sloppy_tcp", Advice, "sync", "sloppy-tcp", "connections that the synchronisation has missed are taken up",
+		"sloppy_tcp is 0: after a failover a connection of which the synchronisation had not told yet is refused; with 1 it is scheduled anew, and by a hash of the source (sh, mh) to the same server")
+	path = vs + "sync_threshold"
+	if fields := strings.Fields(j.facts.Sysctls[path]); len(fields) > 0 {
+		n, _ := strconv.Atoi(fields[0])
+		j.say(n > 3, Advice, "sync", "sync-threshold", fmt.Sprintf("a connection is told of from its packet %d on", n),
+			fmt.Sprintf("sync_threshold is %q: connections of fewer than %d packets do not survive a failover", j.facts.Sysctls[path], n), `sysctl -w net.ipv4.vs.sync_threshold="3 50"`)
+	}
+}
+
+// files: each probe that waits has a descriptor.
+func (j *judge) files() {
+	checks := 0
+	for i := range j.cfg.Services {
+		s := &j.cfg.Services[i]
+		for k := range s.Servers {
+			for _, c := range s.ChecksOf(&s.Servers[k]) {
+				if c.Type != healthcheck.TypeFile {
+					checks++
+				}
+			}
+		}
+	}
+	const spare = 256 // for the rest of the director
+	waiting := uint64(min(checks, 4096))
+	if j.facts.Files == 0 || checks == 0 {
+		return
+	}
+	j.say(j.facts.Files < waiting+spare, Advice, "checks", "few-files", "there are descriptors enough for all probes",
+		fmt.Sprintf("this process may open %d files, and %d probes may wait at once: some would not be started in time", j.facts.Files, waiting), "LimitNOFILE=65536 in the unit, or ulimit -n 65536")
+}
+
+// others: what programs beside lbha may trip over.
+func (j *judge) others() {
+	if len(j.cfg.Instances) == 0 {
+		return
+	}
+	j.sayOff("net/ipv4/ip_nonlocal_bind", Note, "host", "nonlocal-bind", "programs can listen on a virtual address that is on the other director",
+		"ip_nonlocal_bind is 0: a program on this host cannot listen on a virtual address while the other director has it; lbha itself does not need to")
+}
+
+// some names the first few of many.
+func some(things []string) string {
+	const shown = 3
+	if len(things) <= shown {
+		return strings.Join(things, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(things[:shown], ", "), len(things)-shown)
+}
