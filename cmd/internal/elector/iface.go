@@ -24,7 +24,8 @@ type iface struct {
 	arp        *announce.Listener
 	neighbours *announce.Listener
 	pace       pace
-	pacing     bool // announcements wait
+	pacing     bool  // announcements wait
+	vmac       *vmac // nil: an ordinary interface
 
 	dropped map[string]uint64 // packets of no instance of ours, by reason
 	problem string            // the last thing said about its sockets
@@ -84,6 +85,7 @@ func (e *elector) refresh(i *iface) {
 			e.look(in)
 		}
 	}
+	e.dirty = true // an instance may have another reason for its fault
 }
 
 // configuredOn are the addresses that instances hold, or may hold, on i: none of them is a source of adverts.
@@ -91,7 +93,7 @@ func (e *elector) configuredOn(i *iface) []address.VIP {
 	var vips []address.VIP
 	for _, in := range e.instances {
 		for _, a := range slices.Concat(in.cfg.Addresses, in.cfg.ExtraAddresses) {
-			if a.Interface == i.name {
+			if e.under(a.Interface) == i {
 				vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
 			}
 		}
@@ -166,7 +168,7 @@ func addresses(vips []address.VIP) []netip.Addr {
 func (e *elector) retryInterfaces() {
 	for _, i := range e.ifaces {
 		lacks := func(c channel) bool { return e.speaks(&c) && (c.segment == nil || !c.primary.IsValid()) }
-		if i.index == 0 || !i.state.Up || i.sender == nil || slices.ContainsFunc(i.channels[:], lacks) {
+		if i.index == 0 || !i.state.Up && i.vmac == nil || i.sender == nil || slices.ContainsFunc(i.channels[:], lacks) {
 			e.refresh(i)
 		}
 	}
