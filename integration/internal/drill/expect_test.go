@@ -250,14 +250,7 @@ func TestExpectations(t *testing.T) {
 }
 
 func status(dropped map[string]uint64) *drive.Status {
-	s := new(drive.Status)
-	s.Instances = append(s.Instances, struct {
-		Name    string            `json:"name"`
-		State   string            `json:"state"`
-		Reason  string            `json:"reason"`
-		Dropped map[string]uint64 `json:"adverts_dropped"`
-	}{Name: "web", Dropped: dropped})
-	return s
+	return &drive.Status{Instances: []drive.Instance{{Name: "web", Dropped: dropped}}}
 }
 
 func TestDroppedByReason(t *testing.T) {

@@ -39,6 +39,7 @@ auth = { type = "pass", key = "secret12" }
 		{keepalived{vrrpOnly: true}, `global_defs {
     router_id c1-d1
     vrrp_rt_priority 50
+    vrrp_rlimit_rttime 5000000
     vrrp_no_swap
 }
 vrrp_instance web {

@@ -197,12 +197,22 @@ func (d *Director) Signal(part Part, signal syscall.Signal) error {
 	return syscall.Kill(pid, signal)
 }
 
-// SignalAll sends a signal to every part, the supervisor first: it must not have the time to replace the others.
+// SignalAll sends a signal to every part, the supervisor first: it must not have the time to replace the others. All are stopped before
+// any is killed: keepalived's VRRP process would resign when its parent dies.
 func (d *Director) SignalAll(signal syscall.Signal) error {
 	parts := d.Processes()
 	if len(parts) == 0 {
 		return fmt.Errorf("%s on %s does not run", d.Kind, d.Host.Name)
 	}
+	if signal == syscall.SIGKILL {
+		if err := d.signalParts(parts, syscall.SIGSTOP); err != nil {
+			return err
+		}
+	}
+	return d.signalParts(parts, signal)
+}
+
+func (d *Director) signalParts(parts map[Part]int, signal syscall.Signal) error {
 	for _, part := range []Part{Supervisor, Elector, Services, Companion} {
 		pid := parts[part]
 		if pid == 0 {

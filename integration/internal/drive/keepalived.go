@@ -21,7 +21,8 @@ func (k keepalived) config(s Settings) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global_defs {\n    router_id %s\n", s.Name)
 	if k.vrrpOnly {
-		b.WriteString("    vrrp_rt_priority 50\n    vrrp_no_swap\n")
+		// The limit on processor time without a wait is 10 ms by default. Many virtual routers need more, and the kernel kills it.
+		b.WriteString("    vrrp_rt_priority 50\n    vrrp_rlimit_rttime 5000000\n    vrrp_no_swap\n")
 	}
 	b.WriteString("}\n")
 	for _, r := range s.routers() {

@@ -13,19 +13,22 @@ type Status struct {
 	Elector struct {
 		RealTime bool `json:"real_time"`
 	} `json:"elector"`
-	Instances []struct {
-		Name        string            `json:"name"`
-		State       string            `json:"state"`
-		Reason      string            `json:"reason"`
-		Dropped     map[string]uint64 `json:"adverts_dropped"`
-		Late        uint64            `json:"adverts_late"`
-		MaxLate     time.Duration     `json:"max_lateness_ns"`
-		Transitions uint64            `json:"transitions"`
-	} `json:"instances"`
-	Table struct {
+	Instances []Instance `json:"instances"`
+	Table     struct {
 		Drifts uint64 `json:"drifts"`
 		Writes uint64 `json:"writes"`
 	} `json:"table"`
+}
+
+// Instance is one virtual router in the daemon's own view.
+type Instance struct {
+	Name        string            `json:"name"`
+	State       string            `json:"state"`
+	Reason      string            `json:"reason"`
+	Dropped     map[string]uint64 `json:"adverts_dropped"`
+	Late        uint64            `json:"adverts_late"`
+	MaxLate     time.Duration     `json:"max_lateness_ns"`
+	Transitions uint64            `json:"transitions"`
 }
 
 // Dropped sums the rejected advertisements over all instances, by reason.
