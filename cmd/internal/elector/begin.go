@@ -37,6 +37,7 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 	e.enrol(fresh, groups)
 	if !e.active {
 		e.releaseOrphans(held)
+		e.sweepVMACs()
 	}
 	// The links first: a resumed master must be able to send at once.
 	for i := range speaking {
@@ -53,11 +54,16 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 		e.start(in, saved, missing)
 	}
 	for _, in := range fresh {
-		if in.machine.State() != vrrp.Master && len(in.held) > 0 {
-			// Not resumed: what was found is nobody's.
-			if err := e.release(in); err != nil {
-				e.happened(in, "address", "release-failed", err.Error(), true)
-			}
+		if in.machine.State() == vrrp.Master {
+			continue
+		}
+		// Not resumed: what was found is nobody's.
+		err := e.lower(in)
+		if len(in.held) > 0 {
+			err = e.release(in)
+		}
+		if err != nil {
+			e.happened(in, "address", "release-failed", err.Error(), true)
 		}
 	}
 }

@@ -135,6 +135,7 @@ func (e *elector) apply(p link.Prepare, resume memory) {
 	kept := make(map[*instance]config.Instance)
 	var fresh []*instance
 	for _, c := range p.Instances {
+		c = onVirtualMAC(c)
 		if in := e.byName[c.Name]; in != nil && sameRouter(&in.cfg, &c) {
 			kept[in] = c
 		} else {
@@ -191,11 +192,15 @@ func (e *elector) useInterfaces(in *instance) {
 			e.refresh(i)
 		}
 	}
+	e.keepVMAC(in)
 }
 
 // interfaces are the names of all that an instance has to do with: where it speaks, holds addresses, and looks.
 func interfaces(c *config.Instance) []string {
 	names := []string{c.Interface}
+	if c.VirtualMAC {
+		names = append(names, vmacName(c))
+	}
 	for _, a := range slices.Concat(c.Addresses, c.ExtraAddresses) {
 		names = append(names, a.Interface)
 	}
@@ -224,6 +229,7 @@ func (e *elector) arrange(p link.Prepare) {
 	}
 	for name, i := range e.ifaces {
 		if !used[name] {
+			e.dropVMAC(i)
 			e.closeSockets(i)
 			delete(e.ifaces, name)
 			continue

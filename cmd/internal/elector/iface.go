@@ -26,6 +26,7 @@ type iface struct {
 	pace       pace
 	pacing     bool  // announcements wait
 	vmac       *vmac // nil: an ordinary interface
+	changed    noted // for the virtual MACs on it
 
 	dropped map[string]uint64 // packets of no instance of ours, by reason
 	problem string            // the last thing said about its sockets

@@ -200,6 +200,9 @@ func (e *elector) sendTo(in *instance, a *wire.Advert, src, dst netip.Addr) (err
 		return err
 	}
 	e.out = in.auth.sign(e.out, src, dst)
+	if in.cfg.VirtualMAC && dst.IsMulticast() {
+		return e.sendFrames(in, src)
+	}
 	return in.channel.segment.Send(e.out, src, dst)
 }
 
@@ -257,6 +260,9 @@ func (in *instance) byLease(vips []address.VIP) (limited, permanent []address.VI
 
 // claim makes the held addresses the configured ones.
 func (e *elector) claim(in *instance, lease time.Duration) error {
+	if err := e.raise(in); err != nil {
+		return err
+	}
 	vips, err := e.vips(in)
 	if err != nil {
 		return err
@@ -329,9 +335,9 @@ func (e *elector) release(in *instance) error {
 	}
 	in.held = nil
 	vips = e.unshared(in, vips)
-	if err := e.rtnl.Release(vips); err != nil {
+	err := e.rtnl.Release(vips)
+	if err != nil {
 		in.held = vips // for the next attempt, whatever the configuration is then
-		return err
 	}
-	return nil
+	return errors.Join(err, e.lower(in))
 }

@@ -124,6 +124,7 @@ func (e *elector) run() error {
 		}
 		e.flush()
 	}
+	e.dropVMACs()
 	e.save()
 	e.report()
 	return nil
@@ -188,6 +189,7 @@ func (e *elector) tick(t vrrp.Instant) {
 	e.notify.Pet()
 	e.gc.nudge() // a backup has no adverts to do it after
 	e.retryInterfaces()
+	e.keepVMACs()
 	e.audit()
 	e.verify()
 	e.expireTracks(t)

@@ -1,0 +1,312 @@
+package elector
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/lbha/lbha/config"
+	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
+	"github.com/lbha/lbha/vrrp/address"
+	"github.com/lbha/lbha/vrrp/segment"
+)
+
+// vmac is what the link of a virtual MAC has beyond an interface. The link exists as long as its instance, so that a
+// failover need not make it, and is up while the instance is master: a switch sees the MAC at one director.
+type vmac struct {
+	below *iface
+	mac   net.HardwareAddr
+
+	index  int         // of the link, once it was seen to be ours; 0: not yet
+	arp    address.ARP // what the interface below needs
+	frames *segment.Frames
+	on     int // the index of the interface that frames leave by
+}
+
+// onVirtualMAC puts the addresses of an instance with a virtual MAC on the link that has it.
+func onVirtualMAC(c config.Instance) config.Instance {
+	if !c.VirtualMAC {
+		return c
+	}
+	moved := func(addrs []config.Address) []config.Address {
+		addrs = slices.Clone(addrs)
+		for k := range addrs {
+			if addrs[k].Interface == c.Interface {
+				addrs[k].Interface = vmacName(&c)
+			}
+		}
+		return addrs
+	}
+	c.Addresses, c.ExtraAddresses = moved(c.Addresses), moved(c.ExtraAddresses)
+	return c
+}
+
+// vmacName is the name of the link: v4-51-eth0 for virtual router 51 of IPv4 on eth0. A long name of an interface is
+// replaced by a number made of it.
+func vmacName(c *config.Instance) string {
+	const longest = 15 // IFNAMSIZ, less its end
+	family := 4
+	if c.Family == ipvs.IPv6 {
+		family = 6
+	}
+	prefix := fmt.Sprintf("v%d-%d-", family, c.VRID)
+	if len(prefix)+len(c.Interface) <= longest {
+		return prefix + c.Interface
+	}
+	h := fnv.New32a()
+	h.Write([]byte(c.Interface))
+	return fmt.Sprintf("%s%08x", prefix, h.Sum32())
+}
+
+// virtualMAC is the MAC that the protocol reserves for a virtual router.
+func virtualMAC(c *config.Instance) net.HardwareAddr {
+	mac := net.HardwareAddr{0, 0, 0x5e, 0, 1, byte(c.VRID)}
+	if c.Family == ipvs.IPv6 {
+		mac[4] = 2
+	}
+	return mac
+}
+
+// vmac returns the link of an instance's virtual MAC, and its part as an interface; nil: it has none.
+func (e *elector) vmac(in *instance) (*iface, *vmac) {
+	if !in.cfg.VirtualMAC {
+		return nil, nil
+	}
+	i := e.ifaces[vmacName(&in.cfg)]
+	if i == nil {
+		return nil, nil
+	}
+	return i, i.vmac
+}
+
+// under is the interface by which packets for addresses on a named interface come: itself, or the one below it.
+func (e *elector) under(name string) *iface {
+	i := e.ifaces[name]
+	if i != nil && i.vmac != nil {
+		return i.vmac.below
+	}
+	return i
+}
+
+// useVMAC makes the link of an instance's virtual MAC, or adopts the one that a former process left, as soon as there
+// is an interface to put it on.
+func (e *elector) useVMAC(in *instance) error {
+	if !in.cfg.VirtualMAC {
+		return nil
+	}
+	name := vmacName(&in.cfg)
+	i, below := e.ifaces[name], e.ifaces[in.cfg.Interface]
+	if i.vmac == nil {
+		i.vmac = &vmac{below: below, mac: virtualMAC(&in.cfg)}
+	}
+	if below.index == 0 || i.index != 0 && i.vmac.index == i.index {
+		return nil
+	}
+	state, err := e.rtnl.Macvlan(name)
+	switch {
+	case err == nil && !state.Ours, errors.Is(err, address.ErrNotMacvlan):
+		return fmt.Errorf("the link %s is there already, and not ours", name)
+	case err == nil && (notedOn(state.Note).below != below.index || !slices.Equal(state.MAC, i.vmac.mac)):
+		if err := e.rtnl.DeleteLink(state.Index); err != nil {
+			return err
+		}
+		fallthrough
+	case errors.Is(err, address.ErrNoInterface):
+		state, err = e.makeVMAC(i, below)
+	}
+	if err != nil {
+		return err
+	}
+	below.changed = notedOn(state.Note)
+	i.vmac.arp = arpBelow(below.changed.arp)
+	i.vmac.index = state.Index
+	e.refresh(i)
+	return e.rtnl.SetARP(below.index, i.vmac.arp)
+}
+
+func (e *elector) makeVMAC(i, below *iface) (address.MacvlanState, error) {
+	was, err := e.arpBefore(below)
+	if err != nil {
+		return address.MacvlanState{}, err
+	}
+	m := address.Macvlan{Name: i.name, Parent: below.index, MAC: i.vmac.mac, Note: noted{below.index, was}.String()}
+	if err := e.rtnl.AddMacvlan(m); err != nil {
+		return address.MacvlanState{}, err
+	}
+	return e.rtnl.Macvlan(i.name)
+}
+
+// arpBelow is what an interface below a virtual MAC needs: not to answer for addresses that are not its own, and not to
+// ask in their name. Either would tell the neighbours another MAC. Stricter settings stay.
+func arpBelow(was address.ARP) address.ARP {
+	return address.ARP{Ignore: max(was.Ignore, 1), Announce: max(was.Announce, 2)}
+}
+
+// arpBefore is how an interface dealt with ARP before we changed it. Links on it remember, whoever made them.
+func (e *elector) arpBefore(below *iface) (address.ARP, error) {
+	if below.changed.below == below.index {
+		return below.changed.arp, nil
+	}
+	all, err := e.rtnl.Macvlans()
+	if err != nil {
+		return address.ARP{}, err
+	}
+	for _, m := range all {
+		if n := notedOn(m.Note); n.below == below.index {
+			return n.arp, nil
+		}
+	}
+	return e.rtnl.ARP(below.index)
+}
+
+// noted is what stands on a link of ours: the interface that it was made on (where that is a macvlan too, the kernel
+// names the one below both), and what was changed there. It survives whatever becomes of us.
+type noted struct {
+	below int
+	arp   address.ARP
+}
+
+const noteFormat = "on=%d arp_ignore=%d arp_announce=%d"
+
+func (n noted) String() string { return fmt.Sprintf(noteFormat, n.below, n.arp.Ignore, n.arp.Announce) }
+
+func notedOn(note string) (n noted) {
+	_, _ = fmt.Sscanf(note, noteFormat, &n.below, &n.arp.Ignore, &n.arp.Announce)
+	return n
+}
+
+// raise brings the link of the virtual MAC up, before the first address is put on it.
+func (e *elector) raise(in *instance) error {
+	if err := e.useVMAC(in); err != nil {
+		return err
+	}
+	i, v := e.vmac(in)
+	if v == nil || i.index == 0 {
+		return nil
+	}
+	i.state.Admin = true // nobody need wait for the news of it
+	return errors.Join(e.rtnl.SetARP(v.below.index, v.arp), e.rtnl.SetUp(i.index, true))
+}
+
+// lower takes it down when the last address has left it: nothing is sent from, or accepted for, the MAC of a master that
+// is another.
+func (e *elector) lower(in *instance) error {
+	i, v := e.vmac(in)
+	if v == nil || i.index == 0 || i.index != v.index {
+		return nil
+	}
+	i.state.Admin = false
+	err := e.rtnl.SetUp(i.index, false)
+	if errors.Is(err, address.ErrNoInterface) {
+		return nil
+	}
+	return err
+}
+
+// sendFrames sends the message in e.out to the group, from the virtual MAC.
+func (e *elector) sendFrames(in *instance, src netip.Addr) error {
+	_, v := e.vmac(in)
+	if v.frames == nil || v.on != v.below.index {
+		v.close()
+		frames, err := segment.OpenFrames(v.below.index, v.mac)
+		if err != nil {
+			return err
+		}
+		v.frames, v.on = frames, v.below.index
+	}
+	return v.frames.Send(e.out, src)
+}
+
+func (v *vmac) close() {
+	if v.frames != nil {
+		v.frames.Close()
+		v.frames = nil
+	}
+}
+
+// keepVMAC makes the link where it could not be made before, or somebody removed it, and tells an instance whose link
+// somebody took down: the addresses on it are no use.
+func (e *elector) keepVMAC(in *instance) {
+	if err := e.useVMAC(in); err != nil {
+		e.limited(in, "virtual-mac", "interface", "no-virtual-mac", err.Error())
+		return
+	}
+	i, v := e.vmac(in)
+	if v == nil || i.index == 0 || i.state.Admin {
+		return
+	}
+	for _, h := range in.held {
+		if h.Index == i.index {
+			e.step(in, vrrp.AddressLost{Address: h.Prefix.Addr()})
+			return
+		}
+	}
+}
+
+func (e *elector) keepVMACs() {
+	for _, in := range e.instances {
+		if !in.finished {
+			e.keepVMAC(in)
+		}
+	}
+}
+
+// dropVMAC removes the link of an instance that is no more, if i is one.
+func (e *elector) dropVMAC(i *iface) {
+	if i.vmac == nil {
+		return
+	}
+	i.vmac.close()
+	if i.index == 0 || i.index != i.vmac.index {
+		return
+	}
+	if state, err := e.rtnl.Macvlan(i.name); err == nil && state.Ours && state.Index == i.index {
+		e.removeVMAC(state)
+	}
+}
+
+// removeVMAC removes a link of ours, and with the last one on an interface what we had changed there.
+func (e *elector) removeVMAC(m address.MacvlanState) {
+	err := e.rtnl.DeleteLink(m.Index)
+	if err == nil {
+		var rest []address.MacvlanState
+		rest, err = e.rtnl.Macvlans()
+		n := notedOn(m.Note)
+		same := func(other address.MacvlanState) bool { return notedOn(other.Note).below == n.below }
+		if err == nil && n.below != 0 && !slices.ContainsFunc(rest, same) {
+			err = e.rtnl.SetARP(n.below, n.arp)
+			for _, i := range e.ifaces {
+				if i.index == n.below {
+					i.changed = noted{}
+				}
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, address.ErrNoInterface) {
+		e.happened(nil, "interface", "no-virtual-mac", err.Error(), true)
+	}
+}
+
+// dropVMACs removes all of ours: this process ends.
+func (e *elector) dropVMACs() {
+	for _, i := range e.ifaces {
+		e.dropVMAC(i)
+	}
+}
+
+// sweepVMACs removes the links that a former process left and nobody wants.
+func (e *elector) sweepVMACs() {
+	all, err := e.rtnl.Macvlans()
+	if err != nil {
+		e.happened(nil, "interface", "no-virtual-mac", err.Error(), true)
+	}
+	for _, m := range all {
+		if i := e.ifaces[m.Name]; i == nil || i.vmac == nil {
+			e.removeVMAC(m)
+		}
+	}
+}
