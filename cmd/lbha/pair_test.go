@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,6 +79,7 @@ type daemon struct {
 	t      *testing.T
 	host   string
 	dir    string
+	state  string // its state_dir; empty: dir
 	cmd    *exec.Cmd
 	log    *os.File
 	client *admin.Client
@@ -106,7 +108,7 @@ id = 51
 priority = %d
 interval = %q
 addresses = ["10.9.0.100/32"]
-%s`, d.host, filepath.Join(d.dir, "lbha.sock"), d.dir, priority, interval, d.more)
+%s`, d.host, filepath.Join(d.dir, "lbha.sock"), cmp.Or(d.state, d.dir), priority, interval, d.more)
 	if err := os.WriteFile(filepath.Join(d.dir, "lbha.toml"), []byte(text), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
@@ -285,6 +287,65 @@ func TestADeadProcessReturnsAndNobodyNotices(t *testing.T) {
 		if got := b.transitions(); got != before {
 			t.Errorf("%s killed: the other director made %d transitions", title, got-before)
 		}
+	}
+}
+
+// TestARestartIsNoFailover: with its state on a tmpfs, as /run is, all of the daemon may go and return within a
+// master-down interval: on purpose, or by a crash.
+func TestARestartIsNoFailover(t *testing.T) {
+	l := newLAN(t)
+	a, b := l.director(0, 200, "1s"), l.director(1, 100, "1s")
+	state, err := os.MkdirTemp("/dev/shm", "lbha-test-")
+	if err != nil {
+		t.Skipf("no tmpfs to test on: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(state) })
+	a.state = state
+	a.write(200, "1s")
+	a.start()
+	a.until("master")
+	b.start()
+	b.until("backup")
+	before := b.transitions()
+	for _, end := range []syscall.Signal{syscall.SIGUSR2, syscall.SIGKILL} {
+		if err := a.cmd.Process.Signal(end); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.cmd.Wait(); end == syscall.SIGUSR2 && err != nil {
+			t.Errorf("leaving for a successor ends with %v, want exit status 0", err)
+		}
+		a.start()
+		if in := a.until("master"); in.Reason != "resumed" {
+			t.Errorf("after %v the master's reason is %q, want resumed", end, in.Reason)
+		}
+		for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if !a.holds() {
+				t.Fatal("the address left the master")
+			}
+		}
+		if got := b.transitions(); got != before {
+			t.Errorf("after %v the other director made %d transitions", end, got-before)
+		}
+	}
+
+	// A reload of what the file says now follows.
+	a.write(150, "1s")
+	a.cmd.Process.Signal(syscall.SIGUSR2)
+	a.cmd.Wait()
+	a.start()
+	for deadline := time.Now().Add(10 * time.Second); a.until("master").Priority != 150; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the restarted daemon does not apply its file")
+		}
+	}
+	if got := b.transitions(); got != before {
+		t.Errorf("after a change the other director made %d transitions", got-before)
+	}
+	a.cmd.Process.Signal(syscall.SIGTERM)
+	b.until("master")
+	a.cmd.Wait()
+	if left, _ := filepath.Glob(filepath.Join(state, "*.memory")); len(left) > 0 {
+		t.Errorf("a stop left %v", left)
 	}
 }
 

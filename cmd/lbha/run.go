@@ -23,7 +23,8 @@ func runCommand() *cobra.Command {
 		Long: "run is the daemon: a supervisor with two processes, \"lbha: vrrp\" and \"lbha: director\". systemd is its keeper; see\n" +
 			"examples/systemd/lbha.service. It needs CAP_NET_ADMIN and CAP_NET_RAW, and profits from CAP_SYS_NICE (a real-time\n" +
 			"class for adverts) and CAP_IPC_LOCK (memory that is never swapped out).\n\n" +
-			"Signals: HUP reload; TERM, INT stop after handing over, twice: at once; USR1 status to the log.",
+			"Signals: HUP reload; TERM, INT stop after handing over, twice: at once; USR1 status to the log;\n" +
+			"USR2 leave at once for a successor that is being started, with all addresses and services in force.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := filepath.Abs(path)
@@ -51,10 +52,14 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			defer flush()
+			// The supervisor keeps its memory there, before there is a director.
+			if err := os.MkdirAll(cfg.Global.StateDir, 0o750); err != nil {
+				return fmt.Errorf("state directory: %w; create it, or set global.state_dir", err)
+			}
 			signals := make(chan os.Signal, 8)
-			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 			signal.Ignore(syscall.SIGPIPE)
-			err = supervisor.Run(path, signals, log.With("process", "supervisor"))
+			err = supervisor.Run(path, cfg.Global.StateDir, signals, log.With("process", "supervisor"))
 			if errors.Is(err, supervisor.ErrFatal) {
 				return exit(1) // the process that refused has said why
 			}

@@ -1,15 +1,18 @@
 // Package keep gives a process a memory that outlives it.
 //
-// The supervisor makes one memory file for each of its two processes (memfd_create(2)), holds it open for its own
-// lifetime and passes it to every incarnation of that process. A process that dies by SIGKILL finds, in its next
-// life, what it had saved: roles, the instant of the last advertisement, verdicts, ownership.
+// The supervisor has one memory file for each of its two processes, holds it open for its own lifetime and passes it to
+// every incarnation of that process. A process that dies by SIGKILL finds, in its next life, what it had saved: roles,
+// the instant of the last advertisement, verdicts, ownership.
+//
+// A file that has no name ([Create], memfd_create(2)) ends with the supervisor. One on a tmpfs ([File]) is found by a
+// successor of the supervisor too, after a crash of all three, a restart or an upgrade. It is of one boot, because
+// instants are.
 //
 // A region has two parts. Clocks are 64-bit words, stored with one atomic instruction each: cheap enough for every
 // advertisement. The record is one JSON document, written into whichever of two slots is not current and made
 // current by one atomic store, so that a death in the middle of a write leaves the previous record whole.
 //
-// A region has one writer. It is not a file in a file system: nothing in it survives the supervisor, and no disk can
-// make a write to it slow.
+// A region has one writer. It is never on a disk, which could make a write to it slow.
 package keep
 
 import (
@@ -29,10 +32,11 @@ import (
 const Clocks = 4096
 
 const (
-	offCurrent = 0
-	offClocks  = 64
-	offSlots   = offClocks + Clocks*8
-	slotHeader = 8 // length and checksum, 32 bits each
+	offCurrent  = 0
+	offIdentity = 8 // 48 bytes: see identity
+	offClocks   = 64
+	offSlots    = offClocks + Clocks*8
+	slotHeader  = 8 // length and checksum, 32 bits each
 )
 
 // ErrTooLarge is returned by Save for a record that does not fit into a slot. The previous record stays.
@@ -77,7 +81,14 @@ func Open(f *os.File) (*Region, error) {
 }
 
 // Close unmaps the region.
-func (r *Region) Close() error { return unix.Munmap(r.mem) }
+func (r *Region) Close() error {
+	mem := r.mem
+	r.mem = nil
+	if mem == nil {
+		return nil
+	}
+	return unix.Munmap(mem)
+}
 
 // Clock returns word i, 0 ≤ i < Clocks. A new region holds zeros.
 func (r *Region) Clock(i int) *atomic.Int64 {

@@ -5,6 +5,11 @@
 // file for each (package keep). A child that dies by any cause is started again at once and adopts what it finds; the
 // other one is not told and need not care. Only repeated deaths are answered with a pause.
 //
+// The elector's memory is in the state directory, if that is on a tmpfs: then it outlives the supervisor too, and a
+// daemon that is started within a master-down interval after a crash of all three resumes its roles. A restart on purpose
+// uses that: SIGUSR2, which the unit sends for systemctl restart, makes the supervisor leave at once with everything in
+// force. A stop removes the file.
+//
 // The children die with the supervisor (PR_SET_PDEATHSIG): a daemon without its supervisor would be out of systemd's
 // sight. Addresses that a killed elector leaves behind go by their lease.
 //

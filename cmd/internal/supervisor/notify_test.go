@@ -44,7 +44,7 @@ func systemd(t *testing.T) (told func() string) {
 
 func TestWhatSystemdIsTold(t *testing.T) {
 	told := systemd(t)
-	s, err := newSupervisor("", slog.New(slog.DiscardHandler))
+	s, err := newSupervisor("", t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestWhatSystemdIsTold(t *testing.T) {
 
 func TestAReloadThatIsAskedForTooEarlyIsNotForgotten(t *testing.T) {
 	told := systemd(t)
-	s, err := newSupervisor("", slog.New(slog.DiscardHandler))
+	s, err := newSupervisor("", t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

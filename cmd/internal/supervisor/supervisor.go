@@ -42,17 +42,18 @@ func backoff(n int) time.Duration {
 	return pauses[min(n, len(pauses)-1)]
 }
 
-// Run is the supervisor: it returns when the daemon has been stopped by a signal (nil), or could not start. signals
-// delivers SIGTERM, SIGINT, SIGHUP and SIGUSR1.
-func Run(config string, signals <-chan os.Signal, log *slog.Logger) error {
+// Run is the supervisor: it returns when the daemon has been stopped by a signal (nil), or could not start. The roles
+// are kept in dir for a successor. signals delivers SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
+func Run(config, dir string, signals <-chan os.Signal, log *slog.Logger) error {
 	// The children's parent-death signal is bound to this thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	s, err := newSupervisor(config, log)
+	s, err := newSupervisor(config, dir, log)
 	if err != nil {
 		return err
 	}
+	defer s.release()
 	for _, c := range s.children() {
 		if err := c.start(s.messages); err != nil {
 			s.kill()
@@ -69,31 +70,57 @@ type supervisor struct {
 	restarts          chan *child
 	everReady         bool
 	stopping          bool
+	kept              string           // path of the elector's memory; empty: it has none
+	leaving           bool             // for a successor: nothing is handed over
 	reload            bool             // was asked of a director that could not hear it
 	deadline          <-chan time.Time // of the stop step under way
 	err               error
 }
 
-func newSupervisor(config string, log *slog.Logger) (*supervisor, error) {
+func newSupervisor(config, dir string, log *slog.Logger) (*supervisor, error) {
 	electorLink, directorLink, err := link.Pair()
 	if err != nil {
 		return nil, err
 	}
-	electorMem, err := keep.Create("lbha-elector", electorMemory)
-	if err != nil {
-		return nil, err
-	}
-	directorMem, err := keep.Create("lbha-director", directorMemory)
-	if err != nil {
-		return nil, err
-	}
-	return &supervisor{
+	s := &supervisor{
 		log:      log,
-		elector:  &child{role: "elector", title: "lbha: vrrp", link: electorLink, memory: electorMem, config: config},
-		director: &child{role: "director", title: "lbha: director", link: directorLink, memory: directorMem, config: config},
+		elector:  &child{role: "elector", title: "lbha: vrrp", link: electorLink, config: config},
+		director: &child{role: "director", title: "lbha: director", link: directorLink, config: config},
 		messages: make(chan message),
 		restarts: make(chan *child),
-	}, nil
+	}
+	if s.director.memory, err = keep.Create("lbha-director", directorMemory); err != nil {
+		return nil, err
+	}
+	s.elector.memory, err = s.rolesIn(dir)
+	return s, err
+}
+
+// rolesIn opens the elector's memory: in dir, where a successor of this supervisor finds it, if that is possible. The
+// director's need not be: what it has to know then is in its state file and in the kernel's table.
+func (s *supervisor) rolesIn(dir string) (*os.File, error) {
+	f, err := keep.File(dir, "elector.memory", electorMemory)
+	switch {
+	case err == nil:
+		s.kept = f.Name()
+		return f, nil
+	case errors.Is(err, keep.ErrTaken):
+		return nil, err
+	}
+	s.log.Warn("a restart of the daemon will be a failover: there is no memory for its roles", "reason", err)
+	return keep.Create("lbha-elector", electorMemory)
+}
+
+// release lets go of what the processes had. After a stop the elector's memory is removed: what was in it has been
+// handed over. If the daemon leaves for a successor, it is that one's.
+func (s *supervisor) release() {
+	for _, c := range s.children() {
+		c.link.Close()
+		c.memory.Close()
+	}
+	if s.kept != "" && !s.leaving {
+		_ = os.Remove(s.kept)
+	}
 }
 
 func (s *supervisor) children() []*child { return []*child{s.elector, s.director} }
@@ -136,9 +163,24 @@ func (s *supervisor) onSignal(sig os.Signal) {
 		if s.director.ready {
 			s.director.signal(sig)
 		}
+	case syscall.SIGUSR2:
+		s.leave()
 	default:
 		s.stop()
 	}
+}
+
+// leave ends the daemon for a successor, which is being started: its elector resumes the roles, as after a crash, and
+// nobody on the network notices. Without a memory that outlives this process it is a stop.
+func (s *supervisor) leave() {
+	if s.stopping || s.kept == "" {
+		s.stop()
+		return
+	}
+	s.log.Info("leaving everything to a successor")
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	s.stopping, s.leaving = true, true
+	s.kill()
 }
 
 // stop begins the stop, or hastens it: the elector takes its second signal as "do not wait for a successor".
@@ -194,7 +236,7 @@ func (s *supervisor) onEnd(m message) {
 	c.process, c.ready = nil, false
 	switch {
 	case s.stopping:
-		if c == s.elector {
+		if c == s.elector && !s.leaving {
 			s.stopDirector()
 		}
 	case m.ended != nil && m.ended.ExitCode() == ExitFatal && !s.everReady:

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,7 +72,10 @@ type stage struct {
 	done    chan error
 }
 
-func newStage(t *testing.T, script string) *stage {
+func newStage(t *testing.T, script string) *stage { return newStageIn(t, script, t.TempDir()) }
+
+// newStageIn is one whose supervisor keeps the elector's memory in dir.
+func newStageIn(t *testing.T, script, dir string) *stage {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), script)
 	l, err := net.Listen("unix", path)
@@ -93,7 +97,7 @@ func newStage(t *testing.T, script string) *stage {
 			}()
 		}
 	}()
-	go func() { s.done <- Run(path, s.signals, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { s.done <- Run(path, dir, s.signals, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
 	return s
 }
 
@@ -169,6 +173,76 @@ func TestADeadChildReturnsWithItsMemory(t *testing.T) {
 	if err := s.end(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// memoryDir is a directory on a tmpfs, as /run is.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "lbha-test-")
+	if err != nil {
+		t.Skipf("no tmpfs to test on: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func TestADaemonThatLeavesHandsItsMemoryOn(t *testing.T) {
+	dir := memoryDir(t)
+	s := newStageIn(t, "normal", dir)
+	s.expect("elector life 1", "director life 1")
+	s.signals <- syscall.SIGUSR2
+	if err := s.end(); err != nil {
+		t.Fatalf("leaving is no error: %v", err)
+	}
+	s = newStageIn(t, "normal", dir)
+	s.expect("elector life 2", "director life 1")
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+	s = newStageIn(t, "normal", dir)
+	s.expect("elector life 1", "director life 1") // a stop leaves nothing
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	s.end()
+}
+
+func TestTwoDaemonsNeverShareAMemory(t *testing.T) {
+	dir := memoryDir(t)
+	s := newStageIn(t, "normal", dir)
+	s.expect("elector life 1", "director life 1")
+	other := newStageIn(t, "normal", dir)
+	if err := other.end(); !errors.Is(err, keep.ErrTaken) {
+		t.Errorf("the second daemon ended with %v, want ErrTaken", err)
+	}
+	s.signals <- syscall.SIGTERM
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWithoutATmpfsLeavingIsAStop(t *testing.T) {
+	dir, err := os.MkdirTemp(".", "no-tmpfs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if f, err := keep.File(dir, "probe", 1<<20); !errors.Is(err, keep.ErrNoMemory) {
+		if err == nil {
+			f.Close()
+		}
+		t.Skip("the source tree is on a tmpfs")
+	}
+	s := newStageIn(t, "normal", dir)
+	s.expect("elector life 1", "director life 1")
+	s.signals <- syscall.SIGUSR2
+	s.expect("elector got terminated")
+	s.expect("director got terminated")
+	s.end()
 }
 
 func TestHangupIsTheDirectors(t *testing.T) {
