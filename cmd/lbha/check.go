@@ -11,16 +11,28 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, probing bool
+	path := defaultConfig
 	cmd := &cobra.Command{
-		Use:   "check [FILE]",
-		Short: "Check a configuration, all of it, without a kernel or a daemon",
+		Use:   "check [FILE] | check --probe SERVICE [SERVER]",
+		Short: "Check a configuration, all of it, without a kernel or a daemon; or probe a server once",
 		Long: "check reports every error of a configuration in one run, each as file:line:column: what is wrong (what is meant).\n" +
 			"Features that the file may name but this version cannot run are listed as warnings; run and reload refuse them.\n\n" +
-			"Exit status: 0 the configuration is valid, 1 it is not.",
-		Args: cobra.MaximumNArgs(1),
+			"With --probe it runs the health checks of a server, or of all servers of a service, once and now, and shows the whole\n" +
+			"conversation, within TLS in the clear and without passwords. It asks from this host as the daemon would; the daemon\n" +
+			"itself, its verdicts and the kernel's table have no part in it.\n\n" +
+			"Exit status: 0 the configuration is valid, 1 it is not; of --probe: 0 all passed, 2 one failed, 1 they could not be run.",
+		Example: "  lbha check /etc/lbha/lbha.toml\n  lbha check --probe www 10.9.0.3",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if probing {
+				return cobra.RangeArgs(1, 2)(cmd, args)
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := defaultConfig
+			if probing {
+				return probeOnce(cmd.Context(), cmd.OutOrStdout(), path, args, asJSON)
+			}
 			if len(args) == 1 {
 				path = args[0]
 			}
@@ -47,6 +59,8 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&probing, "probe", false, "run health checks once, now, and show the conversation")
+	cmd.Flags().StringVarP(&path, "config", "c", path, "configuration file")
 	return cmd
 }
 

@@ -39,6 +39,8 @@ func newDialer(target netip.AddrPort, o Dial, kind int) (dialer, error) {
 		return dialer{}, fmt.Errorf("cannot probe %v: no port", addr)
 	case o.Source.IsValid() && o.Source.Is4() != addr.Is4():
 		return dialer{}, fmt.Errorf("source %v and target %v are of different families", o.Source, addr)
+	case o.Through.IsValid() && o.Through.Is4() != addr.Is4():
+		return dialer{}, fmt.Errorf("server %v and virtual address %v are of different families", o.Through, addr)
 	case len(o.Interface) >= unix.IFNAMSIZ:
 		return dialer{}, fmt.Errorf("interface name %.20q is longer than %d bytes", o.Interface, unix.IFNAMSIZ-1)
 	}
@@ -51,6 +53,7 @@ type conn struct {
 	*os.File
 	target netip.AddrPort
 	stop   func() bool
+	tracer *tracer // nil: nobody watches
 }
 
 // dial connects. When ctx ends, by its deadline or otherwise, so does all that is
@@ -68,7 +71,7 @@ func (d *dialer) dial(ctx context.Context) (*conn, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	c := &conn{File: os.NewFile(uintptr(fd), "probe"), target: d.target} // a non-blocking one joins the poller
+	c := &conn{File: os.NewFile(uintptr(fd), "probe"), target: d.target, tracer: tracerIn(ctx)} // a non-blocking one joins the poller
 	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	if d.kind == unix.SOCK_STREAM {
 		if err := c.wait(to); err != nil {
@@ -76,6 +79,7 @@ func (d *dialer) dial(ctx context.Context) (*conn, error) {
 			return nil, err
 		}
 	}
+	c.traceConnected()
 	return c, nil
 }
 
@@ -142,7 +146,14 @@ func (d *dialer) route(fd int) error {
 			return local("interface "+name, err)
 		}
 	}
-	if source := d.options.Source; source.IsValid() {
+	source := d.options.Source
+	if d.options.Through.IsValid() && !source.IsValid() {
+		var err error
+		if source, err = sourceTowards(d.options.Through, d.target.Addr()); err != nil {
+			return err
+		}
+	}
+	if source.IsValid() {
 		from, err := sockaddr(source, 0)
 		if err != nil {
 			return local("zone", err)
@@ -200,7 +211,36 @@ func (c *conn) finish() {
 // Close resets the connection.
 func (c *conn) Close() error {
 	c.stop()
+	c.tracer.note(StepClosed, "by us")
 	return c.File.Close()
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.File.Read(b)
+	c.tracer.bytes(StepHeard, b[:max(n, 0)])
+	return n, err
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.File.Write(b)
+	c.tracer.bytes(StepSent, b[:max(n, 0)])
+	return n, err
+}
+
+// WriteString is Write: that of [os.File] would go past it.
+func (c *conn) WriteString(s string) (int, error) { return c.Write([]byte(s)) }
+
+// traceConnected tells who is connected to whom.
+func (c *conn) traceConnected() {
+	if c.tracer == nil {
+		return
+	}
+	from, err := c.localAddrPort()
+	if err != nil {
+		c.tracer.note(StepConnected, "to %v", c.target)
+		return
+	}
+	c.tracer.note(StepConnected, "from %v to %v", from, c.target)
 }
 
 // LocalAddr and RemoteAddr make a conn a [net.Conn]. Nobody asks for the local one.

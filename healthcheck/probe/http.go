@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -126,6 +127,9 @@ func (p *httpProber) ask(ctx context.Context, a *httpAnswer, path string) (phase
 		on = secure
 	}
 	if bound == nil {
+		if secure, ok := on.(*tls.Conn); ok {
+			on = overheard(secure)
+		}
 		if _, err := on.Write(a.ask.request(path)); err != nil {
 			return phaseRequest, err
 		}

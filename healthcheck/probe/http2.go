@@ -15,6 +15,9 @@ import (
 // http2 makes one call on a connection that stands, by the transport of net/http, and
 // hands its answer to judge.
 func http2(ctx context.Context, on net.Conn, request *http.Request, judge func(*http.Response) (phase, error)) (phase, error) {
+	tracer := tracerOf(on)
+	tracer.hush()
+	tracer.note(StepSent, "%s %s of %s by http/2, whose frames are not shown", request.Method, request.URL.RequestURI(), request.Host)
 	use := func(context.Context, string, string) (net.Conn, error) { return on, nil }
 	transport := &http.Transport{
 		DialContext: use, DialTLSContext: use, TLSClientConfig: new(tls.Config), Protocols: new(http.Protocols),
@@ -29,6 +32,7 @@ func http2(ctx context.Context, on net.Conn, request *http.Request, judge func(*
 	if err != nil {
 		return phaseHeader, err
 	}
+	tracer.note(StepHeard, "%s %s, %v", response.Proto, response.Status, response.Header)
 	defer response.Body.Close() // resets the stream: it does not read to the end
 	return judge(response)
 }

@@ -86,6 +86,7 @@ func (p *scriptProber) Probe(ctx context.Context) healthcheck.Result {
 	// What the script left behind of its group goes, too. The number cannot be that
 	// of another group yet: numbers go round before they come again.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	tracerIn(ctx).ran(p.command, &output)
 	switch state := cmd.ProcessState; {
 	case ctx.Err() != nil && (state == nil || !state.Exited()):
 		return failed(ctx, start, "script", ctx.Err())

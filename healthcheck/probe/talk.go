@@ -114,7 +114,7 @@ func (t *talk) secure(client *tlsClient) error {
 	if err != nil {
 		return err
 	}
-	*t = *newTalkOn(secure)
+	*t = *newTalkOn(overheard(secure))
 	t.session = secure
 	return nil
 }

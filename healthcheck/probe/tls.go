@@ -48,10 +48,13 @@ func newTLSClient(o TLS, name string, protocols ...string) (*tlsClient, error) {
 
 // handshake secures a connection, which has the deadline of the probe.
 func (t *tlsClient) handshake(c net.Conn) (*tls.Conn, error) {
+	tracer := tracerOf(c)
+	tracer.hush()
 	secure := tls.Client(c, t.config)
 	if err := secure.Handshake(); err != nil {
 		return nil, err
 	}
+	tracer.secured(secure)
 	if t.minDays > 0 {
 		end := secure.ConnectionState().PeerCertificates[0].NotAfter
 		if left := time.Until(end); left < time.Duration(t.minDays)*24*time.Hour {
