@@ -80,10 +80,14 @@ func (e *elector) transition(in *instance, t *vrrp.Transition) {
 	if t.Peer.IsValid() {
 		fmt.Fprintf(&b, " (%s)", t.Peer)
 	}
-	if detail := in.detail(t.Reason, t.Detail); detail != "" {
+	detail := in.detail(t.Reason, t.Detail)
+	if detail != "" {
 		fmt.Fprintf(&b, ": %s", detail)
 	}
-	e.tell(in, link.Happened{At: now(), Kind: "transition", Reason: string(t.Reason), Message: b.String(), Warn: t.To == vrrp.Fault || t.Reason == vrrp.ReasonStalled})
+	e.tell(in, link.Happened{
+		At: now(), Kind: "transition", Reason: string(t.Reason), Message: b.String(), Warn: t.To == vrrp.Fault || t.Reason == vrrp.ReasonStalled,
+		Transition: &link.Transition{From: t.From, To: t.To, Priority: int(in.machine.Priority()), Detail: detail},
+	})
 	e.moved, e.dirty, e.unsaved = true, true, true
 }
 

@@ -137,6 +137,16 @@ type Happened struct {
 	Message  string       `json:"message"`
 	Warn     bool         `json:"warn,omitempty"`
 	Repeated uint64       `json:"repeated,omitempty"`
+	// Transition is set on one of Kind transition, for whoever is to be told of it.
+	Transition *Transition `json:"transition,omitempty"`
+}
+
+// Transition is a change of state. It is an event: whoever must not miss one compares with the State that follows it.
+type Transition struct {
+	From     vrrp.State `json:"from"`
+	To       vrrp.State `json:"to"`
+	Priority int        `json:"priority"` // that is, or would be, advertised
+	Detail   string     `json:"detail,omitempty"`
 }
 
 // Describe is a finding in a line, without its end.
