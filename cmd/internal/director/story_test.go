@@ -9,9 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
 )
 
 func TestStory(t *testing.T) {
@@ -191,4 +193,37 @@ func TestExplain(t *testing.T) {
 	if s.Pace != "same" || s.Latency.Count == 0 || len(s.Results) < 2 || s.Results[0].Result != "ok" || st.Checker.Started == 0 {
 		t.Errorf("%+v\n%+v", s, st.Checker)
 	}
+}
+
+// TestPaceFollowsTheRole: the checks of a service rest while another director is master of its address, and not before
+// anybody has said who is.
+func TestPaceFollowsTheRole(t *testing.T) {
+	d := &director{checker: healthcheck.NewChecker(healthcheck.Options{})}
+	d.cfg = &config.Config{
+		Instances: []config.Instance{{Name: "web", Addresses: []config.Address{{Prefix: netip.MustParsePrefix("10.9.0.100/32")}}}},
+		Services: []config.Service{
+			{Name: "www", Keys: []ipvs.Key{key(t, "tcp/10.9.0.100:80")}, Standby: healthcheck.Off},
+			{Name: "dns", Keys: []ipvs.Key{key(t, "udp/10.9.0.100:53")}, Standby: healthcheck.Slower},
+			{Name: "mail", Keys: []ipvs.Key{key(t, "tcp/10.9.0.100:25")}},
+		},
+	}
+	expect := func(when, want string) {
+		t.Helper()
+		d.pace()
+		got := ""
+		for _, s := range d.cfg.Services {
+			got += " " + d.paces[s.Name].String()
+		}
+		if got[1:] != want {
+			t.Errorf("%s: %s, want %s", when, got[1:], want)
+		}
+	}
+	expect("nobody has spoken", "same same same")
+	d.vrrpHeard = time.Now()
+	d.vrrp.Instances = []link.InstanceState{{Name: "web", State: vrrp.Backup}}
+	expect("backup", "off slower same")
+	d.vrrp.Instances[0].State = vrrp.Master
+	expect("master", "same same same")
+	d.vrrp.Instances[0].State = vrrp.Fault
+	expect("fault", "off slower same")
 }
