@@ -49,6 +49,24 @@
 // claimed (6.18 does not). [Conn.Missing] and [Conn.Release] therefore go by the
 // address alone.
 //
+// # Virtual MAC
+//
+// A virtual router may have a MAC of its own, the same at every director. A
+// [Macvlan] on the interface carries it, with the VIPs: down as long as the
+// router is a backup, so that no switch sees the MAC at two ports. Beside it the
+// interface below must neither answer ARP for the VIPs nor ask in their name
+// ([ARP]). What a Macvlan is for stands on it, in its alias.
+//
+// # Routes and rules
+//
+// They follow the master as VIPs do, but have no lease: the kernel knows none for
+// them. They carry the same mark, as routing protocol 112 (ip route show proto
+// 112). [Conn.AddRoutes] never replaces an entry, and [Conn.RemoveRoutes] removes
+// only what carries the mark: an entry of the administrator's is never touched.
+// To add what is there already costs a request and changes nothing, which is how
+// a caller sees to it that it is there still; to list ([Conn.Routes]) makes the
+// kernel walk its whole table, and is for the start.
+//
 // # Events are hints
 //
 // rtnetlink loses events when a queue is full (ENOBUFS) and does not say which.
