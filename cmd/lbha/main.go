@@ -81,6 +81,7 @@ func root() *cobra.Command {
 		ipvsCommand(),
 		realserverCommand(),
 		doctorCommand(),
+		manCommand(),
 		versionCommand(),
 	)
 	return cmd
