@@ -27,6 +27,7 @@ type instance struct {
 
 	finished bool
 	held     []address.VIP
+	followers
 	tracks
 	refusals []refusal
 	lateness
@@ -123,11 +124,11 @@ func (e *elector) do(in *instance, effect vrrp.Effect) vrrp.Event {
 		if err == nil {
 			e.region.Clock(in.slot).Store(int64(now()))
 		}
-		return vrrp.AdvertSent{Err: err}
+		return sent(err)
 	case vrrp.Claim:
 		return vrrp.Claimed{Err: e.claim(in, effect.Lease)}
 	case vrrp.Renew:
-		return vrrp.Renewed{Err: e.renew(in, effect.Lease)}
+		e.renewLater(in, effect.Lease)
 	case vrrp.Release:
 		return vrrp.Released{Err: e.release(in)}
 	case vrrp.Announce:
@@ -288,6 +289,7 @@ func (e *elector) claim(in *instance, lease time.Duration) error {
 		// With the first address of a subnet the kernel may take the others off: they are claimed once more.
 		errs = append(errs, e.rtnl.Release(gone), e.claimBoth(in, vips, lease))
 	}
+	e.follow(in)
 	return errors.Join(errs...)
 }
 
@@ -315,18 +317,11 @@ func (e *elector) claimAll(vips []address.VIP, lease time.Duration) error {
 	return e.rtnl.Claim(vips, lease)
 }
 
-func (e *elector) renew(in *instance, lease time.Duration) error {
-	limited, _ := in.byLease(in.held)
-	if len(limited) == 0 || lease == 0 {
-		return nil
-	}
-	return e.rtnl.Renew(limited, lease)
-}
-
 // release takes off what the instance holds, and what it would hold: a former process may have put it there.
 func (e *elector) release(in *instance) error {
 	e.dirty = true
 	e.silence(in)
+	e.unfollow(in)
 	vips, _ := e.vips(in) // what is on no interface needs no release
 	for _, v := range in.held {
 		if !slices.ContainsFunc(vips, func(w address.VIP) bool { return placeOf(w) == placeOf(v) }) {

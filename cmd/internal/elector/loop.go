@@ -24,6 +24,10 @@ const (
 	// drainLimit bounds the packets of one interface that are read before timers are looked at again: 4,096 take some
 	// 10 ms. The socket filter leaves only floods of well-formed packets to reach it.
 	drainLimit = 4096
+	// glance is how long what epoll said of a socket is true: for less than any deadline is.
+	glance = time.Millisecond
+	// nudgePeriod is how often the collector of garbage is asked to look.
+	nudgePeriod = time.Second
 )
 
 // elector is the process: its loop and all that it owns. Only the loop's thread touches it.
@@ -44,8 +48,11 @@ type elector struct {
 	byName    map[string]*instance
 	schedule  schedule // their groups
 	due       []*group // in this turn of the loop
-	turn      uint64   // counts those in which something was due
-	unions    []union  // the groups that are to be
+	renewals  []renewal
+	renewing  []renewal     // the ones at hand
+	vipsOut   []address.VIP // theirs
+	turn      uint64        // counts those in which something was due
+	unions    []union       // the groups that are to be
 	outcomes  []outcome
 	pacing    []*iface  // on which announcements wait
 	failures  []outcome // of announcements that waited
@@ -53,6 +60,11 @@ type elector struct {
 	prepared  *link.Prepare // waits for its Commit
 	committed link.Prepare  // in force
 	active    bool          // something is committed
+
+	polled vrrp.Instant // when epoll returned last
+	more   bool         // it did not tell of every socket
+	armed  vrrp.Instant // what the timer is set to
+	nudged vrrp.Instant
 
 	stops    int // stop signals seen
 	nextTick vrrp.Instant
@@ -72,21 +84,14 @@ type elector struct {
 	changes address.Changes
 }
 
-// now reads CLOCK_MONOTONIC, the clock of all deadlines.
-func now() vrrp.Instant {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic("elector: no monotonic clock: " + err.Error())
-	}
-	return vrrp.Instant(ts.Nano())
-}
-
 // listen adds a descriptor to the loop.
-func (e *elector) listen(fd int, ready func()) error {
+func (e *elector) listen(fd int, ready func()) error { return e.listenFor(fd, unix.EPOLLIN, ready) }
+
+func (e *elector) listenFor(fd int, events uint32, ready func()) error {
 	if e.ready == nil {
 		e.ready = make(map[int]func())
 	}
-	if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+	if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	e.ready[fd] = ready
@@ -112,6 +117,7 @@ func (e *elector) run() error {
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll: %w", err)
 		}
+		e.polled, e.more = now(), n == len(e.events) || err != nil
 		for _, ev := range e.events[:max(n, 0)] {
 			if ready := e.ready[int(ev.Fd)]; ready != nil { // nil: closed by an event before it
 				ready()
@@ -119,7 +125,9 @@ func (e *elector) run() error {
 		}
 		e.fire()
 		e.keepPace()
-		if t := now(); t >= e.nextTick {
+		t := now()
+		e.renew(t)
+		if t >= e.nextTick {
 			e.tick(t)
 		}
 		e.flush()
@@ -142,35 +150,34 @@ func (e *elector) finished() bool {
 	return true
 }
 
-// arm sets the one timer to the earliest deadline.
+// arm sets the one timer to the earliest deadline. One that is set for an earlier time still is left: a backup moves its
+// deadline with each advert, and to wake once too often costs less than to set the timer each time.
 func (e *elector) arm() {
 	at := min(e.nextTick, e.schedule.first(), e.pacedAt())
+	if e.armed <= at && e.armed > e.polled {
+		return
+	}
+	e.armed = at
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm
 	_ = unix.TimerfdSettime(e.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
 }
 
-func (e *elector) onTimer() {
-	var buf [8]byte
-	_, _ = unix.Read(e.timer, buf[:])
-}
+// onTimer has nothing to do: the timer is edge-triggered, and the next setting makes it ready to be one again.
+func (e *elector) onTimer() {}
 
 // fire delivers the timers that are due. Whoever slept hears first what was said meanwhile: the sockets of a group are
-// drained before its silence is judged.
+// empty before its silence is judged. They are if epoll has just said so, and nobody slept since, nor before it; else
+// they are drained.
 func (e *elector) fire() {
 	e.due = e.schedule.due(e.due[:0], now())
 	if len(e.due) == 0 {
 		return
 	}
-	e.turn++
-	for _, g := range e.due {
-		for _, in := range g.members {
-			if c := in.channel; c.turn != e.turn {
-				c.turn = e.turn
-				e.receive(c)
-			}
-		}
-	}
 	t := now()
+	if e.more || t.Sub(min(e.polled, e.schedule.first())) > glance {
+		e.drain()
+		t = now()
+	}
 	for _, g := range e.due {
 		if g.at > t {
 			continue // what was said has moved it
@@ -180,16 +187,36 @@ func (e *elector) fire() {
 		g.due = 0
 	}
 	clear(e.due)
-	e.gc.nudge()
+	if t.Sub(e.nudged) > nudgePeriod {
+		e.nudged = t
+		e.gc.nudge()
+	}
+}
+
+// drain reads the sockets of what is due.
+func (e *elector) drain() {
+	e.turn++
+	for _, g := range e.due {
+		for _, in := range g.members {
+			if c := in.channel; c.turn != e.turn {
+				c.turn = e.turn
+				e.receive(c)
+			}
+		}
+	}
 }
 
 // tick does what is due once a second.
 func (e *elector) tick(t vrrp.Instant) {
 	e.nextTick = t.Add(tickPeriod)
 	e.notify.Pet()
-	e.gc.nudge() // a backup has no adverts to do it after
+	if t.Sub(e.nudged) > 2*nudgePeriod { // a backup has no adverts to do it after
+		e.nudged = t
+		e.gc.nudge()
+	}
 	e.retryInterfaces()
 	e.keepVMACs()
+	e.keepRoutes()
 	e.audit()
 	e.verify()
 	e.expireTracks(t)

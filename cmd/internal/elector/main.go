@@ -90,7 +90,7 @@ func (e *elector) openLoop() (err error) {
 		return fmt.Errorf("eventfd: %w", err)
 	}
 	return errors.Join(
-		e.listen(e.timer, e.onTimer),
+		e.listenFor(e.timer, unix.EPOLLIN|unix.EPOLLET, e.onTimer),
 		e.listen(e.stopFD, e.onStop),
 		e.listen(e.link.FD(), e.onMessages),
 		e.listen(e.watch.FD(), e.onWatch),
