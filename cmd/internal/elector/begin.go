@@ -38,6 +38,9 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 	if !e.active {
 		e.releaseOrphans(held)
 		e.sweepVMACs()
+		if len(resume.Instances) == 0 {
+			e.sweepRoutes()
+		}
 	}
 	// The links first: a resumed master must be able to send at once.
 	for i := range speaking {
@@ -54,10 +57,14 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 		e.start(in, saved, missing)
 	}
 	for _, in := range fresh {
+		if in.machine.Status().Reason == vrrp.ReasonResumed {
+			e.resumeRoutes(in)
+		}
 		if in.machine.State() == vrrp.Master {
 			continue
 		}
 		// Not resumed: what was found is nobody's.
+		e.unfollow(in)
 		err := e.lower(in)
 		if len(in.held) > 0 {
 			err = e.release(in)

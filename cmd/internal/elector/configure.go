@@ -181,6 +181,9 @@ func (e *elector) reconfigure(in *instance, c config.Instance) {
 	e.useInterfaces(in)
 	e.look(in)
 	e.step(in, vrrp.Reconfigured{Config: machineConfig(&c, in.source()), AddressesChanged: moved})
+	if in.machine.State() == vrrp.Master {
+		e.follow(in)
+	}
 }
 
 // useInterfaces makes sure that every interface that the instance names is known.
@@ -203,6 +206,9 @@ func interfaces(c *config.Instance) []string {
 	}
 	for _, a := range slices.Concat(c.Addresses, c.ExtraAddresses) {
 		names = append(names, a.Interface)
+	}
+	for _, r := range c.Routes {
+		names = append(names, r.Device)
 	}
 	for _, t := range c.Tracks {
 		if t.Kind == config.TrackInterface {

@@ -129,7 +129,7 @@ func (in *instance) state() link.InstanceState {
 		Sent: st.Counters.Sent, Received: in.received, PlainChecksum: in.plain, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
 		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
-		Findings: in.refused(in.auth.findings(st.Findings)), Peers: st.Peers,
+		Findings: in.refused(in.followers.findings(in.auth.findings(st.Findings))), Peers: st.Peers,
 	}
 	if st.Master.Address.IsValid() && st.State == vrrp.Backup {
 		s.Master = st.Master.Address.String()
