@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/ipvs"
 )
 
 // Defaults of [service.check].
@@ -74,6 +75,7 @@ func (b *builder) check(raw *rawCheck) Check {
 		Grace:     b.duration(raw.Grace, 0, 0, time.Hour),
 		Damping:   b.damping(raw.Damping),
 	}
+	b.through(raw, &c)
 	b.timing(raw, &c)
 	if c.Address.IsValid() && c.Source.IsValid() && c.Address.Is4() != c.Source.Is4() {
 		b.error(raw.Source.Node, "source: %s is not of the family of the address, %s", c.Source, c.Address)
@@ -117,6 +119,41 @@ func (b *builder) check(raw *rawCheck) Check {
 		c.File = b.path(raw.File, "", maxPath)
 	}
 	return c
+}
+
+// through checks what does not go together with it in a check.
+func (b *builder) through(raw *rawCheck, c *Check) {
+	if c.Through = b.choice(raw.Through, "", "vip"); c.Through == "" {
+		return
+	}
+	for _, at := range []*node{raw.Address.Node, raw.Interface.Node, raw.Mark.Node} {
+		if at != nil {
+			b.error(at, "%s: the probe goes through the vip: this is settled by that", at.label())
+		}
+	}
+}
+
+// reachable checks that the probes of a service can go through its vip.
+func (b *builder) reachable(raw *rawService, s *Service) {
+	check := func(c *rawCheck) {
+		switch {
+		case c == nil || !c.Through.set():
+		case s.Forward == ipvs.NAT:
+			b.errorHint(c.Through.Node, "a probe of the server itself shows the same: nat gives its packets the server's address", "through: is for forward dr and tun")
+		case raw.FWMark.set():
+			b.error(c.Through.Node, "through: a service by firewall mark has no vip")
+		}
+	}
+	each := func(one *rawCheck, several list[rawCheck]) {
+		check(one)
+		for i := range several.Items {
+			check(&several.Items[i])
+		}
+	}
+	each(raw.Check, raw.Checks)
+	for i := range raw.Servers.Items {
+		each(raw.Servers.Items[i].Check, raw.Servers.Items[i].Checks)
+	}
 }
 
 // timing settles how often the check runs, and how long a probe may take.

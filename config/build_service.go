@@ -69,6 +69,7 @@ func (b *builder) service(raw *rawService, sync bool) Service {
 	s.Need = b.needed(raw.Node, raw.ChecksNeeded, s.Checks)
 	s.Standby = raw.StandbyChecks.or(healthcheck.Same)
 	b.servers(raw, &s, sync)
+	b.reachable(raw, &s)
 	return s
 }
 

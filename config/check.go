@@ -17,6 +17,10 @@ type Check struct {
 	Interface string     `json:"interface,omitempty"` // outgoing interface; "": as routed
 	Mark      uint32     `json:"mark,omitempty"`      // packet mark, for routing rules
 
+	// Through is "vip" if probes go the way of the traffic: to the first virtual address of
+	// the service, delivered to this one server as IPVS delivers its clients' packets.
+	Through string `json:"through,omitempty"`
+
 	Interval     time.Duration `json:"interval"`                // from the start of a probe to the start of the next
 	FastInterval time.Duration `json:"fast_interval,omitempty"` // the same while results contradict the verdict; 0: Interval
 	Timeout      time.Duration `json:"timeout"`                 // of the whole probe; never above Interval

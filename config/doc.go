@@ -156,6 +156,7 @@
 //	                      address, port       the server's
 //	                      source              source address of probes: as routed
 //	                      interface, mark     outgoing interface and packet mark: as routed
+//	                      through             absent: to the server itself; vip: to the first address of the service
 //	                      interval            "2s"
 //	                      fast_interval       interval
 //	                      timeout             "1s", or interval if that is shorter

@@ -25,6 +25,7 @@ var (
 	}
 	// The rest probes nothing over the network.
 	networkChecks = without(healthcheck.Types(), healthcheck.TypeScript, healthcheck.TypeFile)
+	throughChecks = without(networkChecks, healthcheck.TypeICMP) // IPVS forwards echoes by no mark
 	portChecks    = without(healthcheck.Types(), healthcheck.TypeFile, healthcheck.TypeICMP)
 )
 
@@ -43,6 +44,7 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.Source.Node, networkChecks},
 		{raw.Interface.Node, networkChecks},
 		{raw.Mark.Node, networkChecks},
+		{raw.Through.Node, throughChecks},
 		{raw.TLS.place(), tlsChecks},
 		{raw.Method.Node, webChecks},
 		{raw.Path.Node, webChecks},

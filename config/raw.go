@@ -261,6 +261,7 @@ type rawCheck struct {
 	Source       opt[string]                        `toml:"source bindto source_ip_address source_address"`
 	Interface    opt[string]                        `toml:"interface dev"`
 	Mark         opt[mark]                          `toml:"mark fwmark"`
+	Through      opt[string]                        `toml:"through via"`
 	Interval     opt[time.Duration]                 `toml:"interval delay_loop inter"`
 	FastInterval opt[time.Duration]                 `toml:"fast_interval fastinter"`
 	Timeout      opt[time.Duration]                 `toml:"timeout connect_timeout"`

@@ -21,6 +21,12 @@
 // TIME_WAIT for a minute. (A grpc probe has the goroutines of net/http's transport
 // besides, and a script costs a process.)
 //
+// # The way of the traffic
+//
+// A probe of a server's own address does not see whether the server accepts the
+// virtual address, and whether packets for it arrive. One that goes through IPVS does:
+// see [throughProber].
+//
 // # A new kind of probe
 //
 // Most are a conversation on a TCP connection: what to say, what to hear, and what is

@@ -36,6 +36,10 @@ type Dial struct {
 	Source    netip.Addr `json:"source,omitzero"`    // source address
 	Interface string     `json:"interface,omitzero"` // outgoing interface (SO_BINDTODEVICE)
 	Mark      uint32     `json:"mark,omitzero"`      // packet mark, for routing rules (SO_MARK)
+
+	// Through is the real server behind the target, a virtual address: by the mark IPVS
+	// delivers to it what the probe sends. See [throughProber].
+	Through netip.Addr `json:"through,omitzero"`
 }
 
 // TLS says whether TLS is spoken and how the server's certificate is verified. The
@@ -178,7 +182,7 @@ func digest(text string) string {
 func (o Options) normal() Options {
 	from := o
 	from.Target = netip.AddrPortFrom(o.Target.Addr().Unmap(), o.Target.Port())
-	from.Dial.Source = o.Dial.Source.Unmap()
+	from.Dial.Source, from.Dial.Through = o.Dial.Source.Unmap(), o.Dial.Through.Unmap()
 	o = Options{Type: from.Type, Target: from.Target, Dial: from.Dial}
 	switch o.Type {
 	case healthcheck.TypeUDP:

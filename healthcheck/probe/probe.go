@@ -21,6 +21,15 @@ func Types() []healthcheck.Type {
 // New returns the prober that the options describe. It opens nothing.
 func New(o Options) (healthcheck.Prober, error) {
 	o = o.normal()
+	p, err := newProber(o)
+	if err == nil && o.Dial.Through.IsValid() {
+		p = &throughProber{p, o.Target.Addr(), o.Dial}
+	}
+	return p, err
+}
+
+// newProber returns the prober of the type.
+func newProber(o Options) (healthcheck.Prober, error) {
 	switch o.Type {
 	case healthcheck.TypeScript:
 		return newScript(o)

@@ -334,6 +334,7 @@ func TestBadOptions(t *testing.T) {
 		`cannot probe the address 0.0.0.0`:                                           func(o *Options) { o.Target = netip.MustParseAddrPort("0.0.0.0:80") },
 		`cannot probe 10.0.0.1: no port`:                                             func(o *Options) { o.Target = netip.MustParseAddrPort("10.0.0.1:0") },
 		`source fd00::1 and target 10.0.0.1 are of different families`:               func(o *Options) { o.Dial.Source = netip.MustParseAddr("fd00::1") },
+		`server fd00::1 and virtual address 10.0.0.1 are of different families`:      func(o *Options) { o.Dial.Through = netip.MustParseAddr("fd00::1") },
 		`interface name "an-interface-name" is longer than 15 bytes`:                 func(o *Options) { o.Dial.Interface = "an-interface-name" },
 		`bad http method "GET /"`:                                                    func(o *Options) { o.HTTP.Method = "GET /" },
 		`bad http method "CONNECT"`:                                                  func(o *Options) { o.HTTP.Method = "CONNECT" },
@@ -366,9 +367,9 @@ func TestBadOptions(t *testing.T) {
 		`a password without a name`:                                                  func(o *Options) { o.Type, o.RADIUS.Secret, o.Login.Password = "radius", "x", "y" },
 		`a name or password of ldap has more than 1024 bytes`:                        func(o *Options) { o.Type, o.LDAP.Base = "ldap", strings.Repeat("x", 1025) },
 		`a bind with a name and no password proves nothing`:                          func(o *Options) { o.Type, o.Login.User = "ldap", "cn=x" },
-		`bad host "a b"`:                                                             func(o *Options) { o.Type, o.HTTP.Host = "grpc", "a b" },
-		`the name of the grpc service has 128 bytes, at most 127`:                    func(o *Options) { o.Type, o.GRPC.Service = "grpc", strings.Repeat("x", 128) },
-		`script ["true"]: want an absolute path and arguments`:                       func(o *Options) { o.Type, o.Script.Command = "script", []string{"true"} },
+		`bad host "a b"`: func(o *Options) { o.Type, o.HTTP.Host = "grpc", "a b" },
+		`the name of the grpc service has 128 bytes, at most 127`: func(o *Options) { o.Type, o.GRPC.Service = "grpc", strings.Repeat("x", 128) },
+		`script ["true"]: want an absolute path and arguments`:    func(o *Options) { o.Type, o.Script.Command = "script", []string{"true"} },
 		`user: unknown user no-such-user`: func(o *Options) {
 			o.Type, o.Script = "script", Script{Command: []string{"/bin/true"}, User: "no-such-user"}
 		},
@@ -440,6 +441,7 @@ func TestKey(t *testing.T) {
 		func(o *Options) { o.Type, o.RADIUS.Secret = "radius", "y" },
 		func(o *Options) { o.Type, o.GRPC.Service = "grpc", "x" },
 		func(o *Options) { o.Dial.Mark = 1 },
+		func(o *Options) { o.Dial.Through = netip.MustParseAddr("10.0.0.9") },
 		func(o *Options) { o.Dial.Interface = "x" },
 		func(o *Options) { o.Dial.Source = netip.MustParseAddr("10.0.0.9") },
 	}

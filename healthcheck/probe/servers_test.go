@@ -85,6 +85,12 @@ func datagrams(t testing.TB, answer func([]byte) [][]byte) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+	answering(t, c, answer)
+	return c.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// answering is datagrams on a socket that is there.
+func answering(t testing.TB, c net.PacketConn, answer func([]byte) [][]byte) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -99,7 +105,6 @@ func datagrams(t testing.TB, answer func([]byte) [][]byte) netip.AddrPort {
 		}
 	}()
 	t.Cleanup(func() { c.Close(); <-done })
-	return c.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
 func echoes(b []byte) [][]byte { return [][]byte{b} }

@@ -193,21 +193,25 @@ func parseSIPStatus(line string) (sipStatus, error) {
 }
 
 // localAddrPort is our end of a connection.
-func (c *conn) localAddrPort() (netip.AddrPort, error) {
+func (c *conn) localAddrPort() (name netip.AddrPort, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return netip.AddrPort{}, err
+		return name, err
 	}
-	var name unix.Sockaddr
-	var failed error
-	if err := raw.Control(func(fd uintptr) { name, failed = unix.Getsockname(int(fd)) }); err != nil {
-		return netip.AddrPort{}, err
+	if failed := raw.Control(func(fd uintptr) { name, err = localName(int(fd)) }); failed != nil {
+		return name, failed
 	}
+	return name, err
+}
+
+// localName is the address of a socket.
+func localName(fd int) (netip.AddrPort, error) {
+	name, err := unix.Getsockname(fd)
 	switch a := name.(type) {
 	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)), failed
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)), err
 	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)), failed
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)), err
 	}
-	return netip.AddrPort{}, failed
+	return netip.AddrPort{}, err
 }

@@ -19,13 +19,17 @@ const separator = "/"
 func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healthcheck.Check, error) {
 	var pools []*pool
 	var all []healthcheck.Check
+	paths := newMarks(cfg)
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
-		p := &pool{service: s, checks: make([][]string, len(s.Servers))}
+		p := &pool{service: s, checks: make([][]string, len(s.Servers)), paths: marks{}}
 		for j := range s.Servers {
 			server := &s.Servers[j]
 			for n, c := range s.ChecksOf(server) {
-				check, err := newCheck(s, server, n, &c)
+				if way, through := pathOf(s, server, &c); through {
+					p.paths[way] = paths[way]
+				}
+				check, err := newCheck(s, server, n, &c, paths)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -44,7 +48,7 @@ func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healt
 }
 
 // newCheck makes check number n of a server.
-func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) (healthcheck.Check, error) {
+func newCheck(s *config.Service, server *config.Server, n int, c *config.Check, paths marks) (healthcheck.Check, error) {
 	// The index is part of the identity only where it must be, so that a check keeps its state when another is added
 	// after it, or when the only one changes its path.
 	id := s.Name + separator + server.Address.String() + separator + string(c.Type)
@@ -54,6 +58,9 @@ func newCheck(s *config.Service, server *config.Server, n int, c *config.Check) 
 	opts, err := probeOptions(c, target(s, server, c))
 	if err != nil {
 		return healthcheck.Check{}, fmt.Errorf("check %s: %w", id, err)
+	}
+	if way, through := pathOf(s, server, c); through {
+		opts.Dial.Through, opts.Dial.Mark = way.server, paths[way]
 	}
 	prober, err := probe.New(opts)
 	if err != nil {
@@ -138,10 +145,13 @@ func httpRequest(c *config.Check, q *config.Request) probe.HTTP {
 	return h
 }
 
-// target is what the check asks: its own address and port, or the server's; a server without a port is asked on the
+// target is what the check asks: its own address and port, the virtual address through which it goes, or the server's; a server without a port is asked on the
 // port of its virtual service.
 func target(s *config.Service, server *config.Server, c *config.Check) netip.AddrPort {
 	t := server.Address
+	if c.Through != "" && len(s.Keys) > 0 {
+		t = s.Keys[0].Addr()
+	}
 	if t.Port() == 0 && len(s.Keys) > 0 {
 		t = s.Destination(s.Keys[0], server)
 	}

@@ -249,7 +249,7 @@ func (d *director) apply() {
 		outcomes = outcomes[len(p.service.Keys):]
 	}
 	d.wanted = table
-	d.table.Set(d.want(d.cfg, d.drains.into(table)))
+	d.table.Set(d.want(d.cfg, withPaths(d.pools, d.drains.into(table))))
 	d.unsaved = true
 	d.lookAtTracks(time.Now())
 }

@@ -15,6 +15,7 @@ import (
 type pool struct {
 	service  *config.Service
 	checks   [][]string                // IDs of the checks of each server
+	paths    marks                     // of those whose probes go the way of the traffic
 	outcomes map[ipvs.Key]ipvs.Outcome // as Desired last said
 }
 

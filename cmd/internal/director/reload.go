@@ -111,7 +111,7 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 			p.inherit(d.pools)
 		}
 		wanted, _ = ipvs.Desired(d.intents(c.pools, c.found))
-		wanted = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now()).into(wanted)
+		wanted = withPaths(c.pools, d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now()).into(wanted))
 	}); err != nil {
 		return nil, err
 	}
