@@ -41,9 +41,8 @@ type jobKey struct {
 
 // publish shows the state of the tracker to observers.
 func (m *member) publish() *State {
-	s := m.tracker.State()
-	m.state.Store(&s)
-	return &s
+	m.state.Store(m.tracker.state)
+	return m.tracker.state
 }
 
 // apply makes set the checks that run.

@@ -124,16 +124,16 @@ type Saved struct {
 // A Tracker turns the results of one check into a verdict. It is not safe for
 // concurrent use, has no clock and starts nothing: time comes with the results.
 type Tracker struct {
-	policy       Policy
-	begun        time.Time
-	state        State
-	well, unwell Result      // the last of each kind that counted
-	falls        []time.Time // of the last, as many as damping counts
+	policy   Policy
+	begun    time.Time
+	state    *State      // never changed once another has seen it: each change is a new one
+	agreeing Result      // the last that counted and was as the verdict says
+	falls    []time.Time // of the last, as many as damping counts
 }
 
 // NewTracker returns a tracker that knows nothing but the policy.
 func NewTracker(p Policy, now time.Time) *Tracker {
-	t := &Tracker{policy: p, begun: now, state: State{Since: now, Reason: ReasonInitial}}
+	t := &Tracker{policy: p, begun: now, state: &State{Since: now, Reason: ReasonInitial}}
 	if p.Initial == Up {
 		t.state.Verdict = Up
 	}
@@ -143,6 +143,7 @@ func NewTracker(p Policy, now time.Time) *Tracker {
 // Adopt makes the server up because the kernel's table carries it: a restart of
 // the director is no reason to take it out before it fails.
 func (t *Tracker) Adopt(now time.Time) {
+	t.renew()
 	t.become(Up, ReasonAdopted, Result{}, now)
 }
 
@@ -150,6 +151,7 @@ func (t *Tracker) Adopt(now time.Time) {
 // then is nothing to restore.
 func (t *Tracker) Restore(s Saved) {
 	if s.Verdict == Up || s.Verdict == Down {
+		t.renew()
 		t.become(s.Verdict, ReasonRestored, s.Cause, s.Since)
 		t.state.Before = s.Before
 	}
@@ -162,18 +164,26 @@ func (t *Tracker) SetPolicy(p Policy) { t.policy = p }
 // BreakRow forgets the results in a row, not the verdict: another probe is asked
 // from now on, and the answers to the former one do not add up with its answers.
 func (t *Tracker) BreakRow() {
+	t.renew()
 	t.state.Successes, t.state.Failures, t.state.Well = 0, 0, time.Time{}
 }
 
 // State returns a copy of what is known.
-func (t *Tracker) State() State { return t.state }
+func (t *Tracker) State() State { return *t.state }
+
+// renew puts a copy in the place of the state, so that it can be changed.
+func (t *Tracker) renew() {
+	s := *t.state
+	t.state = &s
+}
 
 // Observe takes in a result and reports whether the verdict changed, or the weight
 // of a server that is up. A result
 // that does not count (see [Result.Counts]), or a failure within the grace, neither
 // adds to a row nor breaks it.
 func (t *Tracker) Observe(r Result) (changed bool) {
-	s := &t.state
+	t.renew()
+	s := t.state
 	s.ring[s.Results%recent] = r
 	s.Results++
 	s.Last = r
@@ -185,32 +195,36 @@ func (t *Tracker) Observe(r Result) (changed bool) {
 		if s.Successes == 0 {
 			s.Well = r.At
 		}
-		s.Successes, s.Failures, t.well = s.Successes+1, 0, r
+		s.Successes, s.Failures = s.Successes+1, 0
 		changed = s.Verdict == Up && s.Weight != r.Weight
 		s.Weight = r.Weight
 	} else {
-		s.Successes, s.Failures, s.Well, t.unwell = 0, s.Failures+1, time.Time{}, r
+		s.Successes, s.Failures, s.Well = 0, s.Failures+1, time.Time{}
 	}
 	switch {
 	case s.Verdict != Up && s.Successes >= t.policy.Rise && !t.held(r.At):
 		t.become(Up, ReasonPassed, r, r.At)
+		changed = true
 	case s.Verdict == Up && s.Failures >= t.policy.Fall:
 		t.become(Down, ReasonFailed, r, r.At)
 		t.fell(r.At)
+		changed = true
 	case s.Verdict == Unknown && s.Failures > 0:
 		// The server is not in use: nothing is lost by believing its first failure.
 		t.become(Down, ReasonFailed, r, r.At)
-	default:
-		return changed
+		changed = true
 	}
-	return true
+	if r.OK() == (s.Verdict != Down) {
+		t.agreeing = r
+	}
+	return changed
 }
 
 func (t *Tracker) become(v Verdict, reason Reason, cause Result, at time.Time) {
-	s := &t.state
-	s.Verdict, s.Reason, s.Cause, s.Since, s.Flapping = v, reason, cause, at, false
-	s.Before = t.well
-	if v == Up {
-		s.Before = t.unwell
+	s := t.state
+	s.Before = t.agreeing
+	if s.Verdict == Unknown && v == Up {
+		s.Before = Result{} // it was no different
 	}
+	s.Verdict, s.Reason, s.Cause, s.Since, s.Flapping = v, reason, cause, at, false
 }
