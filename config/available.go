@@ -31,12 +31,6 @@ var (
 			}
 			return nil
 		}},
-		{"notify", func(v *rawVRRP) *node {
-			if v.Notify == nil {
-				return nil
-			}
-			return v.Notify.Node
-		}},
 	}
 )
 

@@ -93,6 +93,7 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	printTracks(w, st, p)
+	printNotify(w, st)
 	for _, s := range st.Services {
 		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward)
 		fmt.Fprintln(w, "SERVER\tSTATE\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON")
@@ -157,6 +158,32 @@ func printTracks(w io.Writer, st *observe.Status, p paint) {
 func ordered(r observe.Server) string {
 	if r.Order == "" {
 		return ""
+// printNotify prints how it goes with telling of transitions.
+func printNotify(w io.Writer, st *observe.Status) {
+	header := "\nINSTANCE\tTELLS BY\tWAITING\tTOLD\tFAILED\tLEFT OUT\tLAST\n"
+	row := func(in, by string, waiting int, told, failed, lost uint64, last string) {
+		fmt.Fprint(w, header)
+		header = ""
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", in, by, waiting, told, failed, lost, dash(last))
+	}
+	for _, in := range st.Instances {
+		n := in.Notify
+		if n == nil {
+			continue
+		}
+		last := n.Last
+		if n.Running > 0 {
+			last = "running for " + n.Running.Truncate(100*time.Millisecond).String()
+		}
+		if n.Command {
+			row(in.Name, "command", n.Waiting, n.Ran-n.Failed, n.Failed+n.NotRun, n.Dropped, last)
+		}
+		if n.Stream {
+			row(in.Name, "stream", n.Unread, n.Lines, 0, n.Lost, n.Trouble)
+		}
+	}
+}
+
 	}
 	return "ordered " + r.Order + "; "
 }

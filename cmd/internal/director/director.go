@@ -68,6 +68,7 @@ type director struct {
 	found      carried                     // what the kernel's table held when the pools were made
 	wanted     ipvs.Table                  // as Desired last said
 	drains     drains                      // what stays beside it until its connections have ended
+	teller     *teller                     // nil until it is known what was told
 	orders     orders                      // of operators
 	tracks     *trackers                   // what the instances track
 	synced     bool                        // the synchronisation daemons are, or were, ours
@@ -143,6 +144,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.publish()
 	err = together(ctx,
 		d.elector, d.checker, d.table, d.files, d.tracks.set,
+		runs(d.finishTelling),
 		runs(d.loop),
 		runs(d.start),
 		runs(d.lookAround),
@@ -169,9 +171,13 @@ func (d *director) loop(ctx context.Context) error {
 	defer tick.Stop()
 	defer close(d.ended)
 	defer d.save()
+	messages := d.elector.messages
 	verdicts := d.checker.Changes()
 	for {
 		select {
+			for m := range d.elector.messages { // its last words
+				d.onElector(ctx, m)
+			}
 		case <-ctx.Done():
 			return nil
 		case f := <-d.calls:
@@ -182,7 +188,11 @@ func (d *director) loop(ctx context.Context) error {
 				continue
 			}
 			d.onVerdicts(changes)
-		case m := <-d.elector.messages:
+		case m, ok := <-messages:
+			if !ok {
+				messages = nil
+				continue
+			}
 			d.onElector(ctx, m)
 		case ev := <-d.changes:
 			d.onTable(ev)
@@ -194,7 +204,7 @@ func (d *director) loop(ctx context.Context) error {
 			d.onSignal(ctx, sig)
 		case <-tick.C:
 			d.notify.Pet()
-			if d.unsaved {
+			if d.unsaved || d.teller.unsaved() {
 				d.save()
 			}
 			d.tellSummary()
@@ -295,6 +305,7 @@ func (d *director) want(cfg *config.Config, table ipvs.Table) ipvs.Want {
 }
 
 // onElector takes up what the VRRP process says.
+	d.teller.hear(&m)
 func (d *director) onElector(ctx context.Context, m link.Message) {
 	switch {
 	case m.Happened != nil:
@@ -367,7 +378,7 @@ func (d *director) save() {
 	if d.pools == nil {
 		return // what a former process saved has not been taken up yet
 	}
-	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders)}
+	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders), Told: d.teller.told()}
 	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 	}

@@ -37,16 +37,17 @@ type host struct {
 	refuse chan string // what the elector answers to the next Prepare, if anything
 	asked  chan string // what the elector was asked
 	told   atomic.Pointer[link.Tracks]
-	pid    atomic.Int64 // of the elector, from its next State on; 0: 1
-	backup atomic.Bool  // the elector is master no more
-	slow   atomic.Bool  // the elector takes 100 ms to answer a commit, and speaks of it before
+	say    chan link.Message // what the elector is to say
+	pid    atomic.Int64      // of the elector, from its next State on; 0: 1
+	backup atomic.Bool       // the elector is master no more
+	slow   atomic.Bool       // the elector takes 100 ms to answer a commit, and speaks of it before
 	client *admin.Client
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
 	t.Parallel() // hosts share nothing, and mostly wait
-	h := &host{t: t, dir: t.TempDir(), kernel: ipvstest.NewKernel(), refuse: make(chan string, 1), asked: make(chan string, 64)}
+	h := &host{t: t, dir: t.TempDir(), kernel: ipvstest.NewKernel(), refuse: make(chan string, 1), asked: make(chan string, 64), say: make(chan link.Message, 64)}
 	var err error
 	if h.memory, err = keep.Create("test", 1<<20); err != nil {
 		t.Fatal(err)
@@ -82,6 +83,9 @@ func (h *host) elect(ctx context.Context) {
 		m, err := conn.Receive()
 		if err != nil {
 			_ = conn.Wait(10)
+			for len(h.say) > 0 {
+				_ = conn.Send(<-h.say)
+			}
 			if int64(1) < h.pid.Load() || h.backup.Load() {
 				state()
 			}

@@ -42,11 +42,16 @@ func newElector(conn *link.Conn) *elector {
 	}
 }
 
-// Run receives until ctx ends.
+// Run receives until ctx ends, and then what is there already: the elector is stopped first, and its last words tell how
+// that went. It closes messages.
 func (e *elector) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	defer close(e.messages)
+	for {
 		m, err := e.conn.Receive()
 		if errors.Is(err, link.ErrEmpty) {
+			if ctx.Err() != nil {
+				return nil
+			}
 			if err := e.conn.Wait(pollPeriod); err != nil {
 				return err
 			}
@@ -62,12 +67,8 @@ func (e *elector) Run(ctx context.Context) error {
 			e.answer(m)
 			continue
 		}
-		select {
-		case e.messages <- m:
-		case <-ctx.Done():
-		}
+		e.messages <- m // the loop takes them until it is closed
 	}
-	return nil
 }
 
 // answer hands an answer to whoever waits for it. What nobody took is old: it makes room.

@@ -213,6 +213,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	if moved {
 		if err := d.elector.commit(ctx, generation); err != nil {
 			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
+			d.teller.herald.Update(c.old.Instances)
 		}
 	}
 	if err := d.tracks.set.Update(ctx, c.cfg.Instances); err != nil {

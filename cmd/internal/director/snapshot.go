@@ -30,6 +30,7 @@ type view struct {
 	orders     orders
 	paces      map[string]healthcheck.Pace
 	weighed    map[string][]track.Weighed // by instance
+	teller     *teller                    // of which the herald may be asked
 	vrrp       link.State
 	heard      time.Time // when the elector spoke last
 	restarts   int
@@ -46,7 +47,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, teller: d.teller, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks}
 		for _, k := range p.service.Keys {
@@ -83,7 +84,9 @@ func (d *director) render(v *view) *observe.Status {
 		Findings:  []observe.Finding{},
 	}
 	for k := range v.cfg.Instances {
-		st.Instances = append(st.Instances, instanceStatus(&v.cfg.Instances[k], &v.vrrp, v.weighed))
+		in := instanceStatus(&v.cfg.Instances[k], &v.vrrp, v.weighed)
+		in.Notify = notifyStatus(v.teller, &v.cfg.Instances[k])
+		st.Instances = append(st.Instances, in)
 	}
 	for k := range v.pools {
 		st.Services = append(st.Services, d.serviceStatus(v, &v.pools[k], table))

@@ -15,6 +15,7 @@ import (
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/vrrp"
 )
 
 // saved is what survives this process: in the supervisor's memory file always, and in a file under the state
@@ -25,6 +26,7 @@ type saved struct {
 	Verdicts map[string]healthcheck.Saved `json:"verdicts"`
 	Orders   orders                       `json:"orders,omitempty"`
 	Drains   drains                       `json:"drains,omitempty"`
+	Told     map[string]vrrp.State        `json:"told,omitempty"` // the states of instances that were told of last
 
 	old bool // from the file: of a daemon that ended, who knows when
 }

@@ -23,6 +23,10 @@ var metrics = []struct {
 	{"vrrp_priority", "Priority that the instance advertises, or would.", []string{"instance"}},
 	{"vrrp_track_good", "Whether a tracked thing is good: 1, or 0 for bad and for not known.", []string{"instance", "kind", "target"}},
 	{"vrrp_track_adjust", "What a tracked thing adds to the priority now.", []string{"instance", "kind", "target"}},
+	{"vrrp_notify_waiting", "Transitions that wait to be told, by command or stream.", []string{"instance"}},
+	{"vrrp_notify_commands_total", "Notify commands, by result: ok, failed, not-run.", []string{"instance", "result"}},
+	{"vrrp_notify_lines_total", "Lines written to the notify stream.", []string{"instance"}},
+	{"vrrp_notify_lost_total", "Transitions that were not told: too many waited for the command, or nobody read the stream.", []string{"instance", "by"}},
 	{"vrrp_addresses_held", "Virtual IP addresses that the kernel has now.", []string{"instance"}},
 	{"vrrp_transitions_total", "Changes of state.", []string{"instance"}},
 	{"vrrp_adverts_sent_total", "Advertisements sent.", []string{"instance"}},
@@ -98,6 +102,15 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge("vrrp_priority", float64(in.Priority), in.Name)
 		collectTracks(gauge, &in)
+		if n := in.Notify; n != nil {
+			gauge("vrrp_notify_waiting", float64(n.Waiting+n.Unread), in.Name)
+			counter("vrrp_notify_commands_total", n.Ran-n.Failed, in.Name, "ok")
+			counter("vrrp_notify_commands_total", n.Failed, in.Name, "failed")
+			counter("vrrp_notify_commands_total", n.NotRun, in.Name, "not-run")
+			counter("vrrp_notify_lines_total", n.Lines, in.Name)
+			counter("vrrp_notify_lost_total", n.Dropped, in.Name, "command")
+			counter("vrrp_notify_lost_total", n.Lost, in.Name, "stream")
+		}
 		gauge("vrrp_addresses_held", float64(len(in.Held)), in.Name)
 		counter("vrrp_transitions_total", in.Transition, in.Name)
 		counter("vrrp_adverts_sent_total", in.Sent, in.Name)

@@ -19,7 +19,7 @@ func filled() *Status {
 		Elector: Elector{Connected: true, Restarts: 2},
 		Instances: []Instance{
 			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9},
-			{Name: "mail", State: "backup", Priority: 100, Tracks: []Track{
+			{Name: "mail", State: "backup", Priority: 100, Notify: &Notify{Waiting: 2, Unread: 1, Ran: 9, Failed: 4, NotRun: 3, Dropped: 5, Lines: 6, Lost: 7}, Tracks: []Track{
 				{Kind: "script", Target: "/bin/ask", State: "good"}, {Kind: "script", Target: "/bin/ask", State: "bad", Adjust: -20},
 				{Kind: "script", Target: "/bin/ask", State: "good", Adjust: 5}, {Kind: "file", Target: "/f", State: "good", Adjust: 7}, {Kind: "interface", Target: "eth0", State: "elector"},
 			}},
@@ -101,6 +101,9 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		"service_fallback{service=dns}":                                    1,
 		"server_up{server=10.9.0.3:80,service=www}":                        1,
 		"server_up{server=10.9.0.3:80,service=dns}":                        0,
+		"vrrp_notify_waiting{instance=mail}":                               3,
+		"vrrp_notify_commands_total{instance=mail,result=ok}":              5,
+		"vrrp_notify_lost_total{by=stream,instance=mail}":                  7,
 		"vrrp_track_good{instance=mail,kind=script,target=/bin/ask}":       0,
 		"vrrp_track_adjust{instance=mail,kind=script,target=/bin/ask}":     -15,
 		"vrrp_track_good{instance=mail,kind=file,target=/f}":               1,

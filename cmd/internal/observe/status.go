@@ -69,6 +69,24 @@ type Instance struct {
 	Announced  uint64            `json:"announcements_sent"`
 	Transition uint64            `json:"transitions"`
 	Tracks     []Track           `json:"tracks,omitempty"`
+	Notify     *Notify           `json:"notify,omitempty"` // nil: nobody is told
+}
+
+// Notify is how it goes with telling of the transitions of an instance. It counts since this process began.
+type Notify struct {
+	Command bool          `json:"command"`                // there is one
+	Stream  bool          `json:"stream"`                 // there is one
+	Waiting int           `json:"waiting"`                // transitions that wait for the command, the one that runs among them
+	Running time.Duration `json:"running_ns,omitempty"`   // how long the command has run that runs now
+	Ran     uint64        `json:"commands"`               // that ended
+	Failed  uint64        `json:"commands_failed"`        // of these
+	NotRun  uint64        `json:"commands_not_run"`       // could not be started
+	Dropped uint64        `json:"dropped"`                // transitions left out, because too many waited
+	Last    string        `json:"last_command,omitempty"` // how it ended
+	Lines   uint64        `json:"lines"`                  // written to the stream
+	Lost    uint64        `json:"lines_lost"`             // left out, because nobody read
+	Unread  int           `json:"lines_waiting"`
+	Trouble string        `json:"stream_trouble,omitempty"`
 }
 
 // Track is one thing that an instance tracks.
