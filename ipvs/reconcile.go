@@ -15,7 +15,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	defer close(r.stopped)
 	l := &loop{Reconciler: r, ours: map[Key]bool{}, reported: map[Key]bool{}, told: map[EventKind]string{}}
 	l.take()
-	l.attempt(ctx, false)
+	l.attempt(ctx, list)
 	close(r.ready)
 
 	timer := time.NewTimer(l.delay())
@@ -26,20 +26,24 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			return ctx.Err()
 		case w := <-r.wants:
 			l.adopt(w)
-			l.attempt(ctx, false)
+			l.attempt(ctx, trust)
 		case req := <-r.requests:
 			l.take() // a Set before the request counts
 			if !req.confirm && r.State().fresh() {
 				req.reply <- Report{State: r.State()} // another caller was faster
 				continue
 			}
-			ops := l.attempt(ctx, req.confirm)
+			how := list
+			if req.confirm {
+				how = confirm
+			}
+			ops := l.attempt(ctx, how)
 			if ctx.Err() != nil {
 				return ctx.Err() // and the caller gets ErrStopped
 			}
 			req.reply <- Report{Ops: ops, State: r.State()}
 		case <-timer.C:
-			l.attempt(ctx, false)
+			l.attempt(ctx, list)
 		}
 		timer.Reset(l.delay())
 	}
@@ -53,6 +57,7 @@ type loop struct {
 	ours     map[Key]bool         // services that may be edited and deleted
 	reported map[Key]bool         // services of others that were reported
 	known    Table                // our part of the kernel's table as we left it; nil if not known
+	cost     time.Duration        // of the last listing
 	settled  bool                 // the kernel has held what is wanted since the last Set
 	toWant   []Op                 // carried out since the last Set, until settled
 	failures int                  // attempts in a row
@@ -84,20 +89,28 @@ func (l *loop) adopt(w Want) {
 	}
 }
 
-// delay is the time until the next attempt if nothing asks for one.
+// delay is the time until the next attempt if nothing asks for one. However often something does, the table is listed once an interval.
 func (l *loop) delay() time.Duration {
 	if l.failures == 0 {
-		return l.options.Interval
+		return max(0, l.options.Interval-time.Since(l.state.Listed))
 	}
 	return min(firstRetry<<min(l.failures-1, 10), l.options.Interval)
 }
 
-// attempt brings the kernel to what is wanted and publishes the new state. With
-// confirm it ends with a listing. It returns the ops that led to the wanted
-// table since it was set, or, if the kernel had it already, those of this
-// attempt.
-func (l *loop) attempt(ctx context.Context, confirm bool) []Op {
-	done, err := l.converge(ctx, confirm)
+// look is how an attempt finds out what the kernel has.
+type look int
+
+const (
+	trust   look = iota // by the last listing and what was applied since, if that is young for what it cost
+	list                // by a listing
+	confirm             // by a listing, and another one after every change
+)
+
+// attempt brings the kernel to what is wanted and publishes the new state. It
+// returns the ops that led to the wanted table since it was set, or, if the
+// kernel had it already, those of this attempt.
+func (l *loop) attempt(ctx context.Context, how look) []Op {
+	done, err := l.converge(ctx, how)
 	var settingsErr error
 	if !isFatal(err) {
 		settingsErr = l.configure(ctx)

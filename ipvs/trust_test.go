@@ -1,0 +1,123 @@
+package ipvs_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lbha/lbha/ipvs"
+	"github.com/lbha/lbha/ipvs/ipvstest"
+)
+
+// slow is a kernel whose table is so large that a listing takes a while.
+type slow struct {
+	*ipvstest.Kernel
+	listing time.Duration
+}
+
+func (k slow) List(ctx context.Context) (ipvs.Snapshot, error) {
+	time.Sleep(k.listing)
+	return k.Kernel.List(ctx)
+}
+
+// While the last listing is young for what it cost, changes are made without another. What others do meanwhile is found at the next
+// one, which comes in time whatever is asked for, or when the kernel refuses.
+func TestReconcilerTrustsAListing(t *testing.T) {
+	const listing = 100 * time.Millisecond
+	startSlow := func(t *testing.T) (*director, func() int) {
+		d := &director{kernel: ipvstest.NewKernel(), t: t, done: make(chan error, 1)}
+		d.Reconciler = ipvs.NewReconciler(slow{d.kernel, listing}, ipvs.Options{Observe: func(e ipvs.Event) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.events = append(d.events, e.String())
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { d.done <- d.Run(ctx) }()
+		t.Cleanup(func() { cancel(); <-d.done })
+		d.set(want(web))
+		d.pass(2 * listing) // the first listing, and the one for the first table
+		d.expect(web, "table-applied (startup): -A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1")
+		return d, func() int { return d.kernel.Counts().Lists }
+	}
+	const added = "table-applied (change): -A -u 10.9.0.100:53 -s rr; -a -u 10.9.0.100:53 -r 10.9.0.3:53 -m -w 1"
+	const removed = "table-applied (change): -D -u 10.9.0.100:53"
+
+	bubble(t, "changes need none", func(t *testing.T) {
+		d, lists := startSlow(t)
+		before, begin := lists(), time.Now()
+		d.set(want(web + dns))
+		d.expect(web+dns, added)
+		d.set(want(web))
+		d.expect(web, removed)
+		if n := lists() - before; n != 0 || time.Since(begin) != 0 {
+			t.Errorf("%d listings, %v", n, time.Since(begin))
+		}
+		if s := d.State(); !s.InSync || s.Confirmed.After(s.Listed) {
+			t.Errorf("state: %+v", s)
+		}
+	})
+
+	bubble(t, "a storm of changes leaves the listing of each interval", func(t *testing.T) {
+		d, lists := startSlow(t)
+		before := lists()
+		d.foreign("")
+		for i := range 200 { // for 20 s
+			d.Set(want([]string{web, web + dns}[i%2]))
+			d.pass(listing)
+		}
+		if n := lists() - before; n < 2 || n > 12 {
+			t.Errorf("%d listings in 20 s", n)
+		}
+		if s := d.State(); s.Counts.Drifts != 1 {
+			t.Errorf("counts: %+v", s.Counts)
+		}
+		d.set(want(web))
+		d.pass(time.Second)
+		if got := d.kernel.Table().String(); got != web {
+			t.Errorf("the kernel has:\n%s", got)
+		}
+	})
+
+	bubble(t, "a refusal asks for one", func(t *testing.T) {
+		d, _ := startSlow(t)
+		d.foreign("")
+		d.set(want(`-A -t 10.9.0.100:80 -s wlc
+-a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 2
+-a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1
+`))
+		d.pass(3 * listing)
+		again := "-A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1"
+		d.expect("-A -t 10.9.0.100:80 -s wlc\n-a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 2\n-a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1\n",
+			"foreign-edit (drift): "+again,
+			"table-applied (change): -A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 2; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1")
+	})
+
+	bubble(t, "what is confirmed is listed", func(t *testing.T) {
+		d, lists := startSlow(t)
+		d.pass(listing)
+		before := lists()
+		d.Set(want(web + dns))
+		if _, err := d.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		d.expect(web+dns, added)
+		if s := d.State(); lists() == before || s.Confirmed != s.Listed {
+			t.Errorf("%d listings; state: %+v", lists()-before, s)
+		}
+	})
+
+	bubble(t, "exclusive counts at once", func(t *testing.T) {
+		d, lists := startSlow(t)
+		d.foreign(web + dns)
+		d.pass(10 * time.Second)
+		d.expect(web+dns, "foreign-service (drift): udp/10.9.0.100:53")
+		before := lists()
+		d.set(ipvs.Want{Table: rules(web), Exclusive: true})
+		d.expect(web, removed)
+		if n := lists() - before; n != 0 {
+			t.Errorf("%d listings", n)
+		}
+	})
+}
