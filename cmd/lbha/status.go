@@ -95,7 +95,11 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	printTracks(w, st, p)
 	printNotify(w, st)
 	for _, s := range st.Services {
-		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward)
+		pace := ""
+		if s.Pace != "same" {
+			pace = "\tchecks " + s.Pace + " on a standby"
+		}
+		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward, pace)
 		fmt.Fprintln(w, "SERVER\tSTATE\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON")
 		for _, r := range s.Servers {
 			weight := fmt.Sprint(r.Weight)
@@ -154,10 +158,6 @@ func printTracks(w io.Writer, st *observe.Status, p paint) {
 	}
 }
 
-// ordered puts an operator's order before the reason of the checks.
-func ordered(r observe.Server) string {
-	if r.Order == "" {
-		return ""
 // printNotify prints how it goes with telling of transitions.
 func printNotify(w io.Writer, st *observe.Status) {
 	header := "\nINSTANCE\tTELLS BY\tWAITING\tTOLD\tFAILED\tLEFT OUT\tLAST\n"
@@ -184,6 +184,10 @@ func printNotify(w io.Writer, st *observe.Status) {
 	}
 }
 
+// ordered puts an operator's order before the reason of the checks.
+func ordered(r observe.Server) string {
+	if r.Order == "" {
+		return ""
 	}
 	return "ordered " + r.Order + "; "
 }

@@ -20,11 +20,11 @@ var strictDetection = flag.Bool("detection", false, "hold TestDeadServersAreOutI
 // the first probe that could know, (fall − 1) intervals, and one probe. Whatever the machine does meanwhile, exactly the
 // dead go. How long that took is told; with -detection it is held to what is promised.
 func TestDeadServersAreOutInTime(t *testing.T) {
-	servers, kills := 100, 20
+	const fall = 3
+	servers, kills, interval := 100, 20, 500*time.Millisecond
 	if *strictDetection {
-		servers, kills = 1000, 200
+		servers, kills, interval = 1000, 200, time.Second
 	}
-	const interval, fall = time.Second, 3
 	h := newHost(t)
 	var b strings.Builder
 	fmt.Fprintf(&b, `[global]
@@ -37,7 +37,7 @@ address = "10.9.0.100:80"
 [service.check]
 type = "tcp"
 interval = "%v"
-timeout = "500ms"
+timeout = "400ms"
 rise = 1
 fall = %d
 `, filepath.Join(h.dir, "lbha.sock"), h.dir, interval, fall)

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,8 +67,8 @@ type director struct {
 	found      carried                     // what the kernel's table held when the pools were made
 	wanted     ipvs.Table                  // as Desired last said
 	drains     drains                      // what stays beside it until its connections have ended
-	teller     *teller                     // nil until it is known what was told
 	orders     orders                      // of operators
+	teller     *teller                     // nil until it is known what was told
 	tracks     *trackers                   // what the instances track
 	synced     bool                        // the synchronisation daemons are, or were, ours
 	looking    bool                        // somebody reads the connections of what drains
@@ -144,8 +143,8 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.publish()
 	err = together(ctx,
 		d.elector, d.checker, d.table, d.files, d.tracks.set,
-		runs(d.finishTelling),
 		runs(d.loop),
+		runs(d.finishTelling),
 		runs(d.start),
 		runs(d.lookAround),
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
@@ -171,14 +170,14 @@ func (d *director) loop(ctx context.Context) error {
 	defer tick.Stop()
 	defer close(d.ended)
 	defer d.save()
-	messages := d.elector.messages
 	verdicts := d.checker.Changes()
+	messages := d.elector.messages
 	for {
 		select {
+		case <-ctx.Done():
 			for m := range d.elector.messages { // its last words
 				d.onElector(ctx, m)
 			}
-		case <-ctx.Done():
 			return nil
 		case f := <-d.calls:
 			f()
@@ -232,7 +231,7 @@ func (d *director) onVerdicts(changes []healthcheck.Change) {
 	for _, c := range changes {
 		service, server := owner(c.ID)
 		if c.From == c.To {
-			d.record(observe.Event{Kind: "server", Object: service + separator + server, Reason: "weight", Message: "says of its weight: " + cmp.Or(c.Cause.Weight.String(), "nothing") + ": " + c.Cause.String()})
+			// Servers that say their load do so with every answer: it is in the status, and no event.
 			continue
 		}
 		message := fmt.Sprintf("%s → %s: %s", c.From, c.To, c.Reason)
@@ -305,8 +304,8 @@ func (d *director) want(cfg *config.Config, table ipvs.Table) ipvs.Want {
 }
 
 // onElector takes up what the VRRP process says.
-	d.teller.hear(&m)
 func (d *director) onElector(ctx context.Context, m link.Message) {
+	d.teller.hear(&m)
 	switch {
 	case m.Happened != nil:
 		h := m.Happened

@@ -11,6 +11,12 @@
 // returns it adopts both: servers that the kernel's table carries stay until a check fails, others come in after their
 // first success.
 //
+// Every director checks the servers itself, whatever its role; standby_checks lets it do less while another is master.
+// Directors do not tell each other their verdicts: what may be far from the peer may be near to us, and there is no
+// authenticated channel between them that would carry it. Ours stand at a failover, and are fresh half a second later.
+//
+// Beside the loop a runner looks once a minute at what the host is like (package ground): the loop only hears of it.
+//
 // A reload goes the same way whoever asks (SIGHUP, the API): read once, validate, compare, prepare in both processes,
 // commit, verify against the kernel. An error before the commit changes nothing.
 package director

@@ -206,14 +206,15 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		}
 	}
 	before := d.checker.Saved()
-	d.tally.lay(c.checks)
 	if err := d.checker.Update(ctx, c.checks); err != nil {
 		return refuse(fmt.Errorf("health checks: %w", err))
 	}
+	d.tally.lay(c.checks)
+	d.teller.herald.Update(c.cfg.Instances) // before the elector moves anything
 	if moved {
 		if err := d.elector.commit(ctx, generation); err != nil {
-			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
 			d.teller.herald.Update(c.old.Instances)
+			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
 		}
 	}
 	if err := d.tracks.set.Update(ctx, c.cfg.Instances); err != nil {
@@ -264,10 +265,10 @@ func (d *director) restoreChecks(ctx context.Context, before map[string]healthch
 			checks[i].Saved = &v
 		}
 	}
-	d.tally.lay(checks)
 	if err := d.checker.Update(ctx, checks); err != nil {
 		return fmt.Errorf("and the former health checks could not be restored: %w", err)
 	}
+	d.tally.lay(checks)
 	return nil
 }
 

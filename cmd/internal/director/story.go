@@ -103,6 +103,9 @@ func (t telling) line() string {
 			parts = append(parts, fmt.Sprintf("%d of %d successes: %s", st.Successes, st.Spec.Rise, said(st.Last)))
 		}
 	}
+	if w := t.check.Weight; !w.IsZero() && t.verdict == healthcheck.Up {
+		parts = append(parts, "says of its weight: "+w.String())
+	}
 	if t.order != "" {
 		parts = append(parts, "ordered "+t.order)
 	}

@@ -61,6 +61,9 @@ func TestStory(t *testing.T) {
 				s.Failures, s.Last = 2, result(healthcheck.FailureStatus, "http 503 in 3ms, want 200-299", 40)
 			})},
 			"up since 12:03:20: http 200 in 12ms, 2 of 2; was connection refused until 12:03:18; 2 of 3 failures: http 503 in 3ms, want 200-299; ordered disable: kernel; taken out of www; 0 of 1 left"},
+		{"loaded", telling{verdict: healthcheck.Up, checked: true, outcome: members(ipvs.MemberOutcome{Placement: ipvs.InServing, Weight: 2}),
+			check: with(up, func(s *healthcheck.Status) { s.Weight = healthcheck.Percent(50) })},
+			"up since 12:03:20: http 200 in 12ms, 2 of 2; was connection refused until 12:03:18; says of its weight: 50%; in www with weight 2; 1 of 1 left"},
 		{"adopted", telling{verdict: healthcheck.Up, checked: true, pace: healthcheck.Slower,
 			check: healthcheck.Status{Spec: spec, State: healthcheck.State{Verdict: healthcheck.Up, Since: day.AddDate(0, 0, -1), Reason: healthcheck.ReasonAdopted}}},
 			"up since 2025-12-31 12:03:00: the kernel's table had it when this director began; checks are slower while another director is master"},

@@ -33,7 +33,7 @@ type counted struct{ service, kind string }
 // results are counters, in the order of tallies.endings.
 type results []atomic.Uint64
 
-// lay makes room for a set of checks. It is called before they run, by one goroutine at a time.
+// lay makes room for a set of checks, those that run from now on. It is called by one goroutine at a time.
 func (t *tally) lay(checks []healthcheck.Check) {
 	old := t.index.Load()
 	if old == nil {
