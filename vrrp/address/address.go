@@ -39,6 +39,9 @@ type VIP struct {
 	// Label is the IPv4 label, at most 15 bytes beginning with the interface's
 	// name; empty for the name itself.
 	Label string
+	// Scope is an IPv4 address's: RT_SCOPE_… of linux/rtnetlink.h, 0 for global.
+	// An IPv6 address has the scope that its bits say.
+	Scope uint8
 }
 
 // Held is an address that the kernel holds with our mark.

@@ -98,13 +98,14 @@ const ifaProto = 11
 // appendVIP appends the body of a message that names a VIP.
 func appendVIP(b []byte, v *VIP) []byte {
 	addr := v.Prefix.Addr()
-	family, flags := uint8(unix.AF_INET), uint8(0)
+	family, flags, scope := uint8(unix.AF_INET), uint8(0), v.Scope
 	if addr.Is6() {
+		scope = unix.RT_SCOPE_UNIVERSE
 		// It was another's a moment ago: detecting that as a duplicate would
 		// keep it unusable.
 		family, flags = unix.AF_INET6, unix.IFA_F_NODAD
 	}
-	b = append(b, family, uint8(v.Prefix.Bits()), flags, unix.RT_SCOPE_UNIVERSE)
+	b = append(b, family, uint8(v.Prefix.Bits()), flags, scope)
 	b = native.AppendUint32(b, uint32(v.Index))
 	if addr.Is4() {
 		a := addr.As4()

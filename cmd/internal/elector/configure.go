@@ -84,6 +84,9 @@ func (e *elector) prepare(p *link.Prepare) error {
 		if _, err := expectation(c); err != nil {
 			return fmt.Errorf("instance %s: %w", c.Name, err)
 		}
+		if err := checkVMAC(c); err != nil {
+			return fmt.Errorf("instance %s: %w", c.Name, err)
+		}
 		at := place{c.Interface, c.Family}
 		if i := e.ifaces[c.Interface]; i != nil && i.channel(c.Family).segment != nil || tried[at] {
 			continue

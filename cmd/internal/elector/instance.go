@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
@@ -225,13 +227,26 @@ func (e *elector) sendPeers(in *instance, a *wire.Advert, src netip.Addr) error 
 	return first
 }
 
-// place is what makes an address one in the kernel; its label does not.
+// place is what makes an address one in the kernel; its label and scope do not.
 type place struct {
 	index  int
 	prefix netip.Prefix
 }
 
 func placeOf(v address.VIP) place { return place{v.Index, v.Prefix} }
+
+// scope is the kernel's number for one that the configuration names.
+func scope(s config.Scope) uint8 {
+	switch s {
+	case config.ScopeSite:
+		return unix.RT_SCOPE_SITE
+	case config.ScopeLink:
+		return unix.RT_SCOPE_LINK
+	case config.ScopeHost:
+		return unix.RT_SCOPE_HOST
+	}
+	return unix.RT_SCOPE_UNIVERSE
+}
 
 // vips resolves the addresses of the instance to interfaces as they are now. With an error, which names one that cannot
 // be, it returns the others.
@@ -242,7 +257,7 @@ func (e *elector) vips(in *instance) (vips []address.VIP, err error) {
 			err = fmt.Errorf("interface %s of address %s does not exist", a.Interface, a.Prefix)
 			continue
 		}
-		vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label})
+		vips = append(vips, address.VIP{Prefix: a.Prefix, Index: i.index, Label: a.Label, Scope: scope(a.Scope)})
 	}
 	return vips, err
 }
@@ -269,21 +284,21 @@ func (e *elector) claim(in *instance, lease time.Duration) error {
 		return err
 	}
 	e.dirty = true
-	wanted := make(map[place]string, len(vips))
+	wanted := make(map[place]address.VIP, len(vips))
 	for _, v := range vips {
-		wanted[placeOf(v)] = v.Label
+		wanted[placeOf(v)] = v
 	}
-	var relabelled, gone []address.VIP
+	var renamed, gone []address.VIP
 	for _, v := range in.held {
-		switch label, ok := wanted[placeOf(v)]; {
+		switch want, ok := wanted[placeOf(v)]; {
 		case !ok:
 			gone = append(gone, v)
-		case label != v.Label:
-			relabelled = append(relabelled, v)
+		case want != v:
+			renamed = append(renamed, v)
 		}
 	}
-	// The kernel changes no label: such an address has to go, for as long as it takes to ask.
-	errs := []error{e.rtnl.Release(relabelled), e.claimBoth(in, vips, lease)}
+	// The kernel changes neither label nor scope: such an address has to go, for as long as it takes to ask.
+	errs := []error{e.rtnl.Release(renamed), e.claimBoth(in, vips, lease)}
 	in.held = vips
 	if gone = e.unshared(in, gone); len(gone) > 0 {
 		// With the first address of a subnet the kernel may take the others off: they are claimed once more.

@@ -13,6 +13,7 @@ import (
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/segment"
+	"github.com/lbha/lbha/vrrp/wire"
 )
 
 // vmac is what the link of a virtual MAC has beyond an interface. The link exists as long as its instance, so that a
@@ -60,6 +61,16 @@ func vmacName(c *config.Instance) string {
 	h := fnv.New32a()
 	h.Write([]byte(c.Interface))
 	return fmt.Sprintf("%s%08x", prefix, h.Sum32())
+}
+
+// checkVMAC refuses what does not fit into one frame of an Ethernet: those of a virtual MAC are not fragmented. All that
+// IPv4 can count fits.
+func checkVMAC(c *config.Instance) error {
+	const most = (1500 - 40 - 8 - wire.TrailerLen) / 16
+	if c.VirtualMAC && c.Unicast == nil && c.Family == ipvs.IPv6 && len(c.Addresses) > most {
+		return fmt.Errorf("an advert from a virtual MAC has room for %d IPv6 addresses, not %d: let extra_addresses hold the others", most, len(c.Addresses))
+	}
+	return nil
 }
 
 // virtualMAC is the MAC that the protocol reserves for a virtual router.

@@ -305,6 +305,21 @@ func TestAVirtualMACOfIPv6(t *testing.T) {
 	}
 }
 
+func TestAnAdvertFromAVirtualMACFitsIntoAFrame(t *testing.T) {
+	c := router6("six", 51, 200)
+	c.VirtualMAC = true
+	for len(c.Addresses) < 89 {
+		c.Addresses = append(c.Addresses, addressOf(fmt.Sprintf("fd00:9::2:%x/128", len(c.Addresses))))
+	}
+	if err := checkVMAC(&c); err != nil {
+		t.Error(err)
+	}
+	c.Addresses = append(c.Addresses, addressOf("fd00:9::3/128"))
+	if err := checkVMAC(&c); err == nil || !strings.Contains(err.Error(), "room for 89") {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func TestNamesOfLinks(t *testing.T) {
 	for _, tt := range []struct {
 		iface  string
