@@ -68,7 +68,6 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	unique(b, raw.VRRP.Items, func(v *rawVRRP) opt[string] { return v.Name })
 	unique(b, raw.Groups.Items, func(g *rawGroup) opt[string] { return g.Name })
 	unique(b, raw.Services.Items, func(s *rawService) opt[string] { return s.Name })
-	c.unavailable = unavailable(raw)
 	return c, b.found
 }
 

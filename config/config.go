@@ -20,8 +20,6 @@ type Config struct {
 	Hash string `json:"hash"`
 	// Warnings is what is legal but probably not meant. All have severity Warning.
 	Warnings Diagnostics `json:"warnings,omitempty"`
-
-	unavailable Diagnostics
 }
 
 // Global is the table [global].

@@ -15,9 +15,8 @@
 // the very end, still has a line and a column. Nothing stops at the first fault: a value
 // that does not fit counts as not set, and is not reported a second time as missing.
 //
-// A [Config] is immutable and complete. It names no default: "not set" is gone. What it
-// says but this version cannot run is listed by [Config.Unavailable]. What a change from
-// one to another means is told by [Compare].
+// A [Config] is immutable and complete. It names no default: "not set" is gone. What a
+// change from one to another means is told by [Compare].
 //
 // # Several files
 //

@@ -68,7 +68,6 @@ func (l *loader) finish() (*Config, error) {
 		return nil, all
 	}
 	c.Files, c.Warnings = l.names, all
-	c.unavailable = c.unavailable.sorted(l.names)
 	c.Hash = c.hash()
 	return c, nil
 }

@@ -32,11 +32,6 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			cfg, err := config.Load(path)
-			if err == nil {
-				if missing := cfg.Unavailable(); len(missing) > 0 {
-					err = missing
-				}
-			}
 			found, err := diagnostics(err)
 			if err != nil {
 				return err

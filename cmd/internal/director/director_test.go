@@ -390,7 +390,6 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		"syntax":      string(good) + "\n[[service]\n",
 		"unknown key": string(good) + "\n[nonsense]\n",
 		"empty":       "\x00",
-		"unavailable": strings.Replace(string(good), `id = 51`, "id = 51\nvirtual_mac = true", 1),
 		"restart":     strings.Replace(string(good), "lbha.sock", "other.sock", 1),
 	} {
 		h.writeText(text)

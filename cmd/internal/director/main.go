@@ -113,17 +113,5 @@ func configuration(region *keep.Region, path string) (*config.Config, error) {
 	if cfg := inForce(region); cfg != nil {
 		return cfg, nil
 	}
-	return load(path)
-}
-
-// load reads a configuration that this version can run.
-func load(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	if missing := cfg.Unavailable(); len(missing) > 0 {
-		return nil, missing
-	}
-	return cfg, nil
+	return config.Load(path)
 }

@@ -49,7 +49,7 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 	}
 	c := &candidate{}
 	var err error
-	if c.cfg, err = load(path); err != nil {
+	if c.cfg, err = config.Load(path); err != nil {
 		var found config.Diagnostics
 		if errors.As(err, &found) {
 			r := &refusal{reason: fmt.Sprintf("%s has %d errors", path, len(found))}
