@@ -10,6 +10,11 @@ import (
 	"github.com/lbha/lbha/ipvs"
 )
 
+// maxFramed6 is how many IPv6 addresses fit into one frame of Ethernet, behind the IP header
+// of 40 bytes and VRRP's of 8, and before a trailer of 28. What is sent from a virtual MAC
+// goes out as a frame; of everything else the kernel makes fragments.
+const maxFramed6 = (1500 - 40 - 8 - 28) / 16
+
 // maxRange bounds what one address range may stand for.
 const maxRange = 256
 
@@ -48,6 +53,9 @@ func (b *builder) addresses(raw *rawVRRP, in *Instance) {
 	}
 	if in.Version == 2 {
 		b.error(raw.Version.Node, "version: version 2 is for IPv4 only, and the addresses are IPv6")
+	}
+	if in.VirtualMAC && len(in.Addresses) > maxFramed6 {
+		b.errorHint(raw.VirtualMAC.Node, "the others can be extra_addresses", "virtual_mac: an advert of more than %d IPv6 addresses does not fit into a frame, and there are %d", maxFramed6, len(in.Addresses))
 	}
 	b.linkLocalFirst(raw, in)
 }
