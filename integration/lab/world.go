@@ -23,7 +23,9 @@ var jobs = map[string]sandbox.Job{
 	"drill":      drillJob,
 	"interop":    interopJob,
 	"lvs":        lvsJob,
+	"scale":      scaleJob,
 	"shell":      shellJob,
+	"systemd":    systemdJob,
 	"tests":      testsJob,
 }
 

@@ -1,0 +1,66 @@
+package booted
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Trial is one thing that was tried, and what was seen.
+type Trial struct {
+	Name string   `json:"name"`
+	Seen []string `json:"seen"` // as it was demanded
+	Not  []string `json:"not"`  // demanded, and not seen
+}
+
+// OK reports whether all was as it must be.
+func (t *Trial) OK() bool { return len(t.Not) == 0 && len(t.Seen) > 0 }
+
+// Report is what became of all trials.
+type Report struct {
+	World   string   `json:"world"`
+	Kernel  string   `json:"kernel"`
+	Systemd string   `json:"systemd"`
+	Boot    string   `json:"boot"` // how long it took
+	Trials  []*Trial `json:"trials"`
+}
+
+// Count returns how many trials passed and failed.
+func (r *Report) Count() (passed, failed int) {
+	for _, t := range r.Trials {
+		if t.OK() {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	return passed, failed
+}
+
+// OK reports whether everything passed, and anything was tried.
+func (r *Report) OK() bool {
+	passed, failed := r.Count()
+	return failed == 0 && passed > 0
+}
+
+// Print writes a line for each trial and what was seen below it.
+func (r *Report) Print(out io.Writer) {
+	fmt.Fprintf(out, "lbha under %s; kernel %s (%s); booted in %s\n\n", r.Systemd, r.Kernel, r.World, r.Boot)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, t := range r.Trials {
+		result := "ok"
+		if !t.OK() {
+			result = "FAILED"
+		}
+		fmt.Fprintf(w, "%s\t%s\n", t.Name, result)
+		for _, s := range t.Seen {
+			fmt.Fprintf(w, "\t  %s\n", s)
+		}
+		for _, s := range t.Not {
+			fmt.Fprintf(w, "\tNOT %s\n", s)
+		}
+	}
+	w.Flush()
+	passed, failed := r.Count()
+	fmt.Fprintf(out, "\nsystemd: %d passed, %d failed\n", passed, failed)
+}
