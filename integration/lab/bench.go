@@ -25,8 +25,8 @@ func benchCommand(world *sandbox.Kind) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "measure lbha beside keepalived, in turn, and print ratios",
-		Long: "bench measures in parts: failover, many (255 virtual routers), announce (1,000 VIPs) and busy (10 ms beside busy processors) concern\n" +
-			"VRRP alone and run on this kernel, in namespaces; outage is about a service and runs where IPVS is.",
+		Long: "bench measures in parts: failover, many (255 virtual routers), announce (1,000 VIPs), busy and churn (10 ms beside busy\n" +
+			"processors, beside a busy network configuration) concern VRRP alone and run on this kernel, in namespaces; outage is about a service and runs where IPVS is.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, part := range o.Only {
@@ -66,7 +66,7 @@ func runBench(ctx context.Context, world sandbox.Kind, o bench.Options) (*bench.
 		parts []string
 		peers []drive.Kind
 	}{
-		{visit{world: world, job: "bench-vrrp", deadline: deadline, choose: sandbox.ChooseNetwork}, []string{bench.PartFailover, bench.PartMany, bench.PartAnnounce, bench.PartBusy}, nil},
+		{visit{world: world, job: "bench-vrrp", deadline: deadline, choose: sandbox.ChooseNetwork}, bench.VRRPParts(), nil},
 		{visit{world: world, job: "bench", deadline: deadline}, []string{bench.PartOutage}, []drive.Kind{drive.LBHA, drive.Keepalived}},
 	} {
 		if !slices.ContainsFunc(place.parts, o.Has) {

@@ -37,7 +37,7 @@ func TestReport(t *testing.T) {
 			{What: "memory", Unit: "MB", LBHA: []float64{30}, Keepalived: []float64{5}},
 		}},
 		{Name: PartBusy, About: "at 10 ms", Kernel: "6.18", World: "host", Busy: []*interop.Busy{
-			{Kind: drive.Keepalived, RealTime: true, Length: time.Second, Spinners: 4, Processors: 2, Adverts: 100, Gap: 11 * time.Millisecond, P999: 10 * time.Millisecond},
+			{Kind: drive.Keepalived, RealTime: true, Length: time.Second, Load: interop.Compute, Processors: 2, Adverts: 100, Gap: 11 * time.Millisecond, P999: 10 * time.Millisecond},
 		}},
 	}}
 	if r.OK() {
@@ -55,7 +55,7 @@ func TestReport(t *testing.T) {
   memory            MB    1     30.0 (30.0–30.0)        5.0 (5.0–5.0)                6.000  
 
 busy: at 10 ms; kernel 6.18 (host)
-  keepalived at 10ms for 1s beside 4 busy processes on 2 processors: 0 takeovers on the wire, 100 adverts, longest gap 11.0 ms, p99.9 10.0 ms: ok
+  keepalived at 10ms for 1s beside compute on 2 processors: 0 takeovers on the wire, 100 adverts, longest gap 11.0 ms, p99.9 10.0 ms: ok
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)

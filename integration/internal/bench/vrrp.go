@@ -22,11 +22,17 @@ const (
 	PartMany     = "many"     // 255 virtual routers: start, processor, memory
 	PartAnnounce = "announce" // 1,000 VIPs
 	PartBusy     = "busy"     // 10 ms beside busy processors
+	PartChurn    = "churn"    // 10 ms beside network namespaces that come and go
 	PartOutage   = "outage"   // outage of an IPVS service
 )
 
-// Parts lists them in the order in which they run.
-func Parts() []string { return []string{PartFailover, PartMany, PartAnnounce, PartBusy, PartOutage} }
+// VRRPParts lists those that need no IPVS, in the order in which they run.
+func VRRPParts() []string {
+	return []string{PartFailover, PartMany, PartAnnounce, PartBusy, PartChurn}
+}
+
+// Parts lists all.
+func Parts() []string { return append(VRRPParts(), PartOutage) }
 
 // Options is what the caller may choose. It crosses into the world as JSON.
 type Options struct {
@@ -51,7 +57,7 @@ func RunVRRP(ctx context.Context, o Options, say func(string, ...any)) ([]Sectio
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, Options, func(string, ...any)) (*Section, error)
-	}{{PartFailover, failover}, {PartMany, many}, {PartAnnounce, announce}, {PartBusy, busy}} {
+	}{{PartFailover, failover}, {PartMany, many}, {PartAnnounce, announce}, {PartBusy, busy}, {PartChurn, churn}} {
 		if !o.Has(part.name) {
 			continue
 		}
@@ -174,10 +180,24 @@ func several(n, vips int, interval time.Duration) func(priority int) []drive.Rou
 
 // busy watches a pair of each daemon at 10 ms while every processor computes.
 func busy(ctx context.Context, o Options, say func(string, ...any)) (*Section, error) {
-	section := &Section{About: "a pair at 10 ms while every processor is kept busy by other processes; both daemons in a real-time class"}
+	about := "a pair at 10 ms while other processes compute on every processor; both daemons in a real-time class"
+	return beside(ctx, o, interop.Compute, o.Busy, about, say)
+}
+
+// churnTime is long enough to see what there is to see.
+const churnTime = 10 * time.Second
+
+// churn watches a pair of each daemon at 10 ms while network namespaces come and go.
+func churn(ctx context.Context, o Options, say func(string, ...any)) (*Section, error) {
+	about := "a pair at 10 ms while another process makes and removes network namespaces; both daemons in a real-time class"
+	return beside(ctx, o, interop.Churn, churnTime, about, say)
+}
+
+func beside(ctx context.Context, o Options, load interop.Load, length time.Duration, about string, say func(string, ...any)) (*Section, error) {
+	section := &Section{About: about}
 	for _, kind := range kinds {
-		say("%s at 10 ms for %v, every processor busy", kind, o.Busy)
-		b, err := interop.PlayBusy(ctx, kind, o.Binary, o.Busy)
+		say("%s at 10 ms for %v beside %s", kind, length, load)
+		b, err := interop.PlayBusy(ctx, kind, o.Binary, load, length)
 		if err != nil {
 			return nil, err
 		}

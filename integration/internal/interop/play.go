@@ -32,6 +32,15 @@ func (c Cell) slack() time.Duration {
 	return 100 * time.Millisecond
 }
 
+// tardiness is by how much a peer is late for a reason of its own. FRR's macvlan has no usable link-local address yet when it becomes master over
+// IPv6: its first advertisement fails, and the next is due an interval later.
+func (c Cell) tardiness() time.Duration {
+	if c.Second == drive.FRR && c.IPv6 {
+		return c.Interval()
+	}
+	return 0
+}
+
 // pair is a cell that runs.
 type pair struct {
 	cell   Cell
@@ -230,7 +239,7 @@ func (p *pair) kill(ctx context.Context) error {
 	first := firstAfter(heard, p.d2.Host.Name, at, isMaster)
 	took, want := first.Sub(last), p.down(p.d2)
 	p.result.Kill = took
-	p.demand("kill: neither early nor late", took >= 3*p.cell.Interval() && took <= want+p.cell.slack(),
+	p.demand("kill: neither early nor late", took >= 3*p.cell.Interval() && took <= want+p.cell.tardiness()+p.cell.slack(),
 		"last advert to first advert %s ms, by the protocol %s", ms(took), ms(want))
 	if p.cell.First == drive.LBHA {
 		// The others leave the address where it is: what becomes of it is not for this to judge.
@@ -283,7 +292,7 @@ func (p *pair) resign(ctx context.Context) error {
 	p.demand("priority 0 is said", said != 0, "%s ms after the signal", ms(said.Sub(at)))
 	took, want := firstAfter(heard, p.d2.Host.Name, at, isMaster).Sub(said), p.d2.Settings.Routers[0].Skew()
 	p.result.Resign = took
-	p.demand("priority 0: after the skew alone", took <= want+p.cell.slack() && took < p.result.Kill,
+	p.demand("priority 0: after the skew alone", took <= want+p.cell.tardiness()+p.cell.slack() && took < p.result.Kill,
 		"priority 0 to first advert %s ms, by the protocol %s; after the kill %s", ms(took), ms(want), ms(p.result.Kill))
 	p.holds(ctx, "holder", p.d2, 2*time.Second)
 	return nil
@@ -347,16 +356,21 @@ func (p *pair) equal(ctx context.Context) error {
 	time.Sleep(p.down(p.d2) + 2*p.cell.Interval())
 	at := p.did("heal")
 	before := p.tap.Adverts.Between(at.Add(-p.cell.Interval()*5/2), at)
-	both := lastBefore(before, p.d1.Host.Name, 0, at) != 0 && lastBefore(before, p.d2.Host.Name, 0, at) != 0
-	p.demand("equal: cut off from each other both are masters", both, "%v", both)
+	a, b := sourceOf(before, p.d1.Host.Name), sourceOf(before, p.d2.Host.Name)
+	p.demand("equal: cut off from each other both are masters", a.IsValid() && b.IsValid(), "their sources are %v and %v", a, b)
+	// Over IPv6 FRR sends from its macvlan: which address is the higher one is for the wire to say.
+	higher, lower := p.d2, p.d1
+	if b.Less(a) {
+		higher, lower = p.d1, p.d2
+	}
 	if err := p.net.Split(false); err != nil {
 		return err
 	}
-	if err := p.alone(ctx, "equal: the higher address stays", p.d2, p.down(p.d2)+startLimit); err != nil {
+	if err := p.alone(ctx, "equal: the higher address stays", higher, p.down(higher)+startLimit); err != nil {
 		return err
 	}
-	last := lastBefore(p.adverts(), p.d1.Host.Name, at, mono.Now())
+	last := lastBefore(p.adverts(), lower.Host.Name, at, mono.Now())
 	p.demand("equal: the lower one yields at once", last < at.Add(2*p.cell.Interval()+p.cell.slack()), "its last advert %s ms after the healing", ms(max(0, last.Sub(at))))
-	p.holds(ctx, "holder", p.d2, 2*time.Second)
+	p.holds(ctx, "holder", higher, 2*time.Second)
 	return nil
 }

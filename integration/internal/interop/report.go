@@ -43,10 +43,12 @@ type Report struct {
 	World  string    `json:"world"`
 	Kernel string    `json:"kernel"`
 	Cells  []*Result `json:"cells"`
-	Busy   *Busy     `json:"busy,omitempty"`
+	// Pairs beside a forger: lbha, and keepalived for comparison.
+	Trickles []*Trickle `json:"trickles,omitempty"`
+	Busy     *Busy      `json:"busy,omitempty"`
 }
 
-// Count returns how many cells passed and failed; the busy pair is one.
+// Count returns how many cells passed and failed; each pair of one daemon is one too.
 func (r *Report) Count() (passed, failed int) {
 	count := func(ok bool) {
 		if ok {
@@ -57,6 +59,9 @@ func (r *Report) Count() (passed, failed int) {
 	}
 	for _, c := range r.Cells {
 		count(c.OK())
+	}
+	for _, t := range r.Trickles {
+		count(t.OK())
 	}
 	if r.Busy != nil {
 		count(r.Busy.OK())
@@ -105,6 +110,12 @@ func (r *Report) Print(out io.Writer) {
 		for _, log := range c.Logs {
 			fmt.Fprintln(out, log)
 		}
+	}
+	if len(r.Trickles) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, t := range r.Trickles {
+		t.Print(out)
 	}
 	if r.Busy != nil {
 		fmt.Fprintln(out)

@@ -62,6 +62,18 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		})
 		time.Sleep(stagger)
 	}
+	if len(o.Cells) == 0 {
+		r.Trickles = make([]*Trickle, 2)
+		for i, kind := range []drive.Kind{drive.LBHA, drive.Keepalived} {
+			all.Go(func() {
+				var err error
+				if r.Trickles[i], err = playTrickle(ctx, kind, o.Binary); err != nil {
+					say("  %s beside a forger: %v", kind, err)
+					r.Trickles[i] = &Trickle{Kind: kind}
+				}
+			})
+		}
+	}
 	all.Wait()
 	for i, result := range r.Cells {
 		// What was measured then is the machine. A director cannot bring that about.
@@ -74,7 +86,7 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 	if o.Busy > 0 {
 		say("lbha at %v for %v, every processor busy", busyInterval, o.Busy)
 		var err error
-		if r.Busy, err = PlayBusy(ctx, drive.LBHA, o.Binary, o.Busy); err != nil {
+		if r.Busy, err = PlayBusy(ctx, drive.LBHA, o.Binary, Compute, o.Busy); err != nil {
 			return nil, err
 		}
 	}
@@ -86,11 +98,6 @@ type stalls struct {
 	mu   sync.Mutex
 	list []stall
 	end  chan struct{}
-}
-
-type stall struct {
-	at     mono.Time
-	length time.Duration
 }
 
 func watchStalls() *stalls {

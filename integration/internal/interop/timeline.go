@@ -3,6 +3,7 @@ package interop
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,9 @@ type Deed struct {
 	What string    `json:"what"`
 }
 
+// mostEntries is how long a line of render may become.
+const mostEntries = 40
+
 // render writes spans and deeds in a line, in seconds since the begin: "lbha 0.41–1.32, kill 1.33, keepalived 1.69–2.90". names translates
 // hosts.
 func render(spans []Span, deeds []Deed, begin mono.Time, names map[string]string) string {
@@ -66,6 +70,9 @@ func render(spans []Span, deeds []Deed, begin mono.Time, names map[string]string
 	var texts []string
 	for _, e := range entries {
 		texts = append(texts, e.text)
+	}
+	if more := len(texts) - mostEntries; more > 0 {
+		texts = append(texts[:mostEntries], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, " ")
 }
@@ -107,3 +114,13 @@ func firstAfter(adverts []observe.Heard, host string, after mono.Time, keep func
 
 func resigns(priority uint8) bool  { return priority == 0 }
 func isMaster(priority uint8) bool { return priority != 0 }
+
+// sourceOf returns the address that a host advertises from.
+func sourceOf(adverts []observe.Heard, host string) (source netip.Addr) {
+	for _, a := range adverts {
+		if a.Host == host && a.Priority != 0 {
+			source = a.Source
+		}
+	}
+	return source
+}

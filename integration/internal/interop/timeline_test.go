@@ -127,17 +127,21 @@ func TestBusyIsJudged(t *testing.T) {
 		name  string
 		heard []observe.Heard
 		busy  Busy
+		stood time.Duration
 		ok    bool
 	}{
-		{"steady", steady, Busy{RealTime: true}, true},
-		{"a takeover", join(steady, heard("b", 100, 500)), Busy{RealTime: true}, false},
-		{"a transition that the wire did not show", steady, Busy{RealTime: true, Transitions: 1}, false},
-		{"too few adverts", steady[:80], Busy{RealTime: true}, false},
-		{"nothing is promised without real time", join(steady, heard("b", 100, 500)), Busy{}, true},
+		{"steady", steady, Busy{RealTime: true}, 0, true},
+		{"a takeover", join(steady, heard("b", 100, 500)), Busy{RealTime: true}, 0, false},
+		{"a takeover after a short stall", join(steady, heard("b", 100, 500)), Busy{RealTime: true}, 15 * time.Millisecond, false},
+		{"a takeover while the machine stood still", join(steady, heard("b", 100, 500)), Busy{RealTime: true, Transitions: 4}, 40 * time.Millisecond, true},
+		{"a transition that the wire did not show", steady, Busy{RealTime: true, Transitions: 1}, 0, false},
+		{"the same on a machine that stood still", steady, Busy{RealTime: true, Transitions: 1}, 40 * time.Millisecond, false},
+		{"too few adverts", steady[:80], Busy{RealTime: true}, 0, false},
+		{"nothing is promised without real time", join(steady, heard("b", 100, 500)), Busy{}, 0, true},
 	}
 	for _, tt := range tests {
-		tt.busy.Length = time.Second
-		tt.busy.judge(tt.heard, "a")
+		tt.busy.Length, tt.busy.Load = time.Second, Compute
+		tt.busy.judge(tt.heard, "a", func(_, _ mono.Time) time.Duration { return tt.stood })
 		if tt.busy.OK() != tt.ok {
 			t.Errorf("%s: %v, want %v", tt.name, tt.busy.OK(), tt.ok)
 		}

@@ -16,8 +16,8 @@ import (
 // SwitchAddr is the switch's own address in a network of [Pair]: there it is the third host.
 var SwitchAddr = netip.MustParseAddr("10.9.0.20")
 
-// bridgeName is the interface of the switch's namespace that is connected to everybody.
-const bridgeName = "lan"
+// BridgeName is the interface of the switch that is connected to everybody.
+const BridgeName = "lan"
 
 // Pair makes a network of two directors and nothing else. What concerns VRRP alone needs no more, and many of them can live beside
 // each other: the names of their namespaces begin with prefix, which has at most ten characters.
@@ -39,11 +39,11 @@ func (n *Network) pair(prefix string, ipv6 bool) (err error) {
 	}
 	n.Switch.Addr = SwitchAddr
 	n.Switch.MAC = net.HardwareAddr{2, 0, 0, 0, 0, 20}
-	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridgeName, HardwareAddr: n.Switch.MAC}, MulticastSnooping: new(false)}
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: BridgeName, HardwareAddr: n.Switch.MAC}, MulticastSnooping: new(false)}
 	if err := n.Switch.link.LinkAdd(bridge); err != nil {
 		return fmt.Errorf("add the bridge: %w", err)
 	}
-	if err := n.Switch.AddAddress(bridgeName, SwitchAddr.String()+"/24"); err != nil {
+	if err := n.Switch.AddAddress(BridgeName, SwitchAddr.String()+"/24"); err != nil {
 		return err
 	}
 	if err := n.Switch.link.LinkSetUp(bridge); err != nil {
@@ -62,7 +62,7 @@ func (n *Network) pair(prefix string, ipv6 bool) (err error) {
 		host  *Host
 		iface string
 		addr  string
-	}{{n.Switch, bridgeName, "fd00:9::14/64"}, {n.D1, Interface, "fd00:9::1/64"}, {n.D2, Interface, "fd00:9::2/64"}} {
+	}{{n.Switch, BridgeName, "fd00:9::14/64"}, {n.D1, Interface, "fd00:9::1/64"}, {n.D2, Interface, "fd00:9::2/64"}} {
 		if err := h.host.enableIPv6(h.iface, h.addr); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (n *Network) Ports() (map[int]*Host, error) {
 
 // BridgeIndex is the index of the switch's own interface on the segment.
 func (n *Network) BridgeIndex() (int, error) {
-	bridge, err := n.Switch.link.LinkByName(bridgeName)
+	bridge, err := n.Switch.link.LinkByName(BridgeName)
 	if err != nil {
 		return 0, fmt.Errorf("sw: %w", err)
 	}
