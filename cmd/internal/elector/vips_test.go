@@ -88,13 +88,8 @@ func TestManyAddressesOnOneInstance(t *testing.T) {
 		{"200 of version 3", 200, func(c *config.Instance) {}},
 		{"255 of version 3, hmac, virtual MAC", 255, func(c *config.Instance) { c.VirtualMAC = true; signed(c) }},
 		{"255 of version 2, hmac", 255, func(c *config.Instance) { c.Version, c.Interval = vrrp.Version2, 1e9; signed(c) }},
-		{"200 of IPv6", 200, func(c *config.Instance) {
-			six := router6("web", 51, int(c.Priority))
-			c.Family, c.Addresses = six.Family, six.Addresses[:1]
-			for i := range 199 {
-				c.Addresses = append(c.Addresses, addressOf(fmt.Sprintf("fd00:9::2:%x/128", i+1)))
-			}
-		}},
+		{"200 of IPv6, hmac", 200, func(c *config.Instance) { overIPv6(c); signed(c) }},
+		{"89 of IPv6, hmac, virtual MAC", 89, func(c *config.Instance) { overIPv6(c); signed(c); c.VirtualMAC = true }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,6 +108,9 @@ func TestManyAddressesOnOneInstance(t *testing.T) {
 				dev = vmacName(&c)
 			}
 			count := func(k int) (n int) {
+				if isGone(l.link(k, dev)) {
+					return 0
+				}
 				held := l.vipsOf(k, dev)
 				for _, a := range make(1).Addresses {
 					if held[a.Prefix.Addr()] != "" {
@@ -127,16 +125,27 @@ func TestManyAddressesOnOneInstance(t *testing.T) {
 			a.until("all are held", func() bool { return count(0) == tt.n })
 			b.configure(nil, make(100))
 			b.untilAll(vrrp.Backup, "web")
-			b.until("the backup hears the master", func() bool { return b.of("web").Received > 3 })
+			b.until("the backup hears the master", func() bool { return b.of("web").Received > 1 })
 			if got := b.of("web"); got.State != vrrp.Backup || count(1) != 0 || len(got.Findings) > 0 {
 				t.Errorf("the backup is %s, holds %d, finds %v", got.State, count(1), got.Findings)
 			}
-			a.configure(nil, make(50))
+			a.configure(nil) // the master resigns
 			b.untilAll(vrrp.Master, "web")
 			b.until("all have moved", func() bool { return count(1) == tt.n })
-			a.untilAll(vrrp.Backup, "web")
-			a.until("all have left", func() bool { return count(0) == 0 })
+			if n := count(0); n != 0 {
+				t.Errorf("%d are left", n)
+			}
 		})
+	}
+}
+
+// overIPv6 replaces the addresses by as many of IPv6.
+func overIPv6(c *config.Instance) {
+	n := len(c.Addresses)
+	six := router6("web", 51, int(c.Priority))
+	c.Family, c.Addresses = six.Family, six.Addresses[:1]
+	for len(c.Addresses) < n {
+		c.Addresses = append(c.Addresses, addressOf(fmt.Sprintf("fd00:9::2:%x/128", len(c.Addresses))))
 	}
 }
 
