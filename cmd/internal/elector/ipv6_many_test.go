@@ -52,3 +52,25 @@ func TestManyAddressesOfIPv6(t *testing.T) {
 		t.Errorf("the other made %d transitions", got-transitions)
 	}
 }
+
+// With an MTU below 1280 the kernel has no IPv6 on an interface, and forgets who listens to which group. When it has
+// IPv6 again, a backup hears its master.
+func TestIPv6GoesAndReturnsWithTheMTU(t *testing.T) {
+	t.Parallel()
+	l := newBridge(t)
+	a, b := l.elector(0), l.elector(1)
+	a.configure(nil, router6("six", 51, 200))
+	b.configure(nil, router6("six", 51, 100))
+	a.untilAll(vrrp.Master, "six")
+	b.untilAll(vrrp.Backup, "six")
+	l.set(1, "eth0", "mtu", "1000")
+	b.untilAll(vrrp.Fault, "six")
+	l.set(1, "eth0", "mtu", "1500")
+	l.number(1)
+	b.untilAll(vrrp.Backup, "six")
+	received := b.of("six").Received
+	b.until("it hears its master", func() bool { return b.of("six").Received > received+5 })
+	if got := b.of("six"); got.Transitions != 3 { // backup, fault, backup
+		t.Errorf("%d transitions", got.Transitions)
+	}
+}
