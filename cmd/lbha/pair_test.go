@@ -83,7 +83,8 @@ type daemon struct {
 	cmd    *exec.Cmd
 	log    *os.File
 	client *admin.Client
-	more   string // lines of the instance
+	more   string   // lines of the instance
+	stderr *os.File // nil: the log
 }
 
 func (l *lan) director(i, priority int, interval string) *daemon {
@@ -125,7 +126,7 @@ func (d *daemon) start() {
 	}
 	d.cmd = exec.Command("ip", "netns", "exec", d.host, exe, "run", "-c", filepath.Join(d.dir, "lbha.toml"))
 	d.cmd.Env = append(os.Environ(), playMain+"=1")
-	d.cmd.Stderr = d.log
+	d.cmd.Stderr = cmp.Or(d.stderr, d.log)
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ const separator = "/"
 // newPools lays out the pools of a configuration and the checks of their servers. What is known of a server already
 // goes into its checks: the saved verdict, or that the kernel's table gives it connections.
 func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healthcheck.Check, error) {
-	var pools []*pool
+	pools := []*pool{} // nil: not known yet
 	var all []healthcheck.Check
 	paths := newMarks(cfg)
 	for i := range cfg.Services {

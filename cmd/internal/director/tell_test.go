@@ -122,3 +122,25 @@ func TestAReloadTellsByTheNewCommand(t *testing.T) {
 	h.say <- transition(vrrp.Master, vrrp.Fault, vrrp.ReasonLinkDown)
 	h.untilTold(log, "first web initialize master no-master 0\nsecond web master fault link-down 90\n")
 }
+
+// TestADirectorWithoutServicesIsRemembered holds that a host that only moves addresses has a memory, too.
+func TestADirectorWithoutServicesIsRemembered(t *testing.T) {
+	h := newHost(t)
+	log := filepath.Join(h.dir, "log")
+	h.writeNotify(`echo "$*" >>` + log)
+	text, err := os.ReadFile(h.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(text), "[[service]]")
+	h.writeText(before)
+	stop := h.start()
+	h.untilTold(log, "web initialize master no-master 0\n")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.writeText("somebody is editing")
+	h.start() // with the configuration that was in force
+	h.say <- transition(vrrp.Master, vrrp.Backup, vrrp.ReasonHigherPriority)
+	h.untilTold(log, "web initialize master no-master 0\nweb master backup higher-priority 90\n")
+}

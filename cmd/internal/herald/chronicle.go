@@ -56,7 +56,15 @@ func (c *Chronicle) Happened(h *link.Happened, wall func(vrrp.Instant) time.Time
 		Time: wall(h.At), Instance: h.Instance, From: h.Transition.From, To: h.Transition.To,
 		Reason: h.Reason, Detail: h.Transition.Detail, Priority: h.Transition.Priority,
 	}
-	if was := c.last[h.Instance]; was != t.From { // Initialize if there is none
+	was := c.last[h.Instance] // Initialize if there is none
+	if vrrp.Reason(h.Reason) == vrrp.ReasonResumed {
+		// The elector died and goes on where it was: that was never in Initialize to anybody but itself.
+		if was == t.To {
+			return nil
+		}
+		t.From = was
+	}
+	if was != t.From {
 		told = append(told, Transition{Time: t.Time, Instance: t.Instance, From: was, To: t.From, Reason: ReasonUnheard, Priority: t.Priority})
 	}
 	c.set(t.Instance, t.To)

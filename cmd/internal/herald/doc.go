@@ -14,6 +14,9 @@
 // its reader reads, or the pipe has room: what does not fit is left out, but for the newest line of each instance, which
 // waits for a reader to return.
 //
+// A transition counts as told when its command has ended: one whose command was at work when the director was killed is
+// told again by its successor.
+//
 // At a stop what waits is told before [Herald.Run] returns, within a bound.
 //
 // # What a command is told
