@@ -4,7 +4,7 @@
 //
 // # One loop
 //
-// Everything happens on one locked thread, in one epoll loop: VRRP sockets, ARP listeners, rtnetlink, the link to the
+// Everything happens on one locked thread, in one epoll loop: VRRP sockets, listeners for announcements, rtnetlink, the link to the
 // director, and one timerfd on the absolute monotonic schedule of the earliest deadline. Before a timer is judged all
 // sockets are drained: what was said while this process slept is heard before it decides.
 //

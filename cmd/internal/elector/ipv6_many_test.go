@@ -74,3 +74,20 @@ func TestIPv6GoesAndReturnsWithTheMTU(t *testing.T) {
 		t.Errorf("%d transitions", got.Transitions)
 	}
 }
+
+// Routers of both families with one VRID, kept together.
+func TestASyncGroupOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	l := newBridge(t)
+	a, b := l.elector(0), l.elector(1)
+	a.configure(both("four", "six"), router("four", 0, 51, 200), router6("six", 51, 200))
+	b.configure(both("four", "six"), router("four", 0, 51, 100), router6("six", 51, 100))
+	a.untilAll(vrrp.Master, "four", "six")
+	b.untilAll(vrrp.Backup, "four", "six")
+	l.ip("-n", a.host, "addr", "del", "fe80::1/64", "dev", "eth0")
+	a.untilAll(vrrp.Fault, "four", "six")
+	b.untilAll(vrrp.Master, "four", "six")
+	l.number(0)
+	a.untilAll(vrrp.Master, "four", "six")
+	b.untilAll(vrrp.Backup, "four", "six")
+}
