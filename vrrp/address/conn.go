@@ -80,7 +80,11 @@ func (c *Conn) each(op string, vips []VIP, request func(b []byte, seq uint32, v 
 		c.out = c.out[:0]
 		for i := range vips[:n] {
 			c.seq++
+			start := len(c.out)
 			c.out = request(c.out, c.seq, &vips[i])
+			if i < n-1 {
+				unacknowledged(c.out[start:])
+			}
 		}
 		if err := c.s.send(c.out); err != nil {
 			return errors.Join(append(failures, fmt.Errorf("%s %d addresses: %w", op, len(vips), explain(err)))...)
@@ -99,12 +103,19 @@ func (c *Conn) each(op string, vips []VIP, request func(b []byte, seq uint32, v 
 	return errors.Join(failures...)
 }
 
-// acknowledged reads the n acknowledgements of the requests from number first
-// on, and gives the errors in them to failed, with the request's place among
-// the n.
+// unacknowledged takes the wish for an acknowledgement out of a request: if it
+// fails it is answered all the same, and the kernel answers in order.
+func unacknowledged(request []byte) {
+	const flags = 6 // of struct nlmsghdr
+	native.PutUint16(request[flags:], native.Uint16(request[flags:])&^unix.NLM_F_ACK)
+}
+
+// acknowledged reads the answers to the n requests from number first on, up to
+// the acknowledgement of the last, and gives the errors in them to failed, with
+// the request's place among the n.
 func (c *Conn) acknowledged(first uint32, n int, failed func(i int, err error)) error {
 	deadline := time.Now().Add(answerTimeout)
-	for left := n; left > 0; {
+	for done := false; !done; {
 		datagram, err := c.s.receive(deadline)
 		if err != nil {
 			return err
@@ -115,7 +126,7 @@ func (c *Conn) acknowledged(first uint32, n int, failed func(i int, err error)) 
 			if h.kind != unix.NLMSG_ERROR || i >= uint32(n) {
 				continue
 			}
-			left--
+			done = done || i == uint32(n-1)
 			if err := parseAck(h.flags, body); err != nil {
 				failed(int(i), err)
 			}

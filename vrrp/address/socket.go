@@ -3,10 +3,13 @@
 package address
 
 import (
+	"encoding/binary"
 	"errors"
+	"math"
 	"os"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -68,6 +71,28 @@ func (s *socket) setUp(groups uint32) error {
 	}
 	s.port = self.(*unix.SockaddrNetlink).Pid
 	return nil
+}
+
+// spare keeps events away that the socket with that port caused: a director
+// renews a thousand leases a second.
+func (s *socket) spare(port uint32) error {
+	const offPort = 12                                              // of struct nlmsghdr
+	word := binary.BigEndian.Uint32(native.AppendUint32(nil, port)) // as the filter loads it
+	program, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: offPort, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: word, SkipFalse: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.RetConstant{Val: math.MaxUint32},
+	})
+	if err != nil {
+		return err
+	}
+	filter := make([]unix.SockFilter, len(program))
+	for i, in := range program {
+		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	err = unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+	return os.NewSyscallError("attach filter", err)
 }
 
 func (s *socket) close() error { return os.NewSyscallError("close", unix.Close(s.fd)) }

@@ -61,6 +61,10 @@ func (c *Conn) Watch() (*Watch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch links and addresses: %w", err)
 	}
+	if err := s.spare(c.s.port); err != nil {
+		s.close()
+		return nil, fmt.Errorf("watch links and addresses: %w", err)
+	}
 	return &Watch{s: s, self: c.s.port}, nil
 }
 

@@ -155,7 +155,7 @@ func (l *lan) keepalived(b *testing.B, k, priority int) int {
 	}
 	dir := b.TempDir()
 	var text strings.Builder
-	text.WriteString("global_defs {\n vrrp_version 3\n}\n")
+	text.WriteString("global_defs {\n vrrp_version 3\n vrrp_rt_priority 50\n}\n")
 	for id := 1; id <= routers; id++ {
 		fmt.Fprintf(&text, "vrrp_instance r%d {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int 0.1\n virtual_ipaddress {\n 10.9.1.%d/32\n }\n}\n", id, id, priority, id)
 	}

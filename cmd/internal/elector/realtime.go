@@ -14,10 +14,6 @@ const (
 	// In the middle of the real-time range, as keepalived's users do: above everything ordinary, below what a kernel
 	// thread needs to be served first.
 	realTimePriority = 50
-	// The least there is in that range: for the other threads of this process, which are those of Go's runtime. They have
-	// little to do, but the loop may have to wait for one that watches or scans its goroutine, and that one would wait
-	// for a processor behind everything ordinary.
-	runtimePriority = 1
 	// The backstop of the collector: the loop asks for a collection itself long before.
 	memoryLimit = 64 << 20
 	collectAt   = 8 << 20
@@ -29,12 +25,14 @@ func enterRealTime() (realTime, locked bool) {
 	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
-	// The runtime starts no thread from this one, which is locked: those to come are of the others' class.
-	err := inRealTime(unix.Gettid(), realTimePriority)
+	// All threads alike, and so those that are started by them. The others are the runtime's and have little to do; but
+	// where the loop waits for one that watches or scans its goroutine, it spins, and yields its processor to equals
+	// only. A thread of a lower class that was interrupted would never end the wait.
+	err := inRealTime(unix.Gettid())
 	tasks, _ := os.ReadDir("/proc/self/task")
 	for _, task := range tasks {
-		if tid, _ := strconv.Atoi(task.Name()); tid != unix.Gettid() && err == nil {
-			_ = inRealTime(tid, runtimePriority) // it may have ended
+		if tid, _ := strconv.Atoi(task.Name()); err == nil {
+			_ = inRealTime(tid) // it may have ended
 		}
 	}
 	// On fault: the address space that Go reserves is many times what it uses.
@@ -43,8 +41,8 @@ func enterRealTime() (realTime, locked bool) {
 }
 
 // inRealTime puts a thread into the real-time class.
-func inRealTime(tid, priority int) error {
-	return unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: uint32(priority)}, 0)
+func inRealTime(tid int) error {
+	return unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: realTimePriority}, 0)
 }
 
 // collector runs garbage collections beside the loop, when the loop has just sent its advertisements and has the
