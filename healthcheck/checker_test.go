@@ -460,6 +460,24 @@ func TestTimeoutToldLate(t *testing.T) {
 	})
 }
 
+// TestStarvedProbe: one that returns only some time after its deadline was not run,
+// and says nothing about the server.
+func TestStarvedProbe(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *Checker) {
+		ck := check("a", proberFunc(func(ctx context.Context) Result {
+			<-ctx.Done()
+			time.Sleep(judgeGrace + 50*time.Millisecond)
+			return Failed(FailureTimeout, "silent")
+		}))
+		ck.Spec.Fall, ck.Spec.Initial = 1, Up
+		mustUpdate(t, c, ck)
+		pass(10 * time.Second)
+		if s, _ := c.Status("a"); s.Verdict != Up || s.Results < 9 || s.Ignored != s.Results {
+			t.Errorf("%v after %d results, %d of which did not count", s.Verdict, s.Results, s.Ignored)
+		}
+	})
+}
+
 // TestAlwaysLate: a loop that can never keep its times still probes.
 func TestAlwaysLate(t *testing.T) {
 	o := Options{OnResult: func(string, Result) { time.Sleep(400 * time.Millisecond) }}

@@ -264,11 +264,17 @@ func (l *loop) land(o outcome, now time.Time) {
 
 // giveUp judges a probe that has not returned by its deadline. Its goroutine
 // lingers, at most one a job: none is started before it has returned.
+//
+// That is our own affair, for a prober needs nobody to return: it is starved, and
+// proves nothing. If it has still not returned when its next start is due, it hangs,
+// on something that has to do with the server for all we know.
 func (l *loop) giveUp(j *job, now time.Time) {
 	l.judging.remove(j)
 	j.flight.given = true
 	l.count(-1, +1)
-	l.conclude(j, now, timeout(j.flight, j.flight.deadline))
+	r := timeout(j.flight, j.flight.deadline)
+	r.Late = true
+	l.conclude(j, now, r)
 }
 
 // timeout is the loop's own verdict on a probe that does not return.

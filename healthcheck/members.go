@@ -41,8 +41,9 @@ type jobKey struct {
 
 // publish shows the state of the tracker to observers.
 func (m *member) publish() *State {
-	m.state.Store(m.tracker.state)
-	return m.tracker.state
+	s := m.tracker.show()
+	m.state.Store(s)
+	return s
 }
 
 // apply makes set the checks that run.

@@ -79,7 +79,7 @@ func TestRemovalsByLoss(t *testing.T) {
 // TestLossAsSeen: the same hour through the whole Checker. Each server loses what its
 // own dice say, so the removals are known exactly, server by server.
 func TestLossAsSeen(t *testing.T) {
-	servers := 4000
+	servers := 2000
 	if raceEnabled {
 		servers /= 10
 	}
@@ -194,7 +194,7 @@ func TestNoRemovalByStalls(t *testing.T) {
 				}
 				return Passed("fine")
 			}))
-			ck.Spec = Spec{Interval: 30 * time.Second, Timeout: time.Second, Policy: Policy{Rise: 2, Fall: 1, Initial: Up}}
+			ck.Spec = Spec{Interval: 40 * time.Second, Timeout: time.Second, Policy: Policy{Rise: 2, Fall: 1, Initial: Up}}
 			set = append(set, ck)
 		}
 		stalls := 0
@@ -226,7 +226,7 @@ func TestNoRemovalByStalls(t *testing.T) {
 // TestSoak: a virtual day of servers that answer, are silent, ignore deadlines, come and
 // go. Goroutines and memory at its end are those of its first hour.
 func TestSoak(t *testing.T) {
-	servers := 200
+	servers := 100
 	if raceEnabled {
 		servers /= 4
 	}

@@ -126,7 +126,8 @@ type Saved struct {
 type Tracker struct {
 	policy   Policy
 	begun    time.Time
-	state    *State      // never changed once another has seen it: each change is a new one
+	state    *State
+	shown    bool        // others have state, too: a change must be a new one
 	agreeing Result      // the last that counted and was as the verdict says
 	falls    []time.Time // of the last, as many as damping counts
 }
@@ -171,10 +172,18 @@ func (t *Tracker) BreakRow() {
 // State returns a copy of what is known.
 func (t *Tracker) State() State { return *t.state }
 
-// renew puts a copy in the place of the state, so that it can be changed.
+// show returns what is known, which does not change any more.
+func (t *Tracker) show() *State {
+	t.shown = true
+	return t.state
+}
+
+// renew makes the state one that can be changed: a copy, if others have it.
 func (t *Tracker) renew() {
-	s := *t.state
-	t.state = &s
+	if t.shown {
+		s := *t.state
+		t.state, t.shown = &s, false
+	}
 }
 
 // Observe takes in a result and reports whether the verdict changed, or the weight
