@@ -18,15 +18,16 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
-	"bench":      benchJob,
-	"bench-vrrp": benchVRRPJob,
-	"drill":      drillJob,
-	"interop":    interopJob,
-	"lvs":        lvsJob,
-	"scale":      scaleJob,
-	"shell":      shellJob,
-	"systemd":    systemdJob,
-	"tests":      testsJob,
+	"bench":        benchJob,
+	"bench-vrrp":   benchVRRPJob,
+	"containerlab": containerlabJob,
+	"drill":        drillJob,
+	"interop":      interopJob,
+	"lvs":          lvsJob,
+	"scale":        scaleJob,
+	"shell":        shellJob,
+	"systemd":      systemdJob,
+	"tests":        testsJob,
 }
 
 // visit is one job in a world of its own.
@@ -34,6 +35,7 @@ type visit struct {
 	world    sandbox.Kind // empty: the best that this machine offers
 	job      string
 	deadline time.Duration
+	memory   int64                                                                                        // bytes of a user-mode kernel; 0: what the lab needs
 	stdin    *os.File                                                                                     // for an interactive job
 	choose   func(ctx context.Context, want sandbox.Kind, say func(string, ...any)) (sandbox.Kind, error) // nil: one with IPVS
 }
@@ -64,7 +66,7 @@ func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, er
 		return kind, err
 	}
 	w := &sandbox.World{
-		Kind: kind, Work: work, Deadline: v.deadline, Job: v.job, Arg: arg, Stdin: v.stdin,
+		Kind: kind, Work: work, Deadline: v.deadline, Job: v.job, Arg: arg, Stdin: v.stdin, Memory: v.memory,
 		Progress: func(line string) { say("%s", line) },
 	}
 	return kind, w.Run(ctx, result)

@@ -39,6 +39,7 @@ type World struct {
 	Stdin    *os.File          // nil: none; a terminal for an interactive job
 	Job      string            // name of the job: the inside looks it up
 	Arg      any               // JSON-able argument of the job
+	Memory   int64             // bytes that a user-mode kernel gets; 0: a gigabyte
 	log      bytes.Buffer      // console output that is no progress: what to show when the world fails
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is what a user-mode kernel gets. It is a sparse file: only what is touched costs anything.
+// memory is what a user-mode kernel gets, if nobody says more. It is a sparse file: only what is touched costs anything.
 const memory = 1 << 30
+
+func (w *World) memory() int64 { return cmp.Or(w.Memory, memory) }
 
 // namespaces is the command that starts a world on the running kernel.
 func (w *World) namespaces() *exec.Cmd {
@@ -37,7 +40,7 @@ func (w *World) userMode() (*exec.Cmd, error) {
 		console = "con0=fd:0,fd:1"
 	}
 	cmd := exec.Command(kernel,
-		fmt.Sprintf("mem=%dM", memory>>20),
+		fmt.Sprintf("mem=%dM", w.memory()>>20),
 		// The host's tree, read-only: the first process lays an overlay over it.
 		"rootfstype=hostfs", "rootflags=/", "ro",
 		"init="+filepath.Join(w.Work, initName),
@@ -71,7 +74,7 @@ func (w *World) attributes() *syscall.SysProcAttr {
 func (w *World) memoryDir() string {
 	var fs unix.Statfs_t
 	const shm = "/dev/shm"
-	if unix.Statfs(shm, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > memory && fs.Flags&unix.ST_NOEXEC == 0 {
+	if unix.Statfs(shm, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > uint64(w.memory()) && fs.Flags&unix.ST_NOEXEC == 0 {
 		return shm
 	}
 	return w.Work
