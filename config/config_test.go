@@ -180,7 +180,9 @@ func TestSurface(t *testing.T) {
 // TestExamples loads what is shipped as an example: it must run as it stands.
 func TestExamples(t *testing.T) {
 	files, _ := filepath.Glob("../examples/*.toml")
-	if len(files) < 4 {
+	pair, _ := filepath.Glob("../examples/containerlab/*.toml")
+	files = append(files, pair...)
+	if len(files) < 6 {
 		t.Fatalf("%d files in examples", len(files))
 	}
 	for _, file := range files {

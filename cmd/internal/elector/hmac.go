@@ -21,6 +21,7 @@ type authenticator struct {
 	skew     vrrp.Finding // the last clock that was too far off
 	skewedAt vrrp.Instant // when; 0: never
 	toldAt   vrrp.Instant // when it was last told of
+	worse    bool         // that adverts are refused was told
 }
 
 // findingClockSkew is of a peer whose clock, as its adverts show it, is further from ours than half the window.
@@ -81,34 +82,38 @@ func (a *authenticator) sign(msg []byte, src, dst netip.Addr) []byte {
 	return a.trailer.Append(msg, src, dst)
 }
 
-// authenticate is the last test of an advert, the one in e.advert.
-func (e *elector) authenticate(in *instance, p *segment.Packet) wire.Drop {
+// authenticate is the last test of an advert, the one in e.advert, which has waited for so long in the socket: it is
+// judged by the clock of its arrival, or a director that slept would refuse all that was said meanwhile as stale.
+func (e *elector) authenticate(in *instance, p *segment.Packet, waited time.Duration) wire.Drop {
 	a := &in.auth
 	if a.HMAC == nil {
 		return wire.Accepted
 	}
-	skew, drop := a.Verify(&e.advert, p.Payload, p.Meta(), time.Now())
+	skew, drop := a.Verify(&e.advert, p.Payload, p.Meta(), time.Now().Add(-waited))
 	switch {
 	case drop == wire.DropHMACStale:
-		e.skewed(in, p.Src, skew, "beyond the window of %s: its adverts are refused")
+		e.skewed(in, p.Src, skew, true)
 	case drop == wire.Accepted && 2*skew.Abs() > in.cfg.Auth.Window:
-		e.skewed(in, p.Src, skew, "more than half the window of %s")
+		e.skewed(in, p.Src, skew, false)
 	}
 	return drop
 }
 
 // skewed notes that the stamps of a peer are far from our clock.
-func (e *elector) skewed(in *instance, peer netip.Addr, skew time.Duration, detail string) {
+func (e *elector) skewed(in *instance, peer netip.Addr, skew time.Duration, refused bool) {
 	a, t := &in.auth, now()
-	side := "behind"
+	side, detail := "behind", "more than half the window of %s"
 	if skew < 0 {
 		side = "ahead of"
+	}
+	if refused {
+		detail = "beyond the window of %s: its adverts are refused"
 	}
 	a.skewedAt = t
 	a.skew = vrrp.Finding{Reason: findingClockSkew, Peer: peer,
 		Detail: fmt.Sprintf("its clock is %s %s ours, "+detail, skew.Abs(), side, in.cfg.Auth.Window)}
-	if a.toldAt == 0 || t.Sub(a.toldAt) >= skewLasts {
-		a.toldAt = t
+	if a.toldAt == 0 || t.Sub(a.toldAt) >= skewLasts || refused && !a.worse {
+		a.toldAt, a.worse = t, refused
 		e.finding(in, &a.skew)
 	}
 }

@@ -41,8 +41,11 @@ func (e *elector) deliver(c *channel, p *segment.Packet, read vrrp.Instant) {
 	if drop == wire.Accepted {
 		drop = in.expect.Check(&e.advert, p.Meta())
 	}
+	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
+	// last seen empty, so that a step of the clock cannot move a deadline.
+	age := max(min(p.Age, read.Sub(c.drained)), 0)
 	if drop == wire.Accepted {
-		drop = e.authenticate(in, p)
+		drop = e.authenticate(in, p, age)
 	}
 	if drop != wire.Accepted {
 		e.dropped(in, p.Src, drop)
@@ -52,16 +55,13 @@ func (e *elector) deliver(c *channel, p *segment.Packet, read vrrp.Instant) {
 	if form == wire.FormMessage && e.advert.Version == 3 {
 		in.plain++
 	}
-	// The stamp is wall-clock: of it only the age counts, and no more of that than the time since the socket was
-	// last seen empty, so that a step of the clock cannot move a deadline.
-	age := min(p.Age, read.Sub(c.drained))
 	e.step(in, vrrp.AdvertReceived{
 		Source:     p.Src,
 		Version:    vrrp.Version(e.advert.Version),
 		Priority:   vrrp.Priority(e.advert.Priority),
 		Interval:   e.advert.Interval,
 		Addresses:  e.advert.Addresses,
-		ReceivedAt: read.Add(-max(age, 0)),
+		ReceivedAt: read.Add(-age),
 	})
 }
 
