@@ -25,6 +25,8 @@ var (
 	ErrNoInterface = errors.New("no such interface")
 	// ErrPermission: CAP_NET_ADMIN is missing.
 	ErrPermission = errors.New("changing addresses needs CAP_NET_ADMIN")
+	// ErrIPv6Off: IPv6 is switched off on the interface.
+	ErrIPv6Off = errors.New("IPv6 is switched off on the interface (sysctl disable_ipv6)")
 	// ErrTimeout: the kernel did not answer in time. What was asked for may
 	// have happened.
 	ErrTimeout = errors.New("no answer from the kernel")
@@ -124,8 +126,10 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%w: %w", ErrNoInterface, err)
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: %w", ErrPermission, err)
+	case errors.Is(err, unix.EACCES): // not a matter of capabilities
+		return fmt.Errorf("%w: %w", ErrIPv6Off, err)
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package address
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -74,8 +75,8 @@ func TestIPv6Settings(t *testing.T) {
 	until(t, "no IPv6", c, w, func(s *State) bool {
 		return s.IPv6Off && !slices.ContainsFunc(s.Addrs, func(p netip.Prefix) bool { return p.Addr().Is6() })
 	})
-	if err := c.Claim(vips(t, c, "2001:db8::100/128"), 0); err == nil {
-		t.Error("claimed where there is no IPv6")
+	if err := c.Claim(vips(t, c, "2001:db8::100/128"), 0); !errors.Is(err, ErrIPv6Off) {
+		t.Errorf("claimed where there is no IPv6: %v, want %v", err, ErrIPv6Off)
 	}
 	set("eth0.disable_ipv6", "0")
 	until(t, "IPv6 again", c, w, func(s *State) bool { return !s.IPv6Off })
