@@ -118,13 +118,13 @@ func TestRoutesFollowTheMaster(t *testing.T) {
 	a.untilOurs(l, 0, "")
 }
 
-// A process that returns in time finds its routes where they were; one that does not, and one that knows nothing of
-// them, removes them.
+// A process that returns in time finds its routes, and its virtual MAC, as they were; one that knows nothing of them
+// removes them.
 func TestRoutesOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	l := newBridge(t)
 	c := routed(200)
-	c.Interval = time.Second
+	c.Interval, c.VirtualMAC = time.Second, true
 	a := l.elector(0)
 	a.configure(nil, c)
 	a.untilAll(vrrp.Master, "web")
@@ -133,9 +133,12 @@ func TestRoutesOfADeadProcess(t *testing.T) {
 	a.start()
 	a.until("it has resumed", func() bool { return a.of("web").Reason == vrrp.ReasonResumed })
 	a.untilOurs(l, 0, routedShown)
+	if link := l.link(0, "v4-51-eth0"); !isUp(link) || !a.holds(c.Addresses[0]) {
+		t.Errorf("after its return the address is held: %v; its link:\n%s", a.holds(c.Addresses[0]), link)
+	}
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); a.hear() {
 		for _, event := range a.events {
-			if strings.Contains(event, "route") {
+			if strings.Contains(event, "route") || strings.Contains(event, "address") {
 				t.Fatalf("its return was noticed: %s", event)
 			}
 		}
@@ -149,6 +152,9 @@ func TestRoutesOfADeadProcess(t *testing.T) {
 	next.configure(nil, router("web", 0, 51, 200))
 	next.untilOurs(l, 0, "")
 	next.untilEvent("orphan-released", "3 routes and 2 rules")
+	if link := l.link(0, "v4-51-eth0"); !isGone(link) {
+		t.Errorf("left behind: %s", link)
+	}
 }
 
 // Two instances may want the same route: it goes with the last of them.
