@@ -14,9 +14,9 @@ import (
 	"github.com/lbha/lbha/cmd/internal/observe"
 )
 
-// stuckTime is how long the master is watched while something is stuck: thirty adverts. It is so many times at most.
+// stuckTime is how long the master is watched while something is stuck: twenty adverts. It is so many times at most.
 const (
-	stuckTime  = 3 * time.Second
+	stuckTime  = 2 * time.Second
 	stuckTries = 6
 )
 
