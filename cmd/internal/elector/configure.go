@@ -18,7 +18,7 @@ import (
 
 // memory is what a successor of this process needs.
 type memory struct {
-	Config    link.Prepare            `json:"config"`
+	Config    json.RawMessage         `json:"config"` // a link.Prepare, put into words once
 	Instances map[string]remembered   `json:"instances"`
 	Tracked   map[string]link.Tracked `json:"tracked,omitempty"` // what the director said last
 }
@@ -160,6 +160,9 @@ func (e *elector) apply(p link.Prepare, resume memory) {
 	e.arrange(p)
 	e.plan(p.Groups)
 	e.committed, e.active = p, true
+	if e.committedText, err = json.Marshal(p); err != nil {
+		e.happened(nil, "process", "state-not-saved", err.Error(), true)
+	}
 	e.dirty, e.unsaved = true, true
 	e.notify.Ready(fmt.Sprintf("%d virtual routers", len(p.Instances)))
 }
@@ -271,7 +274,7 @@ func (e *elector) handOver(h *link.HandOver) {
 // save writes the memory of this process.
 func (e *elector) save() {
 	e.unsaved = false
-	m := memory{Config: e.committed, Instances: make(map[string]remembered, len(e.instances)), Tracked: make(map[string]link.Tracked)}
+	m := memory{Config: e.committedText, Instances: make(map[string]remembered, len(e.instances)), Tracked: make(map[string]link.Tracked)}
 	for _, in := range e.instances {
 		if in.told.known() {
 			m.Tracked[in.cfg.Name] = in.told.Tracked
@@ -292,6 +295,10 @@ func (e *elector) restore() error {
 	if err != nil || !ok {
 		return err
 	}
-	e.apply(m.Config, m)
+	var p link.Prepare
+	if err := json.Unmarshal(m.Config, &p); err != nil {
+		return fmt.Errorf("saved configuration: %w", err)
+	}
+	e.apply(p, m)
 	return nil
 }

@@ -57,9 +57,10 @@ type elector struct {
 	pacing    []*iface  // on which announcements wait
 	failures  []outcome // of announcements that waited
 
-	prepared  *link.Prepare // waits for its Commit
-	committed link.Prepare  // in force
-	active    bool          // something is committed
+	prepared      *link.Prepare // waits for its Commit
+	committed     link.Prepare  // in force
+	committedText []byte        // the same as JSON
+	active        bool          // something is committed
 
 	polled vrrp.Instant // when epoll returned last
 	more   bool         // it did not tell of every socket
@@ -71,6 +72,8 @@ type elector struct {
 	moved    bool // an instance has changed its state
 	dirty    bool // a State is due
 	unsaved  bool // the region is behind
+
+	saving, reporting bulk
 
 	realTime, locked bool
 	lost             uint64 // messages that the director did not take
@@ -153,7 +156,7 @@ func (e *elector) finished() bool {
 // arm sets the one timer to the earliest deadline. One that is set for an earlier time still is left: a backup moves its
 // deadline with each advert, and to wake once too often costs less than to set the timer each time.
 func (e *elector) arm() {
-	at := min(e.nextTick, e.schedule.first(), e.pacedAt())
+	at := min(e.nextTick, e.schedule.first(), e.pacedAt(), e.flushAt())
 	if e.armed <= at && e.armed > e.polled {
 		return
 	}
@@ -233,11 +236,44 @@ func (e *elector) flush() {
 		e.form()
 	}
 	if e.unsaved {
-		e.save()
+		e.saving.do(e.save)
 	}
 	if e.dirty {
-		e.report()
+		e.reporting.do(e.report)
 	}
+}
+
+// flushAt is when flush has something to do that it put off; never: it has nothing.
+func (e *elector) flushAt() vrrp.Instant {
+	at := never
+	if e.unsaved {
+		at = e.saving.next
+	}
+	if e.dirty {
+		at = min(at, e.reporting.next)
+	}
+	return at
+}
+
+// bulk is work that grows with the number of instances, and is asked for by each of them: when a thousand become master
+// it is done some times, not a thousand times. With few instances it is done at once.
+type bulk struct{ next vrrp.Instant }
+
+// Bulk work may take one part in bulkShare of the time, and is put off by bulkLimit at most: whatever took its time was
+// not the work then, but a processor that others had.
+const (
+	bulkShare = 20
+	bulkLimit = 250 * time.Millisecond
+)
+
+func (b *bulk) do(work func()) {
+	start := now()
+	if start < b.next {
+		return
+	}
+	work()
+	end := now()
+	b.next = end.Add(min(bulkShare*end.Sub(start), bulkLimit))
 }
 
 func (e *elector) onStop() {
