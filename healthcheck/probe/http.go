@@ -159,13 +159,17 @@ type httpAnswer struct {
 // read judges the answer that comes from r by HTTP/1, and reads no more of it than the
 // bounds allow.
 func (a *httpAnswer) read(r io.Reader) (phase, error) {
-	bounded := &io.LimitedReader{R: r, N: maxHeader}
+	source := &failing{r: r}
+	bounded := &io.LimitedReader{R: source, N: maxHeader}
 	buffered := bufio.NewReader(bounded)
 	response, err := a.readHeader(buffered)
-	if err != nil {
-		if bounded.N <= 0 {
-			err = wrongf(healthcheck.FailureProtocol, "response header of more than %d KiB", maxHeader>>10)
-		}
+	switch {
+	case err == nil:
+	case bounded.N <= 0:
+		return phaseHeader, wrongf(healthcheck.FailureProtocol, "response header of more than %d KiB", maxHeader>>10)
+	case source.err != nil: // which is forgotten over a line that has begun
+		return phaseHeader, source.err
+	default:
 		return phaseHeader, err
 	}
 	// The body is not closed: Close would read an endless one to its end.

@@ -22,21 +22,61 @@ import (
 type daemon struct {
 	dir    string
 	target netip.AddrPort
+	more   netip.AddrPort // for one that listens on two ports
 }
 
-// start runs a program that is installed, with PORT and DIR in its arguments put in,
-// and waits until it listens.
+// packages are those of Debian that bring the programs.
+var packages = map[string]string{
+	"dnsmasq": "dnsmasq-base", "dovecot": "dovecot-imapd and dovecot-pop3d", "freeradius": "freeradius", "kamailio": "kamailio",
+	"mariadbd": "mariadb-server", "nginx": "nginx-light", "openssl": "openssl", "postfix": "postfix", "postgres": "postgresql",
+	"python3": "python3-grpcio", "redis-server": "redis-server", "slapd": "slapd", "vsftpd": "vsftpd",
+}
+
+// start runs a program that is installed, with PORT, MORE and DIR in its arguments put
+// in, and waits until it listens. It and all that it starts end with the test.
 func start(t *testing.T, credential *syscall.Credential, prepare func(d daemon), name string, args ...string) daemon {
+	t.Helper()
+	d := launch(t, credential, prepare, name, args...)
+	d.await(t, listens(d.target))
+	return d
+}
+
+// listens reports whether somebody takes connections.
+func listens(at netip.AddrPort) func() bool {
+	return func() bool {
+		c, err := net.Dial("tcp", at.String())
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+}
+
+// await waits until a program is ready.
+func (d daemon) await(t *testing.T, ready func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * patience); !ready(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the server does not become ready")
+		}
+	}
+}
+
+// launch is start without waiting.
+func launch(t *testing.T, credential *syscall.Credential, prepare func(d daemon), name string, args ...string) daemon {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is not installed", filepath.Base(name))
+		t.Skipf("%s is not installed (Debian: %s)", filepath.Base(name), packages[filepath.Base(name)])
 	}
-	d := daemon{target: free(t)}
+	d := daemon{target: free(t), more: free(t)}
 	if d.dir, err = os.MkdirTemp("", "probe"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(d.dir) })
+	if err := os.Chmod(d.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if credential != nil {
 		if err := os.Chown(d.dir, int(credential.Uid), int(credential.Gid)); err != nil {
 			t.Fatal(err)
@@ -48,38 +88,60 @@ func start(t *testing.T, credential *syscall.Credential, prepare func(d daemon),
 	for i := range args {
 		args[i] = d.fill(args[i])
 	}
-	cmd := exec.Command(path, args...)
+	// The shell is the first process of the namespace, and gets those that nobody waits
+	// for: some programs are confused by children that they have not started.
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `"$@" & wait $!`, "sh", path}, args...)...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Dir = &output, &output, d.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID // whose end is the end of all in it
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Process.Kill()
 		cmd.Wait()
 		if t.Failed() {
 			t.Logf("%s:\n%s", name, &output)
 		}
 	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", d.target.String()); err == nil {
-			c.Close()
-			return d
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen:\n%s", name, &output)
-		}
+	return d
+}
+
+// account is whom a daemon that must not be root runs as.
+func account(t *testing.T, name string) *syscall.Credential {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil || os.Geteuid() != 0 {
+		t.Skipf("there is no user %s, or we are not root and cannot run a program as it", name)
 	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 func (d daemon) fill(s string) string {
-	return strings.NewReplacer("DIR", d.dir, "PORT", strconv.Itoa(int(d.target.Port()))).Replace(s)
+	return strings.NewReplacer("DIR", d.dir, "PORT", strconv.Itoa(int(d.target.Port())), "MORE", strconv.Itoa(int(d.more.Port()))).Replace(s)
 }
 
 func (d daemon) write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(d.dir, name), []byte(d.fill(text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d daemon) append(t *testing.T, name, text string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(d.fill(text)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -200,30 +262,7 @@ status: http 404 in T, want 200-299
 
 func TestRealPostgreSQL(t *testing.T) {
 	t.Parallel()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	account, err := user.Lookup("postgres")
-	if len(found) == 0 || err != nil || os.Geteuid() != 0 {
-		t.Skip("PostgreSQL is not installed, or we are not root and cannot run it as its user")
-	}
-	uid, _ := strconv.Atoi(account.Uid)
-	gid, _ := strconv.Atoi(account.Gid)
-	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	d := start(t, credential, func(d daemon) {
-		initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", d.fill("DIR/db"), "-A", "scram-sha-256", "--pwfile=/etc/hostname", "--no-sync", "--no-locale", "-U", "monitor")
-		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-		initdb.Dir = d.dir
-		if out, err := initdb.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}, found[0], "-D", "DIR/db", "-p", "PORT", "-h", "127.0.0.1", "-k", "DIR", "-F")
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // it listens before it serves
-		if r := run(t, Options{Type: "postgresql", Target: d.target}); r.OK() || time.Now().After(deadline) {
-			break
-		} else if !strings.Contains(r.Detail, "57P03") {
-			t.Errorf("while it starts: %v", r)
-			break
-		}
-	}
+	d := startPostgreSQL(t, "", func(daemon) {})
 	d.expect(t, `ok: postgresql ready in T
 ok: postgresql ready in T
 tls: the server does not offer TLS
@@ -231,4 +270,38 @@ reset: closed in answer
 `,
 		Options{Type: "postgresql"}, Options{Type: "postgresql", Login: Login{User: "monitor"}},
 		Options{Type: "postgresql", TLS: TLS{Enabled: true}}, Options{Type: "redis"})
+}
+
+// startPostgreSQL runs a database with more settings, and waits until it serves: before,
+// it says what it is at.
+func startPostgreSQL(t *testing.T, settings string, prepare func(d daemon)) daemon {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if len(found) == 0 {
+		t.Skipf("postgres is not installed (Debian: %s)", packages["postgres"])
+	}
+	credential := account(t, "postgres")
+	d := start(t, credential, func(d daemon) {
+		initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", d.fill("DIR/db"), "-A", "scram-sha-256", "--pwfile=/etc/hostname", "--no-sync", "--no-locale", "-U", "monitor")
+		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+		initdb.Dir = d.dir
+		if out, err := initdb.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		hba, err := os.ReadFile(d.fill("DIR/db/pg_hba.conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.write(t, "db/pg_hba.conf", "host all stranger 127.0.0.1/32 reject\n"+string(hba))
+		d.append(t, "db/postgresql.conf", settings)
+		prepare(d)
+	}, found[0], "-D", "DIR/db", "-p", "PORT", "-h", "127.0.0.1", "-k", "DIR", "-F")
+	d.await(t, func() bool {
+		r := runFor(t, Options{Type: "postgresql", Target: d.target}, patience)
+		if !r.OK() && !strings.Contains(r.Detail, "57P03") {
+			t.Fatalf("while it starts: %v", r)
+		}
+		return r.OK()
+	})
+	return d
 }
