@@ -31,10 +31,10 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	var p parts
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "every test there is, the kernel's among them, interoperation, forwarding, and the drill",
+		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
-			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then the drill. It prints what was skipped and why.\n" +
-			"Exit status: 0 when nothing failed.",
+			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then its package under systemd, then the example for\n" +
+			"containerlab where that is installed, then the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
@@ -43,7 +43,7 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 			return runTests(cmd.Context(), *world, p)
 		},
 	}
-	cmd.Flags().BoolVar(&p.quick, "quick", false, "without the race detector, interoperation, forwarding and the drill")
+	cmd.Flags().BoolVar(&p.quick, "quick", false, "tests of Go only, without the race detector")
 	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
 	return cmd
 }
@@ -53,10 +53,37 @@ const (
 	partGo      = "go" // gofmt, vet, go test here and in the lab's world
 	partInterop = "interop"
 	partLVS     = "lvs" // packets, schedulers, load, failover
+	partSystemd = "systemd"
+	partClab    = "containerlab"
 	partDrill   = "drill"
 )
 
-var allParts = []string{partGo, partInterop, partLVS, partDrill}
+var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partDrill}
+
+// report is what became of a part.
+type report interface {
+	Print(out io.Writer)
+	Count() (passed, failed int)
+}
+
+// part is one that is played in a world.
+type part struct {
+	name string
+	play func() (report, error)
+}
+
+// played are the parts that are no tests of Go.
+func played(ctx context.Context, world sandbox.Kind) []part {
+	return []part{
+		{partInterop, func() (report, error) { return runInterop(ctx, world, interop.Options{Busy: busyTime}) }},
+		{partLVS, func() (report, error) { return runLVS(ctx, world, lvs.Options{}) }},
+		{partSystemd, func() (report, error) { return runSystemd(ctx, world) }},
+		{partClab, func() (report, error) { return runContainerlab(ctx) }},
+		{partDrill, func() (report, error) {
+			return runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
+		}},
+	}
+}
 
 // parts is what the caller wants of all tests.
 type parts struct {
@@ -100,7 +127,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if err != nil {
 		return err
 	}
-	if p.has(partGo) || p.has(partLVS) || p.has(partDrill) {
+	if p.has(partGo) || p.has(partLVS) || p.has(partSystemd) || p.has(partDrill) {
 		// One that cannot be had is said before anything else runs.
 		if _, err := sandbox.Choose(ctx, world, say); err != nil {
 			return err
@@ -110,7 +137,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if err := sandbox.Install(ctx, say, testPackages...); err != nil {
 		return err
 	}
-	passed, failed := 0, 0
+	passed, failed, skipped := 0, 0, 0
 	count := func(ok bool) {
 		if ok {
 			passed++
@@ -134,34 +161,19 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 			count(false)
 		}
 	}
-	if p.has(partInterop) {
-		report, err := runInterop(ctx, world, interop.Options{Busy: busyTime})
-		if err != nil {
-			say("interop: %v", err)
-			count(false)
-		} else {
-			report.Print(os.Stdout)
-			good, bad := report.Count()
-			passed, failed = passed+good, failed+bad
+	for _, part := range played(ctx, world) {
+		if !p.has(part.name) {
+			continue
 		}
-	}
-	if p.has(partLVS) {
-		report, err := runLVS(ctx, world, lvs.Options{})
-		if err != nil {
-			say("lvs: %v", err)
+		report, err := part.play()
+		switch {
+		case errors.Is(err, errNoContainerlab):
+			fmt.Printf("skipped: %s: %v\n", part.name, err)
+			skipped++
+		case err != nil:
+			say("%s: %v", part.name, err)
 			count(false)
-		} else {
-			report.Print(os.Stdout)
-			good, bad := report.Count()
-			passed, failed = passed+good, failed+bad
-		}
-	}
-	if p.has(partDrill) {
-		report, err := runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
-		if err != nil {
-			say("drill: %v", err)
-			count(false)
-		} else {
+		default:
 			report.Print(os.Stdout)
 			good, bad := report.Count()
 			passed, failed = passed+good, failed+bad
@@ -179,8 +191,8 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if left := p.left(); len(left) > 0 {
 		fmt.Println("not run, as asked:", strings.Join(left, ", "))
 	}
-	good, bad, skipped := tally.Count()
-	fmt.Printf("%d passed, %d failed, %d skipped\n", passed+good, failed+bad, skipped)
+	good, bad, not := tally.Count()
+	fmt.Printf("%d passed, %d failed, %d skipped\n", passed+good, failed+bad, skipped+not)
 	if failed+bad > 0 {
 		return errFailed
 	}
