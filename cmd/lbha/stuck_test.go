@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func TestATrackedFileMovesTheAddress(t *testing.T) {
 	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
 	weight := filepath.Join(a.dir, "weight")
 	for _, d := range []*daemon{a, b} {
-		d.more = fmt.Sprintf(`notify = { command = ["/bin/sh", "-c", "echo $* >>%s/told", "sh"], user = "root" }
+		d.more = fmt.Sprintf(`notify = { command = ["/bin/sh", "-c", "echo $* >>%[1]s/told; { readlink /proc/$$/fd/*; grep SigIgn /proc/self/status; } >%[1]s/inherited", "sh"], user = "root" }
 `, d.dir)
 	}
 	a.more += fmt.Sprintf("[[vrrp.track]]\nfile = %q\n", weight)
@@ -185,6 +186,21 @@ func TestATrackedFileMovesTheAddress(t *testing.T) {
 	put("0")
 	a.until("master")
 	b.until("backup")
+	// What a command inherits is nothing of ours: no link, no memory, no socket, no ignored SIGPIPE.
+	inherited, err := os.ReadFile(filepath.Join(b.dir, "inherited"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ignored uint64
+	_, last, _ := strings.Cut(string(inherited), "SigIgn:")
+	if _, err := fmt.Sscanf(strings.TrimSpace(last), "%x", &ignored); err != nil || ignored&(1<<(syscall.SIGPIPE-1)) != 0 {
+		t.Errorf("a command ignores signals %#x, %v", ignored, err)
+	}
+	for _, ours := range []string{"memfd:", "socket:", "eventpoll", "inotify"} {
+		if strings.Contains(string(inherited), ours) {
+			t.Errorf("a command inherits %s of\n%s", ours, inherited)
+		}
+	}
 	for _, c := range []struct {
 		d    *daemon
 		want string

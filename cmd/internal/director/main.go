@@ -21,7 +21,9 @@ import (
 
 // Main is the process. It returns the exit status.
 func Main(path, version string) int {
-	signal.Ignore(syscall.SIGPIPE)
+	// A reader that went is an error of the write. To ignore the signal would be inherited by the programs that we start,
+	// whose pipes rely on it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// Before anything else: a reload that is asked for during the start must not kill this process.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)

@@ -19,7 +19,7 @@ const (
 	maxWaiting = 64
 	// maxRunning bounds the commands that run at once: a thousand instances that move together start no thousand
 	// programs in one moment. The others wait their turn.
-	maxRunning = 64
+	maxRunning = 32
 	// drainLimit bounds how long what waits is still told at a stop.
 	drainLimit = 7 * time.Second
 	// killLimit bounds the wait for those who were killed then.
