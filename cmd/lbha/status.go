@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -82,16 +83,17 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	fmt.Fprintf(w, "%s  lbha %s  configuration %.12s of %s, %s ago\n", st.Name, st.Version, st.Config.Hash, st.Config.Path, age(st.Time, st.Config.Loaded))
 
 	if len(st.Instances) > 0 {
-		fmt.Fprintln(w, "\nINSTANCE\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
+		fmt.Fprintln(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
 		for _, in := range st.Instances {
 			master := in.Master
 			if in.State == "master" {
 				master = "this director"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, in.Interface, in.VRID, in.Priority,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, dash(in.Group), in.Interface, in.VRID, in.Priority,
 				p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
 		}
 	}
+	printPeers(w, st)
 	printTracks(w, st, p)
 	printNotify(w, st)
 	for _, s := range st.Services {
@@ -133,6 +135,18 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	return w.Flush()
+}
+
+// printPeers prints the other directors that the instances hear, latest first.
+func printPeers(w io.Writer, st *observe.Status) {
+	header := "\nINSTANCE\tPEER\tPRIORITY\tVERSION\tINTERVAL\tHEARD\n"
+	for _, in := range st.Instances {
+		for _, p := range slices.Backward(in.Peers) {
+			fmt.Fprint(w, header)
+			header = ""
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s ago\n", in.Name, p.Address, p.Priority, p.Version, p.Interval, age(st.Time, p.Heard))
+		}
+	}
 }
 
 // printTracks prints what the instances track.

@@ -134,6 +134,10 @@ func instanceStatus(c *config.Instance, state *link.State, weighed map[string][]
 		}
 		in.Priority, in.Master, in.HandOver = s.Priority, s.Master, s.HandOver
 		in.Sent, in.Received, in.Dropped = s.Sent, s.Received, s.Dropped
+		in.Group, in.Plain = s.Group, s.PlainChecksum
+		for _, p := range s.Peers {
+			in.Peers = append(in.Peers, observe.Peer{Address: p.Address.String(), Priority: int(p.Priority), Version: int(p.Version), Interval: p.Interval, Heard: wall(p.Heard)})
+		}
 		in.Late, in.MaxLate, in.Announced, in.Transition = s.Late, s.MaxLate, s.Announcements, s.Transitions
 		if s.Held != nil {
 			in.Held = s.Held

@@ -31,6 +31,9 @@ var metrics = []struct {
 	{"vrrp_transitions_total", "Changes of state.", []string{"instance"}},
 	{"vrrp_adverts_sent_total", "Advertisements sent.", []string{"instance"}},
 	{"vrrp_adverts_received_total", "Valid advertisements received.", []string{"instance"}},
+	{"vrrp_adverts_plain_checksum_total", "Of these, with a checksum that leaves the pseudo header out (RFC 9568).", []string{"instance"}},
+	{"vrrp_peer_priority", "Priority that another director of the instance advertised last.", []string{"instance", "peer"}},
+	{"vrrp_finding", "1 for each thing that is wrong with the instance now.", []string{"instance", "reason"}},
 	{"vrrp_adverts_dropped_total", "Packets that were refused, by reason.", []string{"instance", "reason"}},
 	{"vrrp_adverts_late_total", "Advertisements sent later than scheduled by more than 20 ms or a tenth of the interval.", []string{"instance"}},
 	{"vrrp_announcements_sent_total", "Announcements (gratuitous ARP) sent.", []string{"instance"}},
@@ -115,6 +118,11 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		counter("vrrp_transitions_total", in.Transition, in.Name)
 		counter("vrrp_adverts_sent_total", in.Sent, in.Name)
 		counter("vrrp_adverts_received_total", in.Received, in.Name)
+		counter("vrrp_adverts_plain_checksum_total", in.Plain, in.Name)
+		for _, p := range in.Peers {
+			gauge("vrrp_peer_priority", float64(p.Priority), in.Name, p.Address)
+		}
+		collectFindings(gauge, st.Findings, in.Name)
 		counter("vrrp_adverts_late_total", in.Late, in.Name)
 		counter("vrrp_announcements_sent_total", in.Announced, in.Name)
 		for reason, n := range in.Dropped {
@@ -169,6 +177,17 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for is, n := range ground {
 		gauge("ground_findings", float64(n), is[0], is[1])
+	}
+}
+
+// collectFindings shows what is wrong with an instance, each reason once.
+func collectFindings(gauge func(string, float64, ...string), all []Finding, instance string) {
+	seen := make(map[string]bool)
+	for _, f := range all {
+		if f.Object == instance && !seen[f.Reason] {
+			seen[f.Reason] = true
+			gauge("vrrp_finding", 1, instance, f.Reason)
+		}
 	}
 }
 

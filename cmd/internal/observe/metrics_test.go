@@ -18,7 +18,7 @@ func filled() *Status {
 		Config:  Config{Hash: "abc", Reload: &Reload{Error: "refused"}},
 		Elector: Elector{Connected: true, Restarts: 2},
 		Instances: []Instance{
-			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9},
+			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9, Plain: 4, Peers: []Peer{{Address: "10.9.0.2", Priority: 100}}},
 			{Name: "mail", State: "backup", Priority: 100, Notify: &Notify{Waiting: 2, Unread: 1, Ran: 9, Failed: 4, NotRun: 3, Dropped: 5, Lines: 6, Lost: 7}, Tracks: []Track{
 				{Kind: "script", Target: "/bin/ask", State: "good"}, {Kind: "script", Target: "/bin/ask", State: "bad", Adjust: -20},
 				{Kind: "script", Target: "/bin/ask", State: "good", Adjust: 5}, {Kind: "file", Target: "/f", State: "good", Adjust: 7}, {Kind: "interface", Target: "eth0", State: "elector"},
@@ -115,8 +115,11 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		"check_latency_seconds{service=www,le=0.0025}":                     0,
 		"check_latency_seconds{service=www,le=0.005}":                      3,
 		"check_latency_seconds{service=www,le=10}":                         3,
-		"table_error{}":          1,
-		"findings{reason=fault}": 2,
+		"table_error{}":                                     1,
+		"findings{reason=fault}":                            2,
+		"vrrp_finding{instance=mail,reason=fault}":          1,
+		"vrrp_peer_priority{instance=web,peer=10.9.0.2}":    100,
+		"vrrp_adverts_plain_checksum_total{instance=web}":   4,
 		"ground_findings{reason=own-server,severity=wrong}": 2,
 	} {
 		if v, ok := got[series]; !ok || v != want {

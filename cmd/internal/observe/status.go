@@ -69,7 +69,10 @@ type Instance struct {
 	Announced  uint64            `json:"announcements_sent"`
 	Transition uint64            `json:"transitions"`
 	Tracks     []Track           `json:"tracks,omitempty"`
-	Notify     *Notify           `json:"notify,omitempty"` // nil: nobody is told
+	Group      string            `json:"group,omitempty"`                  // the sync group that it moves with
+	Plain      uint64            `json:"adverts_plain_checksum,omitempty"` // received with RFC 9568's checksum, without the pseudo header
+	Peers      []Peer            `json:"peers,omitempty"`                  // whose adverts were accepted, latest last
+	Notify     *Notify           `json:"notify,omitempty"`                 // nil: nobody is told
 }
 
 // Notify is how it goes with telling of the transitions of an instance. It counts since this process began.
@@ -87,6 +90,15 @@ type Notify struct {
 	Lost    uint64        `json:"lines_lost"`             // left out, because nobody read
 	Unread  int           `json:"lines_waiting"`
 	Trouble string        `json:"stream_trouble,omitempty"`
+}
+
+// Peer is another director of the same virtual router, as its last advert shows it.
+type Peer struct {
+	Address  string        `json:"address"`
+	Priority int           `json:"priority"`
+	Version  int           `json:"version"`
+	Interval time.Duration `json:"interval_ns"`
+	Heard    time.Time     `json:"heard"`
 }
 
 // Track is one thing that an instance tracks.
