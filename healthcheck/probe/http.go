@@ -130,7 +130,11 @@ func (p *httpProber) ask(ctx context.Context, a *httpAnswer, path string) (phase
 		if secure, ok := on.(*tls.Conn); ok {
 			on = overheard(secure)
 		}
-		if _, err := on.Write(a.ask.request(path)); err != nil {
+		request := a.ask.text
+		if path != a.ask.path {
+			request = a.ask.request(path)
+		}
+		if _, err := on.Write(request); err != nil {
 			return phaseRequest, err
 		}
 		return a.read(on)

@@ -35,6 +35,7 @@ const (
 type httpAsk struct {
 	sent      http.Request // the method: what [http.ReadResponse] has to know of the request
 	path      string
+	text      []byte // the request for it in HTTP/1.1, ready to be sent
 	host      string
 	header    http.Header
 	body      string
@@ -86,8 +87,11 @@ func newHTTPAsk(h HTTP, login Login) (*httpAsk, error) {
 			return nil, fmt.Errorf("%.80q is no SHA-256 in hexadecimal", h.Digest)
 		}
 	}
-	a.header, err = httpHeader(h, login)
-	return a, err
+	if a.header, err = httpHeader(h, login); err != nil {
+		return nil, err
+	}
+	a.text = a.request(a.path)
+	return a, nil
 }
 
 // httpHeader is the header of a request.
