@@ -33,6 +33,10 @@ func (d *daemon) Events(since uint64, limit int) []observe.Event {
 	return []observe.Event{{Seq: since + 1, Message: fmt.Sprint(limit)}}
 }
 
+func (d *daemon) Explain(service, server string) (*observe.Story, error) {
+	return &observe.Story{Line: service + " & " + server}, d.failure
+}
+
 func (d *daemon) Plan(_ context.Context, req PlanRequest) (*Plan, error) {
 	d.done = append(d.done, "plan "+req.Path)
 	return &Plan{Path: req.Path}, d.failure
@@ -121,7 +125,13 @@ func TestClientAndServer(t *testing.T) {
 	if r, err := c.Reload(t.Context(), ReloadRequest{Expect: "abc"}); err != nil || r.OK || r.Error != "refused" {
 		t.Errorf("reload: %+v, %v; a refusal is a result", r, err)
 	}
+	if s, err := c.Explain(t.Context(), "www", "[fd00::3]:80"); err != nil || s.Line != "www & [fd00::3]:80" {
+		t.Errorf("explain: %+v, %v", s, err)
+	}
 	d.failure = errors.New("no such luck")
+	if _, err := c.Explain(t.Context(), "www", "10.9.0.3"); err == nil || err.Error() != "no such luck" {
+		t.Errorf("explain: %v, want the daemon's reason", err)
+	}
 	if err := c.Failover(t.Context(), FailoverRequest{Instance: "web"}); err == nil || err.Error() != "no such luck" {
 		t.Errorf("failover: %v, want the daemon's reason", err)
 	}
