@@ -34,6 +34,7 @@ type socket struct {
 	*netlink.Conn
 	family  uint16
 	timeout time.Duration
+	armed   time.Time       // when the deadline was set
 	ctx     context.Context // of the call that uses the socket now
 }
 
@@ -70,9 +71,16 @@ func (s *socket) findFamily() error {
 // interrupt makes the exchange that is under way, and the next, fail.
 func (s *socket) interrupt() { _ = s.SetDeadline(time.Unix(1, 0)) }
 
-// arm sets the deadline of the next exchange.
+// arm sets the deadline of the next exchange. One that was set a moment ago will
+// do: setting it costs as much as the exchange, and a listing has thousands. If
+// that was for a call which was interrupted, the connection is closed.
 func (s *socket) arm() {
-	_ = s.SetDeadline(time.Now().Add(s.timeout))
+	now := time.Now()
+	if now.Sub(s.armed) < s.timeout/10 && s.ctx.Err() == nil {
+		return
+	}
+	s.armed = now
+	_ = s.SetDeadline(now.Add(s.timeout))
 	if s.ctx.Err() != nil {
 		s.interrupt() // lost to the new deadline otherwise
 	}

@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
@@ -49,25 +50,46 @@ func WatchWrites(h *netlab.Host, tape *Tape[Write]) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
-	c, err := listen(h, "nlmon0", genericOnly)
+	c, err := listen(h, "nlmon0", requestsOnly)
 	if err != nil {
 		return err
 	}
-	go c.read(func(at mono.Time, from *unix.SockaddrLinklayer, data []byte) {
-		for _, command := range writes(data, family) {
-			tape.add(at, Write{At: at, Host: h.Name, Command: command})
-		}
-	})
+	go func() {
+		rested := mono.Now()
+		c.read(func(at mono.Time, from *unix.SockaddrLinklayer, data []byte) {
+			for _, command := range writes(data, family) {
+				tape.add(at, Write{At: at, Host: h.Name, Command: command})
+			}
+			// Packets have their times, and wait: woken by each, the observer would slow down who writes thousands.
+			if mono.Now().Sub(rested) > watchTime {
+				time.Sleep(restTime)
+				rested = mono.Now()
+			}
+		})
+	}()
 	return nil
 }
 
-// genericOnly keeps the much busier route netlink out: for nlmon the packet's protocol is the netlink family.
-var genericOnly = []bpf.Instruction{
+// Of a storm of commands the observer reads for a while, and rests.
+const (
+	watchTime = 5 * time.Millisecond
+	restTime  = 20 * time.Millisecond
+)
+
+// requestsOnly keeps the much busier route netlink out: for nlmon the packet's protocol is the netlink family. What does not begin with a request
+// is an answer of the kernel: the listing of a large table would keep the observer busy.
+var requestsOnly = []bpf.Instruction{
 	bpf.LoadExtension{Num: bpf.ExtProto},
 	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_GENERIC, SkipTrue: 1},
 	bpf.RetConstant{},
+	bpf.LoadAbsolute{Off: lowByteOfFlags, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.NLM_F_REQUEST, SkipTrue: 1},
+	bpf.RetConstant{},
 	bpf.RetConstant{Val: 1 << 17},
 }
+
+// lowByteOfFlags is where a netlink message, whose flags are at 6 in the machine's own order, has the lower half of them.
+var lowByteOfFlags = 6 + uint32(binary.NativeEndian.Uint16([]byte{0, 1})&1)
 
 // writes finds the IPVS commands in one netlink packet, which may carry many messages. The kernel answers a listing with messages that
 // bear the commands of a write too: only the flag for a request tells them apart.
