@@ -109,7 +109,7 @@ func (s *State) Settled() bool {
 
 // Saved returns what is to survive a restart.
 func (s *State) Saved() Saved {
-	return Saved{Verdict: s.Verdict, Since: s.Since, Cause: s.Cause, Before: s.Before}
+	return Saved{Verdict: s.Verdict, Since: s.Since, Cause: s.Cause, Before: s.Before, Weight: s.Weight}
 }
 
 // Saved is what survives a restart of the process; it is JSON-able. Results in a
@@ -119,6 +119,7 @@ type Saved struct {
 	Since   time.Time `json:"since"`
 	Cause   Result    `json:"cause,omitzero"`
 	Before  Result    `json:"before,omitzero"`
+	Weight  Weight    `json:"weight,omitzero"` // a server that drains must not be given clients until it says so again
 }
 
 // A Tracker turns the results of one check into a verdict. It is not safe for
@@ -154,7 +155,7 @@ func (t *Tracker) Restore(s Saved) {
 	if s.Verdict == Up || s.Verdict == Down {
 		t.renew()
 		t.become(s.Verdict, ReasonRestored, s.Cause, s.Since)
-		t.state.Before = s.Before
+		t.state.Before, t.state.Weight = s.Before, s.Weight
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,5 +42,34 @@ func TestWeight(t *testing.T) {
 		if err := new(Weight).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is taken for a weight", text)
 		}
+	}
+}
+
+// TestWeightRestored: what a server said of its weight survives a restart, and the same
+// said again is no change.
+func TestWeightRestored(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	drains := Result{At: now, Weight: Weigh(0)}
+	before := NewTracker(Policy{Rise: 1, Fall: 1}, now)
+	before.Observe(drains)
+	state := before.State()
+	text, err := json.Marshal(state.Saved())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved Saved
+	if err := json.Unmarshal(text, &saved); err != nil {
+		t.Fatal(err)
+	}
+	after := NewTracker(Policy{Rise: 1, Fall: 1}, now)
+	after.Restore(saved)
+	if s := after.State(); s.Verdict != Up || s.Weight != Weigh(0) {
+		t.Errorf("restored as %v, weight %q, from %s", s.Verdict, s.Weight, text)
+	}
+	if after.Observe(drains) {
+		t.Error("the same again is a change")
+	}
+	if !after.Observe(Result{At: now}) || after.State().Weight != (Weight{}) {
+		t.Errorf("no weight said: %q", after.State().Weight)
 	}
 }
