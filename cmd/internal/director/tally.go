@@ -17,7 +17,7 @@ type tally struct{ index atomic.Pointer[tallies] }
 type tallies struct {
 	checks  map[string]checkTally         // by the ID of the check
 	latency map[string]*observe.Histogram // by service, of what passed
-	results map[counted]*results
+	results map[string]map[string]*results // by service, and type of check
 	endings []healthcheck.Failure // what a probe can end in: success, which is the empty one, and the failures
 }
 
@@ -26,9 +26,6 @@ type checkTally struct {
 	own, service *observe.Histogram
 	results      *results
 }
-
-// counted is what results are counted by.
-type counted struct{ service, kind string }
 
 // results are counters, in the order of tallies.endings.
 type results []atomic.Uint64
@@ -42,23 +39,24 @@ func (t *tally) lay(checks []healthcheck.Check) {
 	next := &tallies{
 		checks:  make(map[string]checkTally, len(checks)),
 		latency: make(map[string]*observe.Histogram),
-		results: make(map[counted]*results),
+		results: make(map[string]map[string]*results),
 		endings: append([]healthcheck.Failure{""}, healthcheck.Failures()...),
 	}
 	for i := range checks {
 		c := &checks[i]
-		by := counted{c.Group, kindOf(c.ID)}
+		kind := kindOf(c.ID)
 		if next.latency[c.Group] == nil {
 			next.latency[c.Group] = cmp.Or(old.latency[c.Group], new(observe.Histogram))
+			next.results[c.Group] = make(map[string]*results)
 		}
-		if next.results[by] == nil {
+		if next.results[c.Group][kind] == nil {
 			counters := make(results, len(next.endings))
-			next.results[by] = cmp.Or(old.results[by], &counters)
+			next.results[c.Group][kind] = cmp.Or(old.results[c.Group][kind], &counters)
 		}
 		next.checks[c.ID] = checkTally{
 			own:     cmp.Or(old.checks[c.ID].own, new(observe.Histogram)),
 			service: next.latency[c.Group],
-			results: next.results[by],
+			results: next.results[c.Group][kind],
 		}
 	}
 	t.index.Store(next)
@@ -97,13 +95,10 @@ func (t *tally) service(name string) (latencies observe.Latencies, ended []obser
 	if x == nil || x.latency[name] == nil {
 		return latencies, nil
 	}
-	for by, counters := range x.results {
-		if by.service != name {
-			continue
-		}
+	for kind, counters := range x.results[name] {
 		for i, f := range x.endings {
 			if n := (*counters)[i].Load(); n > 0 {
-				ended = append(ended, observe.CheckResult{Type: by.kind, Result: word(f), Count: n})
+				ended = append(ended, observe.CheckResult{Type: kind, Result: word(f), Count: n})
 			}
 		}
 	}
