@@ -15,10 +15,10 @@ type tally struct{ index atomic.Pointer[tallies] }
 
 // tallies says where to count. Its maps are immutable; the counters behind them are kept over reloads.
 type tallies struct {
-	checks  map[string]checkTally         // by the ID of the check
-	latency map[string]*observe.Histogram // by service, of what passed
+	checks  map[string]checkTally          // by the ID of the check
+	latency map[string]*observe.Histogram  // by service, of what passed
 	results map[string]map[string]*results // by service, and type of check
-	endings []healthcheck.Failure // what a probe can end in: success, which is the empty one, and the failures
+	endings []healthcheck.Failure          // what a probe can end in: success, which is the empty one, and the failures
 }
 
 // checkTally is where the results of one check count.
