@@ -403,6 +403,113 @@ func TestAnAddressThatSomebodyRemovedIsBackAtOnce(t *testing.T) {
 	}
 }
 
+// TestAnAddressThatABackupShouldNotHaveIsFound: it answers beside the master's.
+func TestAnAddressThatABackupShouldNotHaveIsFound(t *testing.T) {
+	l := newLAN(t)
+	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a.start()
+	a.until("master")
+	b.start()
+	b.until("backup")
+	strays := func() int {
+		n := 0
+		for _, f := range b.status().Findings {
+			if f.Object == "web" && f.Reason == "stray-address" {
+				n++
+			}
+		}
+		return n
+	}
+	untilStrays := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); strays() != want; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d findings of a stray address, want %d: %+v", strays(), want, b.status().Findings)
+			}
+		}
+	}
+	untilStrays(0)
+	l.ip("-n", b.host, "addr", "add", "10.9.0.100/32", "dev", "eth0")
+	untilStrays(1)
+	if !b.holds() {
+		t.Error("it was removed: it is not ours")
+	}
+	if in := b.until("backup"); in.Transition != b.transitions() {
+		t.Error("the backup moved")
+	}
+	l.ip("-n", b.host, "addr", "del", "10.9.0.100/32", "dev", "eth0")
+	untilStrays(0)
+}
+
+// TestTheElectorsMemoryIsLocked: swapping must not delay an advert.
+func TestTheElectorsMemoryIsLocked(t *testing.T) {
+	l := newLAN(t)
+	a := l.director(0, 200, "100ms")
+	a.start()
+	a.until("master")
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.child("lbha: vrrp")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "VmLck:"); ok && strings.TrimSpace(value) == "0 kB" {
+			t.Error("the kernel says that it is not")
+		}
+	}
+}
+
+// TestReloadsLeaveNothingBehind: neither descriptors nor memory, in any of the processes.
+func TestReloadsLeaveNothingBehind(t *testing.T) {
+	l := newLAN(t)
+	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a.start()
+	a.until("master")
+	b.start()
+	b.until("backup")
+	before := b.transitions()
+	reload := func(n int) {
+		for i := range n {
+			a.more = fmt.Sprintf("preempt_delay = \"%ds\"\n", i%2)
+			a.write(200-i%2, "100ms")
+			if _, err := a.client.Reload(t.Context(), admin.ReloadRequest{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reload(10)
+	usage := func() (descriptors, kilobytes int) {
+		for _, title := range []string{"lbha: vrrp", "lbha: director"} {
+			pid := a.child(title)
+			list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			descriptors += len(list)
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			for line := range strings.Lines(string(text)) {
+				var kb int
+				if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &kb); n == 1 {
+					kilobytes += kb
+				}
+			}
+		}
+		return descriptors, kilobytes
+	}
+	descriptors, memory := usage()
+	reload(100)
+	nowDescriptors, nowMemory := usage()
+	t.Logf("after 10 reloads %d descriptors and %d kB, after 110 %d and %d", descriptors, memory, nowDescriptors, nowMemory)
+	if nowDescriptors > descriptors+4 { // a client that is just leaving
+		t.Errorf("%d descriptors, were %d", nowDescriptors, descriptors)
+	}
+	if nowMemory > memory+64<<10 { // with the race detector memory is not what it is without
+		t.Errorf("%d kB of memory, were %d", nowMemory, memory)
+	}
+	if got := b.transitions(); got != before {
+		t.Errorf("the other director made %d transitions", got-before)
+	}
+}
+
 func TestAReloadOfThePriorityMovesTheMaster(t *testing.T) {
 	a, b := pairOf(t, "100ms")
 	a.write(50, "100ms")

@@ -212,7 +212,7 @@ func (e *elector) lostAddress(index int, p netip.Prefix) {
 // verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
 // a notification is a hint, not a state. The mark of an address is not asked for: old kernels keep none.
 func (e *elector) verify() {
-	var all []address.VIP
+	all := e.idle()
 	for _, in := range e.instances {
 		all = append(all, in.held...)
 	}
@@ -235,6 +235,7 @@ func (e *elector) verify() {
 			}
 		}
 	}
+	e.findStrays(missing)
 }
 
 // astray reports whether a held address is on another link than the one that has its interface's name by now.

@@ -29,6 +29,7 @@ type instance struct {
 
 	finished bool
 	held     []address.VIP
+	strays   []string // addresses that are here and should not be
 	followers
 	tracks
 	refusals []refusal
@@ -349,5 +350,6 @@ func (e *elector) release(in *instance) error {
 	if err != nil {
 		in.held = vips // for the next attempt, whatever the configuration is then
 	}
-	return errors.Join(err, e.lower(in))
+	e.lower(in)
+	return err
 }

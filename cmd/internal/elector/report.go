@@ -115,7 +115,9 @@ func (e *elector) report() {
 		}
 	}
 	for _, in := range e.instances {
-		s.Instances = append(s.Instances, in.state())
+		st := in.state()
+		st.Seen = e.seen(in)
+		s.Instances = append(s.Instances, st)
 	}
 	e.answer(link.Message{State: &s})
 }
@@ -129,7 +131,7 @@ func (in *instance) state() link.InstanceState {
 		Sent: st.Counters.Sent, Received: in.received, PlainChecksum: in.plain, Dropped: in.dropped,
 		Late: in.late, MaxLate: in.max,
 		Announcements: st.Counters.Announcements, Transitions: st.Counters.Transitions,
-		Findings: in.refused(in.followers.findings(in.auth.findings(st.Findings))), Peers: st.Peers,
+		Findings: in.refused(in.strayFindings(in.followers.findings(in.auth.findings(st.Findings)))), Peers: st.Peers,
 	}
 	if st.Master.Address.IsValid() && st.State == vrrp.Backup {
 		s.Master = st.Master.Address.String()
