@@ -17,10 +17,7 @@ const (
 // Verdict is the verdict on a server whose checks have these: up if enough are up,
 // down if too many are down for that, else unknown. A server without checks is up.
 func (n Need) Verdict(checks ...Verdict) Verdict {
-	want := int(n)
-	if n == All || want > len(checks) {
-		want = len(checks)
-	}
+	want := n.Of(len(checks))
 	up, down := 0, 0
 	for _, v := range checks {
 		switch v {
@@ -37,6 +34,14 @@ func (n Need) Verdict(checks ...Verdict) Verdict {
 		return Down
 	}
 	return Unknown
+}
+
+// Of returns how many of so many checks must pass.
+func (n Need) Of(checks int) int {
+	if n == All {
+		return checks
+	}
+	return min(int(n), checks)
 }
 
 // UnmarshalText accepts "all", "any" and a number from 1.

@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/lbha/lbha/cmd/internal/observe"
@@ -64,7 +65,7 @@ func (p *pool) intents(k knowledge) []ipvs.Intent {
 				Server:        k.weighed(p.checks[i], realServer(p.service, server, addr)),
 				Backup:        server.Backup,
 				Verdict:       k.combined(p.service.NeedOf(server), p.checks[i]),
-				Share:         k.share(p.checks[i], p.service.SlowStart),
+				Share:         k.share(p.service.NeedOf(server), p.checks[i], p.service.SlowStart),
 				Carried:       was,
 				CarriedWeight: weight,
 				Override:      k.orders.override(p.service.Name, server),
@@ -147,22 +148,31 @@ func (k knowledge) weighed(ids []string, server ipvs.Server) ipvs.Server {
 const slowSteps = 10
 
 // share is the part of its weight that a server gets which passed its checks a moment ago, so that it can warm up; 1 is
-// the whole. A server that was found serving has no need of it.
-func (k knowledge) share(ids []string, slow time.Duration) float64 {
+// the whole. A server that was found serving has no need of it, nor has one that has served on some of its checks when
+// one more passes.
+func (k knowledge) share(need healthcheck.Need, ids []string, slow time.Duration) float64 {
 	if slow == 0 {
 		return 1
 	}
-	share := 1.0
+	var passed []time.Time
 	for _, id := range ids {
-		st, _ := k.check(id)
-		if st.Verdict != healthcheck.Up || st.Reason != healthcheck.ReasonPassed {
-			continue
-		}
-		if age := k.now.Sub(st.Since); age < slow {
-			share = min(share, float64(1+int(slowSteps*age/slow))/slowSteps)
+		switch st, _ := k.check(id); {
+		case st.Verdict != healthcheck.Up:
+		case st.Reason == healthcheck.ReasonPassed:
+			passed = append(passed, st.Since)
+		default:
+			passed = append(passed, time.Time{})
 		}
 	}
-	return share
+	want := need.Of(len(ids))
+	if want == 0 || len(passed) < want {
+		return 1
+	}
+	slices.SortFunc(passed, time.Time.Compare)
+	if age := k.now.Sub(passed[want-1]); age < slow {
+		return float64(1+int(slowSteps*age/slow)) / slowSteps
+	}
+	return 1
 }
 
 func virtualService(s *config.Service, key ipvs.Key) ipvs.Service {
