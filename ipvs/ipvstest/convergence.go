@@ -45,6 +45,9 @@ func Convergence(t *testing.T, open func(t *testing.T) ipvs.Kernel) {
 				if live(have[key]) > 0 && live(want[key]) > 0 && live(now[key]) == 0 {
 					t.Fatalf("%s empties the pool %s", op, key)
 				}
+				if len(have[key].Servers) > 0 && len(want[key].Servers) > 0 && len(now[key].Servers) == 0 {
+					t.Fatalf("%s takes the last server of the pool %s, whatever its weight", op, key)
+				}
 			}
 		}
 		if !now.Equal(want) {

@@ -12,6 +12,9 @@ import (
 
 // Commands, from include/uapi/linux/ip_vs.h (IPVS_CMD_*).
 const (
+	cmdNewService = 1
+	cmdSetService = 2
+	cmdDelService = 3
 	cmdGetService = 4
 	cmdNewDest    = 5
 	cmdSetDest    = 6
@@ -111,14 +114,46 @@ func encode(f func(*netlink.AttributeEncoder)) []byte {
 // encodeKey names a service.
 func encodeKey(e *netlink.AttributeEncoder, k ipvs.Key) {
 	e.Nested(cmdAttrService, func(e *netlink.AttributeEncoder) error {
-		e.Uint16(svcAttrFamily, familyNumber(k.Family()))
-		if k.Mark() != 0 {
-			e.Uint32(svcAttrMark, k.Mark())
-			return nil
+		encodeKeyFields(e, k)
+		return nil
+	})
+}
+
+func encodeKeyFields(e *netlink.AttributeEncoder, k ipvs.Key) {
+	e.Uint16(svcAttrFamily, familyNumber(k.Family()))
+	if k.Mark() != 0 {
+		e.Uint32(svcAttrMark, k.Mark())
+		return
+	}
+	e.Uint16(svcAttrProtocol, uint16(k.Protocol()))
+	e.Bytes(svcAttrAddr, k.Addr().Addr().AsSlice())
+	e.Bytes(svcAttrPort, bigEndian(k.Addr().Port()))
+}
+
+// encodeService writes every field of a service: what is left out is reset. The
+// persistence mask is never 0 by default, which the kernel refuses for IPv6, and
+// for IPv4 would bind all clients to one server.
+func encodeService(e *netlink.AttributeEncoder, s ipvs.Service) {
+	flags, mask := uint32(s.Flags)<<schedulerShift, ipvs.HostNetmask(s.Key.Family())
+	if s.OnePacket {
+		flags |= flagOnePacket
+	}
+	if s.Persistence != 0 {
+		flags |= flagPersistent
+		mask = s.Netmask
+	}
+	if s.Key.Family() == ipvs.IPv4 {
+		mask = maskFromKernel(mask)
+	}
+	e.Nested(cmdAttrService, func(e *netlink.AttributeEncoder) error {
+		encodeKeyFields(e, s.Key)
+		e.String(svcAttrScheduler, string(s.Scheduler))
+		if s.Engine != "" {
+			e.String(svcAttrEngine, s.Engine)
 		}
-		e.Uint16(svcAttrProtocol, uint16(k.Protocol()))
-		e.Bytes(svcAttrAddr, k.Addr().Addr().AsSlice())
-		e.Bytes(svcAttrPort, bigEndian(k.Addr().Port()))
+		e.Bytes(svcAttrFlags, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, flags), ^uint32(0)))
+		e.Uint32(svcAttrTimeout, uint32(s.Persistence.Seconds()))
+		e.Uint32(svcAttrNetmask, uint32(mask))
 		return nil
 	})
 }

@@ -14,9 +14,8 @@
 // The kernel's interface is one generic netlink family. This package speaks it
 // in two ways, with exactly one way for each operation:
 //
-//   - github.com/moby/ipvs makes, edits and deletes services, reads and sets the
-//     timeouts, and flushes. It is right for these: it writes every field of a
-//     service, passes the kernel's errno on, and they are few.
+//   - github.com/moby/ipvs reads and sets the timeouts, and flushes. It is right
+//     for these: it passes the kernel's errno on, and they are few.
 //   - a small supplement over github.com/mdlayher/genetlink does the rest.
 //
 // Why the rest is not done by moby/ipvs v1.1.0:
@@ -28,8 +27,9 @@
 //     the number of persistence templates.
 //   - Writing servers: it never sends their address family, so a server of the
 //     other family is stored as garbage without an error; an edit resets GUE and
-//     GRE to plain IPIP; and it waits for an answer to each, where a pool of
-//     thousands wants many messages in one write.
+//     GRE to plain IPIP.
+//   - Writing anything: it waits for an answer to each message, where a table of
+//     thousands of services and servers wants many in one write, in one order.
 //   - It has no synchronisation daemon, no zeroing of counters, no version.
 //
 // And why moby/ipvs is kept on a lead where it is used:

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 
-	"github.com/lbha/lbha/ipvs"
 	moby "github.com/moby/ipvs"
 	"github.com/sirupsen/logrus"
 )
@@ -91,59 +89,4 @@ func callMoby[T any](ctx context.Context, c *Conn, what string, f func(*moby.Han
 		}()
 		return none, fmt.Errorf("%s: %w", what, ctx.Err())
 	}
-}
-
-// applyService makes, edits or deletes a service. It returns the errno with
-// which the kernel refused, or 0.
-func (c *Conn) applyService(ctx context.Context, op ipvs.Op) (syscall.Errno, error) {
-	s := toMoby(op.Service)
-	return callMoby(ctx, c, "change IPVS services", func(h *moby.Handle) (syscall.Errno, error) {
-		var err error
-		switch op.Action {
-		case ipvs.AddService:
-			err = h.NewService(s)
-		case ipvs.EditService:
-			err = h.UpdateService(s)
-		case ipvs.DeleteService:
-			err = h.DelService(s)
-		default:
-			return 0, fmt.Errorf("%v is no op on a service", op.Action)
-		}
-		if errno, ok := answer(err); ok && errno != syscall.EPERM {
-			return errno, nil
-		}
-		return 0, err
-	})
-}
-
-// toMoby writes every field: what is left out is reset. The persistence mask is
-// never 0 by default, which the kernel refuses for IPv6, and for IPv4 would bind
-// all clients to one server.
-func toMoby(s ipvs.Service) *moby.Service {
-	k := s.Key
-	m := &moby.Service{
-		AddressFamily: familyNumber(k.Family()),
-		FWMark:        k.Mark(),
-		SchedName:     string(s.Scheduler),
-		PEName:        s.Engine,
-		Flags:         uint32(s.Flags) << schedulerShift,
-		Netmask:       uint32(ipvs.HostNetmask(k.Family())),
-	}
-	if k.Mark() == 0 {
-		m.Protocol = uint16(k.Protocol())
-		m.Address = net.IP(k.Addr().Addr().AsSlice())
-		m.Port = k.Addr().Port()
-	}
-	if s.OnePacket {
-		m.Flags |= flagOnePacket
-	}
-	if s.Persistence != 0 {
-		m.Flags |= flagPersistent
-		m.Timeout = uint32(s.Persistence.Seconds())
-		m.Netmask = uint32(s.Netmask)
-	}
-	if k.Family() == ipvs.IPv4 {
-		m.Netmask = uint32(maskFromKernel(ipvs.Netmask(m.Netmask)))
-	}
-	return m
 }

@@ -73,36 +73,36 @@ func (s *socket) listServers(k ipvs.Key) ([]ipvs.Server, map[netip.AddrPort]ipvs
 	return servers, stats, nil
 }
 
-// Apply implements [ipvs.Kernel]. Ops on services go one by one, ops on servers
-// many at once; the order is kept.
+// Apply implements [ipvs.Kernel]. Many ops go in one write, in their order.
 func (c *Conn) Apply(ctx context.Context, ops []ipvs.Op) error {
-	var refused []*ipvs.OpError
-	for i := 0; i < len(ops); {
-		if !onServer(ops[i]) {
-			errno, err := c.applyService(ctx, ops[i])
-			if err != nil {
-				return err
-			}
-			if errno != 0 {
-				refused = append(refused, &ipvs.OpError{Index: i, Op: ops[i], Err: errno})
-			}
-			i++
-			continue
-		}
-		end := i
-		for end < len(ops) && onServer(ops[end]) {
-			end++
-		}
-		errnos, err := c.applyServers(ctx, ops[i:end])
+	if len(ops) == 0 {
+		return nil
+	}
+	requests := make([]request, len(ops))
+	for i, op := range ops {
+		r, err := requestOf(op)
 		if err != nil {
 			return err
 		}
-		for j := i; j < end; j++ {
-			if errno, ok := errnos[j-i]; ok {
-				refused = append(refused, &ipvs.OpError{Index: j, Op: ops[j], Err: errno})
-			}
+		requests[i] = r
+	}
+	const what = "change the IPVS table"
+	var errnos map[int]syscall.Errno
+	if err := c.with(ctx, what, func(s *socket) (err error) {
+		errnos, err = s.batch(requests)
+		return err
+	}); err != nil {
+		return err
+	}
+	var refused []*ipvs.OpError
+	for i, op := range ops {
+		switch errno, ok := errnos[i]; {
+		case !ok:
+		case errno == syscall.EPERM:
+			return fmt.Errorf("%s: %w", what, ipvs.ErrPermission)
+		default:
+			refused = append(refused, &ipvs.OpError{Index: i, Op: op, Err: errno})
 		}
-		i = end
 	}
 	if len(refused) > 0 {
 		return &ipvs.ApplyError{Refused: refused}
@@ -110,43 +110,26 @@ func (c *Conn) Apply(ctx context.Context, ops []ipvs.Op) error {
 	return nil
 }
 
-func onServer(op ipvs.Op) bool {
-	switch op.Action {
-	case ipvs.AddServer, ipvs.EditServer, ipvs.DeleteServer:
-		return true
-	}
-	return false
+// commands are those that carry out an op.
+var commands = map[ipvs.Action]uint8{
+	ipvs.AddService: cmdNewService, ipvs.EditService: cmdSetService, ipvs.DeleteService: cmdDelService,
+	ipvs.AddServer: cmdNewDest, ipvs.EditServer: cmdSetDest, ipvs.DeleteServer: cmdDelDest,
 }
 
-func (c *Conn) applyServers(ctx context.Context, ops []ipvs.Op) (errnos map[int]syscall.Errno, err error) {
-	requests := make([]request, len(ops))
-	for i, op := range ops {
-		requests[i] = serverRequest(op)
+func requestOf(op ipvs.Op) (request, error) {
+	cmd, ok := commands[op.Action]
+	if !ok {
+		return request{}, fmt.Errorf("change the IPVS table: %v is no action", op.Action)
 	}
-	const what = "change IPVS servers"
-	err = c.with(ctx, what, func(s *socket) error {
-		errnos, err = s.batch(requests)
-		return err
-	})
-	for _, errno := range errnos {
-		if errno == syscall.EPERM {
-			return nil, fmt.Errorf("%s: %w", what, ipvs.ErrPermission)
+	return request{cmd, encode(func(e *netlink.AttributeEncoder) {
+		switch op.Action {
+		case ipvs.AddService, ipvs.EditService:
+			encodeService(e, op.Service)
+			return
 		}
-	}
-	return errnos, err
-}
-
-func serverRequest(op ipvs.Op) request {
-	r := request{cmd: cmdDelDest}
-	switch op.Action {
-	case ipvs.AddServer:
-		r.cmd = cmdNewDest
-	case ipvs.EditServer:
-		r.cmd = cmdSetDest
-	}
-	r.attrs = encode(func(e *netlink.AttributeEncoder) {
 		encodeKey(e, op.Key())
-		encodeServer(e, op.Server, op.Action != ipvs.DeleteServer)
-	})
-	return r
+		if op.Action != ipvs.DeleteService {
+			encodeServer(e, op.Server, op.Action != ipvs.DeleteServer)
+		}
+	})}, nil
 }
