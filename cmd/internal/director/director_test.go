@@ -77,6 +77,7 @@ func (h *host) elect(ctx context.Context) {
 		if h.backup.Load() {
 			s.Instances[0].State = vrrp.Backup
 		}
+		s.Instances[0].Seen = []link.Seen{{Kind: config.TrackInterface, Target: "eth1", Weight: -20, Text: "interface eth1 is down"}}
 		_ = conn.Send(link.Message{State: &s})
 	}
 	for ctx.Err() == nil {

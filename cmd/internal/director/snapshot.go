@@ -120,7 +120,7 @@ func instanceStatus(c *config.Instance, state *link.State, weighed map[string][]
 		Name: c.Name, Interface: c.Interface, VRID: int(c.VRID), Priority: int(c.Priority),
 		State: vrrp.Initialize.String(), Reason: "waiting", Addresses: []string{}, Held: []string{},
 	}
-	in.Tracks = tracksStatus(c, weighed[c.Name], state)
+	in.Tracks = tracksStatus(c, weighed[c.Name])
 	for _, a := range c.Addresses {
 		in.Addresses = append(in.Addresses, a.Prefix.String())
 	}

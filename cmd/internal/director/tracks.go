@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -19,15 +20,16 @@ import (
 // elections, beyond the time that the health checks take. What is not known by then weighs nothing until it is.
 const firstLookLimit = 5 * time.Second
 
-// trackers is what the instances of this director track, but for interfaces and other instances, which the elector
-// looks at. It belongs to the loop. Nothing in it is told by events: it is looked at again whenever something may have
+// trackers is what the instances of this director track. Interfaces and other instances the elector looks at; they are
+// here to be shown. It belongs to the loop. Nothing in it is told by events: it is looked at again whenever something may have
 // changed, and the elector is told all of it.
 type trackers struct {
-	set     *track.Set
-	windows map[windowKey]*track.Window
-	sums    map[string]link.Tracked    // by instance, of those that are known
-	weighed map[string][]track.Weighed // by instance, each in the place of its track; never changed, only replaced
-	again   *time.Timer                // when a report becomes another one without anything new
+	set      *track.Set
+	windows  map[windowKey]*track.Window
+	sums     map[string]link.Tracked    // by instance, of those that are known
+	complete bool                       // all of them are
+	weighed  map[string][]track.Weighed // by instance, each in the place of its track; never changed, only replaced
+	again    *time.Timer                // when a report becomes another one without anything new
 
 	sent   time.Time // when the elector was told last; zero: it is to be told
 	sentTo int       // the process that it was then
@@ -47,9 +49,13 @@ func newTrackers() *trackers {
 // process, or if it has not been told for long.
 func (d *director) lookAtTracks(now time.Time) {
 	t := d.tracks
-	masters := d.masters()
+	states := make(map[string]*link.InstanceState, len(d.vrrp.Instances))
+	for i := range d.vrrp.Instances {
+		states[d.vrrp.Instances[i].Name] = &d.vrrp.Instances[i]
+	}
 	sums, weighed, windows := make(map[string]link.Tracked), make(map[string][]track.Weighed), make(map[windowKey]*track.Window)
 	var again time.Time
+	directed := 0 // instances that are to be told of
 	for i := range d.cfg.Instances {
 		in := &d.cfg.Instances[i]
 		look := func(what *config.Track) track.Reading {
@@ -57,28 +63,37 @@ func (d *director) lookAtTracks(now time.Time) {
 				return t.set.Look(what)
 			}
 			k := windowKey{in.Name, what.Target, what.Weight == 0}
-			w := t.windows[k]
+			w := cmp.Or(windows[k], t.windows[k])
 			if w == nil {
 				w = new(track.Window)
 			}
 			windows[k] = w
-			r, next := d.serviceReading(w, k, masters[in.Name], now)
+			r, next := d.serviceReading(w, k, states[in.Name] != nil && states[in.Name].State == vrrp.Master, now)
 			if !next.IsZero() && (again.IsZero() || next.Before(again)) {
 				again = next
 			}
 			return r
 		}
 		list := make([]track.Weighed, len(in.Tracks))
-		directed := false
+		here := false
 		for j := range in.Tracks {
-			if what := &in.Tracks[j]; track.Looked(what.Kind) {
-				list[j], directed = track.Weigh(what, look(what)), true
+			what := &in.Tracks[j]
+			if track.Looked(what.Kind) {
+				list[j], here = track.Weigh(what, look(what)), true
+				continue
+			}
+			list[j] = track.Weigh(what, seen(states[in.Name], what, d.vrrpHeard))
+			if before := t.weighed[in.Name]; j < len(before) && before[j].State == list[j].State {
+				list[j].Since = before[j].Since
 			}
 		}
-		if !directed {
+		if len(list) > 0 {
+			weighed[in.Name] = list
+		}
+		if !here {
 			continue
 		}
-		weighed[in.Name] = list
+		directed++
 		if sum, known := track.Sum(in.Tracks, list); known {
 			sums[in.Name] = sum
 		}
@@ -87,11 +102,11 @@ func (d *director) lookAtTracks(now time.Time) {
 	if !maps.Equal(sums, t.sums) {
 		t.sent = time.Time{}
 	}
-	t.sums, t.weighed, t.windows = sums, weighed, windows
+	t.sums, t.weighed, t.windows, t.complete = sums, weighed, windows, len(sums) == directed
 	if !again.IsZero() {
 		t.again.Reset(again.Sub(now))
 	}
-	if len(weighed) > 0 && (t.sentTo != d.vrrpPID || now.Sub(t.sent) >= link.TracksPeriod) {
+	if directed > 0 && (t.sentTo != d.vrrpPID || now.Sub(t.sent) >= link.TracksPeriod) {
 		// What was not taken is sent again at the next look, a second later at the latest.
 		if d.elector.conn.Send(link.Message{Tracks: &link.Tracks{Instances: sums}}) == nil {
 			t.sent, t.sentTo = now, d.vrrpPID
@@ -115,6 +130,9 @@ func (d *director) tellTracks(now map[string][]track.Weighed) {
 		}
 		for j := range after {
 			what, was, is := &in.Tracks[j], before[j], after[j]
+			if !track.Looked(what.Kind) { // of which the elector tells
+				continue
+			}
 			if was.State == is.State && was.Adjust == is.Adjust && was.Fault == is.Fault && was.Trouble == is.Trouble {
 				continue
 			}
@@ -228,7 +246,7 @@ func (d *director) awaitTracks(ctx context.Context) {
 	for {
 		complete := false
 		if d.do(ctx, func() {
-			complete = len(d.tracks.sums) == len(d.tracks.weighed)
+			complete = d.tracks.complete
 		}) != nil || complete {
 			return
 		}
@@ -240,35 +258,35 @@ func (d *director) awaitTracks(ctx context.Context) {
 	}
 }
 
-// tracksStatus is what an instance tracks, for observers. What the elector looks at is shown as the elector says.
-func tracksStatus(c *config.Instance, weighed []track.Weighed, state *link.State) []observe.Track {
+// seen is what the elector says of a tracked interface or instance. It tells no time: that is when we heard of it.
+func seen(in *link.InstanceState, what *config.Track, heard time.Time) track.Reading {
+	if in == nil {
+		return track.Reading{}
+	}
+	for _, s := range in.Seen {
+		if s.Kind != what.Kind || s.Target != what.Target || s.Weight != what.Weight {
+			continue
+		}
+		r := track.Reading{State: track.Bad, Since: heard, Reason: s.Text}
+		if s.Good {
+			r.State = track.Good
+		}
+		return r
+	}
+	return track.Reading{}
+}
+
+// tracksStatus is what an instance tracks, for observers.
+func tracksStatus(c *config.Instance, weighed []track.Weighed) []observe.Track {
 	var out []observe.Track
 	for i := range c.Tracks {
 		what := &c.Tracks[i]
-		t := observe.Track{Kind: string(what.Kind), Target: what.Target, Weight: what.Weight}
-		switch {
-		case !track.Looked(what.Kind):
-			t.State, t.Reason = "elector", "looked at by the VRRP process"
-			if what.Kind == config.TrackInstance {
-				t.Reason = "it is " + stateOf(what.Target, state).String()
-			}
-		case i < len(weighed):
+		t := observe.Track{Kind: string(what.Kind), Target: what.Target, Weight: what.Weight, State: track.Pending.String()}
+		if i < len(weighed) {
 			w := &weighed[i]
 			t.State, t.Since, t.Reason, t.Trouble, t.Adjust, t.Fault = w.State.String(), w.Since, w.Reason, w.Trouble, w.Adjust, w.Fault != ""
-		default:
-			t.State = track.Pending.String()
 		}
 		out = append(out, t)
 	}
 	return out
-}
-
-// stateOf is the state of an instance as last heard.
-func stateOf(name string, state *link.State) vrrp.State {
-	for _, in := range state.Instances {
-		if in.Name == name {
-			return in.State
-		}
-	}
-	return vrrp.Initialize
 }

@@ -70,6 +70,9 @@ fall = 2
 [[vrrp.track]]
 process = "no-such-process"
 weight = 20
+[[vrrp.track]]
+interface = "eth1"
+weight = -20
 `, file, flag), a, b)
 	h.start()
 	h.untilTracked(`+0 "" ""`)
@@ -97,7 +100,7 @@ weight = 20
 	for _, x := range st.Instances[0].Tracks {
 		shown = append(shown, fmt.Sprintf("%s %s %s %+d %v", x.Kind, x.Target, x.State, x.Adjust, !x.Since.IsZero()))
 	}
-	want := []string{"file " + file + " good -7 true", "service www good -25 true", "script /bin/sh good +0 true", "process no-such-process bad +0 true"}
+	want := []string{"file " + file + " good -7 true", "service www good -25 true", "script /bin/sh good +0 true", "process no-such-process bad +0 true", "interface eth1 bad -20 true"}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}

@@ -166,3 +166,15 @@ func (e *elector) judge(t *config.Track) (good bool, thing string) {
 	}
 	return false, ""
 }
+
+// seen is how the tracked things are that are looked at here.
+func (e *elector) seen(in *instance) []link.Seen {
+	var all []link.Seen
+	for i := range in.cfg.Tracks {
+		t := &in.cfg.Tracks[i]
+		if good, thing := e.judge(t); thing != "" {
+			all = append(all, link.Seen{Kind: t.Kind, Target: t.Target, Weight: t.Weight, Good: good, Text: thing})
+		}
+	}
+	return all
+}

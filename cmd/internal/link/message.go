@@ -125,6 +125,17 @@ type InstanceState struct {
 	Transitions   uint64            `json:"transitions"`
 	Findings      []vrrp.Finding    `json:"findings,omitempty"` // that last
 	Peers         []vrrp.Peer       `json:"peers,omitempty"`    // whose adverts were accepted, latest last
+	// Seen are the tracked interfaces and instances, in the order of the configuration.
+	Seen []Seen `json:"seen,omitempty"`
+}
+
+// Seen is a tracked thing that the elector looks at itself.
+type Seen struct {
+	Kind   config.TrackKind `json:"kind"`
+	Target string           `json:"target"`
+	Weight int              `json:"weight"`
+	Good   bool             `json:"good"`
+	Text   string           `json:"text"` // "interface eth1 is down"
 }
 
 // Happened is one event of an instance, for the log and the journal. Repeated events of one kind are limited by the

@@ -191,15 +191,12 @@ func collectFindings(gauge func(string, float64, ...string), all []Finding, inst
 	}
 }
 
-// collectTracks shows what an instance tracks, but for what the elector looks at. Two tracks of one target, such as one
-// script with two arguments, are one series: good if both are.
+// collectTracks shows what an instance tracks. Two tracks of one target, such as one script with two arguments, are one
+// series: good if both are.
 func collectTracks(gauge func(string, float64, ...string), in *Instance) {
 	type thing struct{ kind, target string }
 	good, adjust := make(map[thing]float64), make(map[thing]float64)
 	for _, t := range in.Tracks {
-		if t.State == "elector" {
-			continue
-		}
 		k := thing{t.Kind, t.Target}
 		if _, again := good[k]; !again || t.State != "good" {
 			good[k] = one(t.State == "good")

@@ -21,7 +21,7 @@ func filled() *Status {
 			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9, Plain: 4, Peers: []Peer{{Address: "10.9.0.2", Priority: 100}}},
 			{Name: "mail", State: "backup", Priority: 100, Notify: &Notify{Waiting: 2, Unread: 1, Ran: 9, Failed: 4, NotRun: 3, Dropped: 5, Lines: 6, Lost: 7}, Tracks: []Track{
 				{Kind: "script", Target: "/bin/ask", State: "good"}, {Kind: "script", Target: "/bin/ask", State: "bad", Adjust: -20},
-				{Kind: "script", Target: "/bin/ask", State: "good", Adjust: 5}, {Kind: "file", Target: "/f", State: "good", Adjust: 7}, {Kind: "interface", Target: "eth0", State: "elector"},
+				{Kind: "script", Target: "/bin/ask", State: "good", Adjust: 5}, {Kind: "file", Target: "/f", State: "good", Adjust: 7}, {Kind: "interface", Target: "eth0", State: "pending"},
 			}},
 		},
 		Services: []Service{
