@@ -171,6 +171,7 @@ func (d *director) loop(ctx context.Context) error {
 	defer close(d.ended)
 	defer d.save()
 	verdicts := d.checker.Changes()
+	var rested <-chan time.Time
 	messages := d.elector.messages
 	for {
 		select {
@@ -186,7 +187,13 @@ func (d *director) loop(ctx context.Context) error {
 				verdicts = nil
 				continue
 			}
+			begin := time.Now()
 			d.onVerdicts(changes)
+			if rest := restAfter(time.Since(begin)); rest > 0 {
+				verdicts, rested = nil, time.After(rest) // they gather meanwhile
+			}
+		case <-rested:
+			verdicts, rested = d.checker.Changes(), nil
 		case m, ok := <-messages:
 			if !ok {
 				messages = nil
@@ -246,6 +253,21 @@ func (d *director) onVerdicts(changes []healthcheck.Change) {
 	}
 	d.apply()
 }
+
+// restAfter is how long verdicts gather after some were taken into the table at a cost. With thousands of servers each
+// batch costs as much as all of them: at the start, when every check tells its first result, taking them a few at a time
+// would leave the checks no processor. What costs little is not put off.
+func restAfter(cost time.Duration) time.Duration {
+	if cost < cheap {
+		return 0
+	}
+	return min(3*cost, maxRest)
+}
+
+const (
+	cheap   = 2 * time.Millisecond
+	maxRest = 250 * time.Millisecond
+)
 
 // apply works out the wanted table and hands it to the reconciler.
 func (d *director) apply() {
