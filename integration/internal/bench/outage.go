@@ -44,7 +44,7 @@ func RunOutage(ctx context.Context, o Options, self string, say func(string, ...
 		return nil, err
 	}
 	section := &Section{Name: PartOutage, About: "what clients of an IPVS service lose, UDP at 1 kHz; crash: all processes killed and the cable out; stop: SIGTERM"}
-	runs := max(o.Runs*3/4, 2) // each takes some ten seconds
+	runs := max(o.Runs/2, 2) // each takes some ten seconds
 	for _, p := range outages {
 		gap := Series{What: fmt.Sprintf("%s at %v: gap", p.event.name, p.interval), Unit: "ms", Want: p.want}
 		// From the last advert to the first answer: what the protocol's formula is about.

@@ -97,6 +97,7 @@ func (n *Network) Close() {
 		h.ns.Close()
 		_ = netns.DeleteNamed(h.Name) // what is left ends with the world
 	}
+	n.D1, n.D2, n.Switch = nil, nil, nil
 }
 
 // Split cuts the directors off from each other, though not from the switch, or connects them again. No carrier goes.
