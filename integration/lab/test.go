@@ -17,6 +17,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/faults"
 	"github.com/lbha/lbha/integration/internal/interop"
 	"github.com/lbha/lbha/integration/internal/lvs"
 	"github.com/lbha/lbha/integration/internal/sandbox"
@@ -45,7 +46,20 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&p.quick, "quick", false, "tests of Go only, without the race detector")
 	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
+	cmd.Flags().StringVar(&p.faults, "faults", "", "write the list of faults, with what became of each, to this `file`")
 	return cmd
+}
+
+// module is the path of go.mod.
+const module = "github.com/lbha/lbha"
+
+// writeFaults makes the page of faults of what became of the tests.
+func writeFaults(path string, outcomes faults.Outcomes) error {
+	var page strings.Builder
+	if err := faults.Page(&page, outcomes, "The results are those of the run of "+time.Now().UTC().Format(time.DateOnly)+"."); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(page.String()), 0o644)
 }
 
 // The parts of all tests, in the order in which they run.
@@ -64,6 +78,8 @@ var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, par
 type report interface {
 	Print(out io.Writer)
 	Count() (passed, failed int)
+	// Outcomes says of each scenario, by its name, whether it passed.
+	Outcomes() map[string]bool
 }
 
 // part is one that is played in a world.
@@ -87,8 +103,9 @@ func played(ctx context.Context, world sandbox.Kind) []part {
 
 // parts is what the caller wants of all tests.
 type parts struct {
-	quick bool
-	only  []string
+	quick  bool
+	only   []string
+	faults string // where to write the list of faults; empty: nowhere
 }
 
 func (p parts) check() error {
@@ -145,7 +162,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 			failed++
 		}
 	}
-	tally := suite.NewTally()
+	tally, outcomes := suite.NewTally(), faults.Outcomes{}
 	if p.has(partGo) {
 		goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 		if err != nil {
@@ -177,6 +194,9 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 			report.Print(os.Stdout)
 			good, bad := report.Count()
 			passed, failed = passed+good, failed+bad
+			for name, ok := range report.Outcomes() {
+				outcomes[part.name+" "+name] = ok
+			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -187,6 +207,14 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	}
 	for _, t := range tally.Skipped() {
 		fmt.Printf("skipped: %v: %s\n", t, tally.Reason(t))
+	}
+	if p.faults != "" {
+		for t, ok := range tally.Outcomes() {
+			outcomes["go "+strings.TrimPrefix(t.Package, module+"/")+" "+t.Name] = ok
+		}
+		if err := writeFaults(p.faults, outcomes); err != nil {
+			return err
+		}
 	}
 	if left := p.left(); len(left) > 0 {
 		fmt.Println("not run, as asked:", strings.Join(left, ", "))

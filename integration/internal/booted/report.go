@@ -37,6 +37,15 @@ func (r *Report) Count() (passed, failed int) {
 	return passed, failed
 }
 
+// Outcomes says of each trial whether it passed.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool, len(r.Trials))
+	for _, t := range r.Trials {
+		outcomes[t.Name] = t.OK()
+	}
+	return outcomes
+}
+
 // OK reports whether everything passed, and anything was tried.
 func (r *Report) OK() bool {
 	passed, failed := r.Count()

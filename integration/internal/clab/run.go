@@ -50,6 +50,15 @@ func (r *Report) Count() (passed, failed int) {
 	return passed, failed
 }
 
+// Outcomes says of each deed whether it went well.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool, len(r.Deeds))
+	for _, d := range r.Deeds {
+		outcomes[d.Name] = d.OK()
+	}
+	return outcomes
+}
+
 // OK reports whether all went well, and anything was done.
 func (r *Report) OK() bool {
 	passed, failed := r.Count()

@@ -28,6 +28,15 @@ func (r *Report) Count() (passed, failed int) {
 	return passed, failed
 }
 
+// Outcomes says of each scenario whether it passed.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool, len(r.Results))
+	for _, result := range r.Results {
+		outcomes[result.Name] = result.OK
+	}
+	return outcomes
+}
+
 func verdict(ok bool) string {
 	if ok {
 		return "ok"

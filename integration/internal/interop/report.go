@@ -69,6 +69,25 @@ func (r *Report) Count() (passed, failed int) {
 	return passed, failed
 }
 
+// Outcomes sums up the cells, the pairs beside a forger, and the pair beside busy processors.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool)
+	all := func(name string, ok bool) {
+		met, known := outcomes[name]
+		outcomes[name] = ok && (met || !known)
+	}
+	for _, c := range r.Cells {
+		all("every cell", c.OK())
+	}
+	for _, t := range r.Trickles {
+		all("a forger beside a pair", t.OK())
+	}
+	if r.Busy != nil {
+		all("a pair at 10 ms beside busy processors", r.Busy.OK())
+	}
+	return outcomes
+}
+
 // OK reports whether everything passed, and anything was played.
 func (r *Report) OK() bool {
 	passed, failed := r.Count()

@@ -3,6 +3,7 @@ package lvs
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -39,6 +40,17 @@ func (r *Report) Count() (passed, failed int) {
 		}
 	}
 	return passed, failed
+}
+
+// Outcomes says of each part, by the first word of its title, whether all of its demands were met.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool)
+	for _, f := range r.Findings {
+		name, _, _ := strings.Cut(strings.Fields(f.Part)[0], ":")
+		met, known := outcomes[name]
+		outcomes[name] = f.OK && (met || !known)
+	}
+	return outcomes
 }
 
 // Print writes what was demanded and measured, part by part.

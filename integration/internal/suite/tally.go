@@ -171,5 +171,16 @@ func (t *Tally) Count() (pass, fail, skip int) {
 	return pass, fail + len(t.broken), skip
 }
 
+// Outcomes says of each test function that ran whether it passed.
+func (t *Tally) Outcomes() map[Test]bool {
+	outcomes := make(map[Test]bool, len(t.tests))
+	for key, s := range t.tests {
+		if s != skipped {
+			outcomes[key] = s == passed
+		}
+	}
+	return outcomes
+}
+
 // Broken lists packages that failed without a failing test.
 func (t *Tally) Broken() []string { return slices.Sorted(maps.Keys(t.broken)) }
