@@ -59,8 +59,8 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	for i := range raw.VRRP.Items {
 		c.Instances = append(c.Instances, b.instance(&raw.VRRP.Items[i]))
 	}
-	b.followed(raw.VRRP.Items)
 	c.Groups = b.groups(raw.Groups.Items, c.Instances)
+	b.followed(raw.VRRP.Items, c.Groups)
 	for i := range raw.Services.Items {
 		c.Services = append(c.Services, b.service(&raw.Services.Items[i], c.Global.IPVS.Sync != nil))
 	}

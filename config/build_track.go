@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -80,15 +81,30 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 	return t
 }
 
-// followed checks the tracks of other instances: each exists, and none waits for itself.
-func (b *builder) followed(raw []rawVRRP) {
+// follow is the track of another instance.
+type follow struct {
+	by     string
+	weight int
+	opt[string]
+}
+
+// followed checks the tracks of other instances: each exists, and none waits for itself. The members of a group wait
+// together, so a group is as one instance.
+func (b *builder) followed(raw []rawVRRP, groups []Group) {
+	group := make(map[string]string)
+	for _, g := range groups {
+		for _, name := range g.Members {
+			group[name] = "group " + g.Name // no instance's name: it has a space
+		}
+	}
+	one := func(name string) string { return cmp.Or(group[name], name) }
 	names := make([]string, len(raw))
-	follows := make(map[string][]opt[string])
+	follows := make(map[string][]follow)
 	for i := range raw {
 		names[i] = raw[i].Name.Value
 		for _, t := range raw[i].Tracks.Items {
 			if t.Instance.set() {
-				follows[names[i]] = append(follows[names[i]], t.Instance)
+				follows[one(names[i])] = append(follows[one(names[i])], follow{names[i], t.Weight.Value, t.Instance})
 			}
 		}
 	}
@@ -97,26 +113,30 @@ func (b *builder) followed(raw []rawVRRP) {
 		done
 	)
 	state := make(map[string]int, len(raw))
-	var visit func(name string)
-	visit = func(name string) {
-		state[name] = open
-		for _, o := range follows[name] {
+	var visit func(string)
+	visit = func(who string) {
+		state[who] = open
+		for _, o := range follows[who] {
+			other := one(o.Value)
 			switch {
 			case !slices.Contains(names, o.Value):
 				b.errorHint(o.Node, didYouMean(o.Value, names), "instance: there is no vrrp instance %.80q", o.Value)
-			case o.Value == name:
+			case o.Value == o.by:
 				b.error(o.Node, "instance: it is itself")
-			case state[o.Value] == open:
-				b.error(o.Node, "instance: %s follows %s already: each would wait for the other", o.Value, name)
-			case state[o.Value] == 0:
-				visit(o.Value)
+			case other == who && o.weight == 0:
+				b.errorHint(o.Node, "they are in FAULT together anyway", "instance: %s is in a group with %s: each would wait for the other", o.Value, o.by)
+			case other == who: // a preference for where the group is
+			case state[other] == open:
+				b.error(o.Node, "instance: %s follows %s already: each would wait for the other", other, who)
+			case state[other] == 0:
+				visit(other)
 			}
 		}
-		state[name] = done
+		state[who] = done
 	}
 	for _, name := range names {
-		if state[name] == 0 {
-			visit(name)
+		if state[one(name)] == 0 {
+			visit(one(name))
 		}
 	}
 }
