@@ -107,9 +107,7 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 	var wanted ipvs.Table
 	if err := d.do(ctx, func() {
 		// New servers wait for their first success; the others are as they are now.
-		for _, p := range c.pools {
-			p.inherit(d.pools)
-		}
+		inherit(c.pools, d.pools)
 		wanted, _ = ipvs.Desired(d.intents(c.pools, c.found))
 		wanted = withPaths(c.pools, d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now()).into(wanted))
 	}); err != nil {
@@ -221,9 +219,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		return refuse(err) // we are stopping
 	}
 	err = d.do(ctx, func() {
-		for _, p := range c.pools {
-			p.inherit(d.pools)
-		}
+		inherit(c.pools, d.pools)
 		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
 		d.orders = d.orders.onlyOf(c.cfg)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
@@ -272,10 +268,14 @@ func (d *director) restoreChecks(ctx context.Context, before map[string]healthch
 	return nil
 }
 
-// inherit takes what was said last of the same service.
-func (p *pool) inherit(from []*pool) {
-	for _, old := range from {
-		if old.service.Name == p.service.Name {
+// inherit gives pools what was said last of the same services.
+func inherit(pools, from []*pool) {
+	last := make(map[string]*pool, len(from))
+	for _, p := range from {
+		last[p.service.Name] = p
+	}
+	for _, p := range pools {
+		if old := last[p.service.Name]; old != nil {
 			p.outcomes = old.outcomes
 		}
 	}
