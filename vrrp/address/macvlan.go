@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,9 @@ func (c *Conn) setUpMacvlan(m *Macvlan, ipv6 bool) error {
 	})
 }
 
-// SetUp brings a link up or down, which is idempotent.
+// SetUp brings a link up or down, which is idempotent. Up takes some 50 µs; down,
+// 10 ms and more, in which the kernel waits for every processor to have let go of
+// the link, and holds the lock of all network configuration.
 func (c *Conn) SetUp(index int, up bool) error {
 	flags := uint32(0)
 	if up {
@@ -105,6 +108,37 @@ func (c *Conn) SetUp(index int, up bool) error {
 	}
 	return nil
 }
+
+// DeleteLinks removes links, all for the price of one: see SetUp, and double it. One
+// that is not there is no failure.
+func (c *Conn) DeleteLinks(indexes []int) error {
+	if len(indexes) < 2 {
+		for _, index := range indexes {
+			return c.DeleteLink(index)
+		}
+		return nil
+	}
+	group := native.AppendUint32(nil, doomed)
+	errs := c.table(len(indexes), func(b []byte, seq uint32, i int) []byte {
+		return appendMessage(b, unix.RTM_NEWLINK, unix.NLM_F_ACK, seq, func(b []byte) []byte {
+			return appendAttribute(appendLink(b, indexes[i], 0, 0), unix.IFLA_GROUP, group...)
+		})
+	})
+	errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, ErrNoInterface) })
+	err := c.request(unix.RTM_DELLINK, unix.NLM_F_ACK, func(b []byte) []byte {
+		return appendAttribute(appendLink(b, 0, 0, 0), unix.IFLA_GROUP, group...)
+	})
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		errs = append(errs, explain(err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("remove %d links: %w", len(indexes), err)
+	}
+	return nil
+}
+
+// doomed is the group of links that are about to be removed together: "lbha".
+const doomed = 0x6c626861
 
 // DeleteLink removes a link. One that is not there is no failure.
 func (c *Conn) DeleteLink(index int) error {

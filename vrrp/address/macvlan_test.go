@@ -80,6 +80,40 @@ func TestMacvlan(t *testing.T) {
 	}
 }
 
+func TestManyLinksGoTogether(t *testing.T) {
+	h := lan.New(t, 1)[0]
+	c := dial(t, h)
+	h.IP("link add stranger link eth0 type macvlan mode bridge")
+	var doomed []int
+	for i := range 2*batch + 3 {
+		m := Macvlan{Name: fmt.Sprintf("mac%d", i), Parent: link(t, c).Index, MAC: net.HardwareAddr{2, 0, 0, 1, byte(i >> 8), byte(i)}}
+		if err := c.AddMacvlan(m); err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Macvlan(m.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i != 7 {
+			doomed = append(doomed, s.Index)
+		}
+	}
+	for range 2 { // again, when they are gone
+		if err := c.DeleteLinks(doomed); err != nil {
+			t.Error(err)
+		}
+	}
+	if all, err := c.Macvlans(); err != nil || len(all) != 1 || all[0].Name != "mac7" {
+		t.Errorf("left are %v, %v; want mac7", all, err)
+	}
+	if _, err := c.Macvlan("stranger"); err != nil {
+		t.Errorf("the other's: %v", err)
+	}
+	if err := c.DeleteLinks(nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARPSettings(t *testing.T) {
 	h := lan.New(t, 1)[0]
 	c := dial(t, h)

@@ -65,12 +65,11 @@ func (e *elector) begin(fresh []*instance, groups []config.Group, held []address
 		}
 		// Not resumed: what was found is nobody's.
 		e.unfollow(in)
-		err := e.lower(in)
+		e.lower(in)
 		if len(in.held) > 0 {
-			err = e.release(in)
-		}
-		if err != nil {
-			e.happened(in, "address", "release-failed", err.Error(), true)
+			if err := e.release(in); err != nil {
+				e.happened(in, "address", "release-failed", err.Error(), true)
+			}
 		}
 	}
 }

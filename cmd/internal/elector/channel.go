@@ -177,7 +177,7 @@ func (e *elector) listener(i *iface, l *announce.Listener, six bool) (*announce.
 func (e *elector) closeListener(l *announce.Listener) {
 	if l != nil {
 		e.forget(l.FD())
-		l.Close()
+		e.closeLater(l)
 	}
 }
 

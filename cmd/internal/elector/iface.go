@@ -149,7 +149,7 @@ func (e *elector) closeSockets(i *iface) {
 		e.closeChannel(&i.channels[k])
 	}
 	if i.sender != nil {
-		i.sender.Close()
+		e.closeLater(i.sender)
 		i.sender = nil
 	}
 	e.closeListener(i.arp)

@@ -3,6 +3,7 @@ package elector
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -41,7 +42,11 @@ type elector struct {
 	region *keep.Region
 	rtnl   *address.Conn
 	watch  *address.Watch
-	gc     *collector
+
+	links    *links // nil: there was none to take down or away yet
+	retiring []linkJob
+	closing  chan io.Closer
+	gc       *collector
 
 	ifaces    map[string]*iface
 	instances []*instance // in the order of the configuration
@@ -156,7 +161,7 @@ func (e *elector) finished() bool {
 // arm sets the one timer to the earliest deadline. One that is set for an earlier time still is left: a backup moves its
 // deadline with each advert, and to wake once too often costs less than to set the timer each time.
 func (e *elector) arm() {
-	at := min(e.nextTick, e.schedule.first(), e.pacedAt(), e.flushAt())
+	at := min(e.nextTick, e.schedule.wake(), e.pacedAt(), e.flushAt())
 	if e.armed <= at && e.armed > e.polled {
 		return
 	}
@@ -230,6 +235,7 @@ func (e *elector) tick(t vrrp.Instant) {
 
 // flush tells the outside what this turn of the loop changed.
 func (e *elector) flush() {
+	e.retireLinks()
 	for e.moved {
 		e.moved = false
 		e.lookAtInstances()

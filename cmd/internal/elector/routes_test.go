@@ -152,9 +152,7 @@ func TestRoutesOfADeadProcess(t *testing.T) {
 	next.configure(nil, router("web", 0, 51, 200))
 	next.untilOurs(l, 0, "")
 	next.untilEvent("orphan-released", "3 routes and 2 rules")
-	if link := l.link(0, "v4-51-eth0"); !isGone(link) {
-		t.Errorf("left behind: %s", link)
-	}
+	next.untilLink(l, 0, "gone", isGone)
 }
 
 // Two instances may want the same route: it goes with the last of them.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/ipvs"
@@ -117,6 +118,7 @@ func (e *elector) useVMAC(in *instance) error {
 	if below.index == 0 || i.index != 0 && i.vmac.index == i.index {
 		return nil
 	}
+	e.keepLink(name)
 	state, err := e.rtnl.Macvlan(name)
 	switch {
 	case err == nil && !state.Ours, errors.Is(err, address.ErrNotMacvlan):
@@ -199,30 +201,59 @@ func (e *elector) raise(in *instance) error {
 	if v == nil || i.index == 0 {
 		return nil
 	}
+	e.keepLink(i.name)
 	i.state.Admin = true // nobody need wait for the news of it
 	return errors.Join(e.rtnl.SetARP(v.below.index, v.arp), e.rtnl.SetUp(i.index, true))
 }
 
 // lower takes it down when the last address has left it: nothing is sent from, or accepted for, the MAC of a master that
-// is another.
-func (e *elector) lower(in *instance) error {
+// is another. It happens soon, and without addresses nothing is answered until then.
+func (e *elector) lower(in *instance) {
 	i, v := e.vmac(in)
 	if v == nil || i.index == 0 || i.index != v.index {
-		return nil
+		return
 	}
 	i.state.Admin = false
-	err := e.rtnl.SetUp(i.index, false)
-	if errors.Is(err, address.ErrNoInterface) {
-		return nil
+	e.retire(linkJob{name: i.name, index: i.index})
+}
+
+// retire leaves the slow ways of a link to the worker, at the end of this turn: it would only be in the way of what else
+// there is to say to the kernel now.
+func (e *elector) retire(j linkJob) {
+	e.keepLink(j.name)
+	e.retiring = append(e.retiring, j)
+}
+
+// keepLink sees to it that a link which is wanted is not on its way out.
+func (e *elector) keepLink(name string) {
+	e.retiring = slices.DeleteFunc(e.retiring, func(j linkJob) bool { return j.name == name })
+	if e.links != nil {
+		e.links.keep(name)
 	}
-	return err
+}
+
+// retireLinks gives the worker what has come together.
+func (e *elector) retireLinks() {
+	if len(e.retiring) == 0 {
+		return
+	}
+	if e.links == nil {
+		l, err := newLinks()
+		if err != nil {
+			e.happened(nil, "interface", "no-virtual-mac", err.Error(), true)
+			return
+		}
+		e.links = l
+	}
+	e.links.retire(e.retiring)
+	e.retiring = e.retiring[:0]
 }
 
 // sendFrames sends the message in e.out to the group, from the virtual MAC.
 func (e *elector) sendFrames(in *instance, src netip.Addr) error {
 	_, v := e.vmac(in)
 	if v.frames == nil || v.on != v.below.index {
-		v.close()
+		e.closeFrames(v)
 		frames, err := segment.OpenFrames(v.below.index, v.mac)
 		if err != nil {
 			return err
@@ -232,9 +263,9 @@ func (e *elector) sendFrames(in *instance, src netip.Addr) error {
 	return v.frames.Send(e.out, src)
 }
 
-func (v *vmac) close() {
+func (e *elector) closeFrames(v *vmac) {
 	if v.frames != nil {
-		v.frames.Close()
+		e.closeLater(v.frames)
 		v.frames = nil
 	}
 }
@@ -264,48 +295,58 @@ func (e *elector) keepVMACs() {
 			e.keepVMAC(in)
 		}
 	}
-}
-
-// dropVMAC removes the link of an instance that is no more, if i is one.
-func (e *elector) dropVMAC(i *iface) {
-	if i.vmac == nil {
-		return
-	}
-	i.vmac.close()
-	if i.index == 0 || i.index != i.vmac.index {
-		return
-	}
-	if state, err := e.rtnl.Macvlan(i.name); err == nil && state.Ours && state.Index == i.index {
-		e.removeVMAC(state)
-	}
-}
-
-// removeVMAC removes a link of ours, and with the last one on an interface what we had changed there.
-func (e *elector) removeVMAC(m address.MacvlanState) {
-	err := e.rtnl.DeleteLink(m.Index)
-	if err == nil {
-		var rest []address.MacvlanState
-		rest, err = e.rtnl.Macvlans()
-		n := notedOn(m.Note)
-		same := func(other address.MacvlanState) bool { return notedOn(other.Note).below == n.below }
-		if err == nil && n.below != 0 && !slices.ContainsFunc(rest, same) {
-			err = e.rtnl.SetARP(n.below, n.arp)
-			for _, i := range e.ifaces {
-				if i.index == n.below {
-					i.changed = noted{}
-				}
-			}
+	if e.links != nil {
+		if err := e.links.trouble(); err != nil && !errors.Is(err, address.ErrNoInterface) {
+			e.happened(nil, "interface", "no-virtual-mac", err.Error(), true)
 		}
 	}
-	if err != nil && !errors.Is(err, address.ErrNoInterface) {
+}
+
+// dropVMAC removes the link of an instance that is no more, if i is one, and with the last of an interface what was
+// changed there.
+func (e *elector) dropVMAC(i *iface) {
+	v := i.vmac
+	if v == nil {
+		return
+	}
+	e.closeFrames(v)
+	i.vmac = nil
+	if i.index == 0 || i.index != v.index {
+		return
+	}
+	e.retire(linkJob{name: i.name, index: i.index, gone: true})
+	e.restoreARP(v.below.changed)
+}
+
+// restoreARP puts back how an interface dealt with ARP, unless a virtual MAC is left on it.
+func (e *elector) restoreARP(n noted) {
+	for _, i := range e.ifaces {
+		if i.vmac != nil && i.vmac.below.index == n.below {
+			return
+		}
+	}
+	if n.below == 0 {
+		return
+	}
+	if err := e.rtnl.SetARP(n.below, n.arp); err != nil && !errors.Is(err, address.ErrNoInterface) {
 		e.happened(nil, "interface", "no-virtual-mac", err.Error(), true)
+	}
+	for _, i := range e.ifaces {
+		if i.index == n.below {
+			i.changed = noted{}
+		}
 	}
 }
 
 // dropVMACs removes all of ours: this process ends.
 func (e *elector) dropVMACs() {
+	const patience = 2 * time.Second
 	for _, i := range e.ifaces {
 		e.dropVMAC(i)
+	}
+	e.retireLinks()
+	if e.links != nil {
+		e.links.finish(patience)
 	}
 }
 
@@ -317,7 +358,8 @@ func (e *elector) sweepVMACs() {
 	}
 	for _, m := range all {
 		if i := e.ifaces[m.Name]; i == nil || i.vmac == nil {
-			e.removeVMAC(m)
+			e.retire(linkJob{name: m.Name, index: m.Index, gone: true})
+			e.restoreARP(notedOn(m.Note))
 		}
 	}
 }

@@ -268,9 +268,7 @@ func TestAVirtualMACIsSweptAway(t *testing.T) {
 	next.configure(nil, two)
 	next.untilAll(vrrp.Master, "two")
 	for _, name := range []string{"v4-51-eth0", "v4-52-eth0"} {
-		if got := l.link(0, name); !isGone(got) {
-			t.Errorf("left behind: %s", got)
-		}
+		next.until(name+" is gone", func() bool { return isGone(l.link(0, name)) })
 	}
 	if got := l.arpSetting(0, "arp_ignore") + l.arpSetting(0, "arp_announce"); got != "00" {
 		t.Errorf("arp_ignore, arp_announce put back: %s, want 0, 0", got)
@@ -329,6 +327,34 @@ func TestAnAdvertFromAVirtualMACFitsIntoAFrame(t *testing.T) {
 	if err := checkVMAC(&c); err == nil || !strings.Contains(err.Error(), "room for 89") {
 		t.Errorf("one more: %v", err)
 	}
+}
+
+// Links are made, taken down and removed beside the adverts, in whatever number.
+func TestManyVirtualMACsDelayNoAdvert(t *testing.T) {
+	t.Parallel()
+	l := newBridge(t)
+	a := l.elector(0)
+	first := router("first", 0, 1, 200)
+	a.configure(nil, first)
+	a.untilAll(vrrp.Master, "first")
+	all := []config.Instance{first}
+	names := []string{"first"}
+	for id := 2; id <= 255; id++ {
+		c := router(fmt.Sprintf("r%d", id), 0, 1, 200)
+		c.VRID, c.VirtualMAC = vrrp.VRID(id), true
+		c.Addresses = []config.Address{addressOf(fmt.Sprintf("10.9.1.%d/32", id))}
+		all, names = append(all, c), append(names, c.Name)
+	}
+	for range 2 {
+		a.configure(nil, all...)
+		a.untilAll(vrrp.Master, names...)
+		a.configure(nil, first) // what is about to be removed is wanted again
+	}
+	a.until("all links are gone", func() bool { return !strings.Contains(l.ip("-n", l.hosts[0], "-o", "link"), "v4-") })
+	if got := a.of("first"); got.Transitions != 2 || got.State != vrrp.Master {
+		t.Errorf("the other router made %d transitions, its worst lateness was %v", got.Transitions, got.MaxLate)
+	}
+	t.Logf("worst lateness %v, %d late", a.of("first").MaxLate, a.of("first").Late)
 }
 
 func TestNamesOfLinks(t *testing.T) {
