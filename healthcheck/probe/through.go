@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,8 +21,9 @@ import (
 //
 // The probe's source is an address of ours, and the server answers it directly, from the
 // virtual address. Where that is an address of ours as well, as on the master, the
-// kernel takes such answers for forged unless accept_local is set; a server must not be
-// blamed for that.
+// kernel takes such answers for forged unless accept_local is set; and where the way
+// back to the address is another, unless rp_filter is not strict. A server must not be
+// blamed for either.
 type throughProber struct {
 	healthcheck.Prober
 	vip  netip.Addr
@@ -48,50 +50,73 @@ func (p *throughProber) deaf() string {
 			return ""
 		}
 	}
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return ""
-	}
-	ours, name := false, ""
-	for _, i := range interfaces {
-		addresses, err := i.Addrs()
+	owners := interfacesByAddress()
+	in, ours := owners[source], owners[p.vip]
+	back := ours // where the kernel expects packets from the address
+	if ours == "" {
+		from, err := routedSource(p.vip)
 		if err != nil {
 			return ""
 		}
+		back = owners[from]
+	}
+	switch {
+	case in == "" || back == "":
+	case ours != "" && sysctl("all", "accept_local") == 0 && sysctl(in, "accept_local") == 0:
+		return fmt.Sprintf("the answers come from %v, which is ours: set net.ipv4.conf.%s.accept_local=1", p.vip, in)
+	case back != in && max(sysctl("all", "rp_filter"), sysctl(in, "rp_filter")) == 1:
+		return fmt.Sprintf("the answers come from %v by %s, and the way back is by %s: set net.ipv4.conf.%[2]s.rp_filter=2", p.vip, in, back)
+	}
+	return ""
+}
+
+// interfacesByAddress says which interface has which address of ours.
+func interfacesByAddress() map[netip.Addr]string {
+	owners := make(map[netip.Addr]string)
+	interfaces, _ := net.Interfaces()
+	for _, i := range interfaces {
+		addresses, _ := i.Addrs()
 		for _, a := range addresses {
-			prefix, err := netip.ParsePrefix(a.String())
-			switch {
-			case err != nil:
-			case prefix.Addr() == p.vip:
-				ours = true
-			case prefix.Addr() == source:
-				name = i.Name
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+				owners[prefix.Addr()] = i.Name
 			}
 		}
 	}
-	if !ours || name == "" || isSet("all") || isSet(name) {
-		return ""
-	}
-	return fmt.Sprintf("the answers come from %v, which is ours: set net.ipv4.conf.%s.accept_local=1", p.vip, name)
+	return owners
 }
 
-// isSet reports whether an interface takes packets from addresses of ours. What cannot
-// be read is not said to be wrong.
-func isSet(name string) bool {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + name + "/accept_local")
-	return err != nil || strings.TrimSpace(string(text)) != "0"
+// sysctl reads a setting of an interface; -1: it cannot be read.
+func sysctl(iface, name string) int {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + iface + "/" + name)
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // sourceTowards is the address that we have towards a server. It cannot be the one that
 // is probed, whose answers would go to the server itself.
 func sourceTowards(server, target netip.Addr) (netip.Addr, error) {
+	source, err := routedSource(server)
+	if err == nil && source == target {
+		return neighbourOf(server, target)
+	}
+	return source, err
+}
+
+// routedSource is the address that the kernel gives to what we send to another.
+func routedSource(to netip.Addr) (netip.Addr, error) {
 	const anyPort = 9 // nothing is sent: connecting finds the route
-	to, err := sockaddr(server, anyPort)
+	peer, err := sockaddr(to, anyPort)
 	if err != nil {
 		return netip.Addr{}, local("zone", err)
 	}
 	domain := unix.AF_INET6
-	if server.Is4() {
+	if to.Is4() {
 		domain = unix.AF_INET
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -99,17 +124,14 @@ func sourceTowards(server, target netip.Addr) (netip.Addr, error) {
 		return netip.Addr{}, local("socket", err)
 	}
 	defer unix.Close(fd)
-	if err := connect(fd, to); err != nil {
+	if err := connect(fd, peer); err != nil {
 		return netip.Addr{}, err
 	}
 	name, err := localName(fd)
 	if err != nil {
 		return netip.Addr{}, local("name", err)
 	}
-	if name.Addr() != target {
-		return name.Addr(), nil
-	}
-	return neighbourOf(server, target)
+	return name.Addr(), nil
 }
 
 // neighbourOf is an address of ours in a network of the server, other than the target:

@@ -163,6 +163,20 @@ sysctl -qw net.ipv4.conf.t0.rp_filter=0
 	round("master, tun, accept_local")
 	director.in(func() { commands(t, "ip address del 10.0.0.100/32 dev br0\n") })
 	round("backup, tun")
+	director.in(func() {
+		commands(t, `ip link add d0 type veth peer name d1
+ip link set d0 up
+ip link set d1 up
+ip address add 10.5.0.1/24 dev d0
+ip route add 10.0.0.100/32 dev d0
+sysctl -qw net.ipv4.conf.all.rp_filter=1
+`)
+	})
+	round("backup, way back elsewhere")
+	director.in(func() {
+		commands(t, "sysctl -qw net.ipv4.conf.br0.rp_filter=2\n")
+	})
+	round("backup, elsewhere, loose")
 	want := `2 itself                                             ok: http 200 in T
 3 itself                                             ok: http 200 in T
 backup, dr, through the vip to 2                     ok: http 200 in T
@@ -184,6 +198,12 @@ master, tun, accept_local, through the vip to 3      timeout: timeout in connect
 backup, tun, through the vip to 2                    ok: http 200 in T
 backup, tun, through the vip to 2, udp               ok: answered in T
 backup, tun, through the vip to 3                    timeout: timeout in connect after TIMEOUT
+backup, way back elsewhere, through the vip to 2     local: the answers come from 10.0.0.100 by br0, and the way back is by d0: set net.ipv4.conf.br0.rp_filter=2
+backup, way back elsewhere, through the vip to 2, udp local: the answers come from 10.0.0.100 by br0, and the way back is by d0: set net.ipv4.conf.br0.rp_filter=2
+backup, way back elsewhere, through the vip to 3     local: the answers come from 10.0.0.100 by br0, and the way back is by d0: set net.ipv4.conf.br0.rp_filter=2
+backup, elsewhere, loose, through the vip to 2       ok: http 200 in T
+backup, elsewhere, loose, through the vip to 2, udp  ok: answered in T
+backup, elsewhere, loose, through the vip to 3       timeout: timeout in connect after TIMEOUT
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -68,6 +68,7 @@ func Ask(cfg *config.Config) Asked {
 	a := Asked{Sysctls: []string{
 		"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/ip_nonlocal_bind",
 		"net/netfilter/nf_conntrack_max", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/all/send_redirects",
+		"net/ipv4/conf/all/accept_local",
 	}}
 	for _, name := range []string{"conntrack", "expire_nodest_conn", "expire_quiescent_template", "backup_only", "sync_threshold", "sloppy_tcp"} {
 		a.Sysctls = append(a.Sysctls, vs+name)
@@ -95,7 +96,7 @@ const vs = "net/ipv4/vs/"
 
 func ofInterface(name string) []string {
 	v4, v6 := "net/ipv4/conf/"+name+"/", "net/ipv6/conf/"+name+"/"
-	return []string{v4 + "rp_filter", v4 + "send_redirects", v4 + "forwarding", v6 + "forwarding", v6 + "accept_ra"}
+	return []string{v4 + "rp_filter", v4 + "accept_local", v4 + "send_redirects", v4 + "forwarding", v6 + "forwarding", v6 + "accept_ra"}
 }
 
 // families returns those of the services that match.

@@ -212,6 +212,28 @@ func (j *judge) service(s *config.Service) {
 	if s.Forward == ipvs.NAT {
 		j.redirects(s)
 	}
+	j.through(s)
+}
+
+// through: probes that go through the virtual address are answered from it, and on the master that is one of its own.
+func (j *judge) through(s *config.Service) {
+	const all = "net/ipv4/conf/all/accept_local"
+	if s.Family != ipvs.IPv4 || len(j.cfg.Instances) == 0 {
+		return
+	}
+	for i := range s.Servers {
+		server := &s.Servers[i]
+		if !slices.ContainsFunc(s.ChecksOf(server), func(c config.Check) bool { return c.Through != "" }) {
+			continue
+		}
+		own := "net/ipv4/conf/" + j.facts.Routes[server.Address.Addr()].Interface + "/accept_local"
+		if _, ok := j.facts.Sysctls[own]; !ok {
+			continue // there is no route, or by an interface that was not looked at
+		}
+		j.say(!j.is(all, "1") && !j.is(own, "1"), Advice, s.Name, "accept-local", "answers to the probes through the vip are let in",
+			"its checks go through the vip, and a master drops their answers as forged: while this host is master, no server of it is found dead", set(own, "1"))
+		return
+	}
 }
 
 // packet is the largest packet that clients send to a service: as the interface of its addresses takes it in.

@@ -225,3 +225,19 @@ func TestWhatIsRightIsSaid(t *testing.T) {
 		t.Errorf("%d findings are of concern", n)
 	}
 }
+
+// TestThrough: a master must let in the answers to probes that went through its own address.
+func TestThrough(t *testing.T) {
+	cfg := load(t, strings.Replace(service("dr", ""), `type = "tcp"`, "type = \"tcp\"\nthrough = \"vip\"", 1))
+	f := sound()
+	f.Routes[netip.MustParseAddr("10.9.0.3")] = Route{Interface: "eth0", MTU: 1500}
+	f.Sysctls["net/ipv4/conf/all/accept_local"], f.Sysctls["net/ipv4/conf/eth0/accept_local"] = "0", "0"
+	want := "advice www: accept-local: its checks go through the vip, and a master drops their answers as forged: while this host is master, no server of it is found dead; fix: sysctl -w net.ipv4.conf.eth0.accept_local=1\n"
+	if got := render(Judge(cfg, f)); got != want {
+		t.Errorf("%s", got)
+	}
+	f.Sysctls["net/ipv4/conf/eth0/accept_local"] = "1"
+	if got := render(Judge(cfg, f)); got != "" {
+		t.Errorf("with accept_local: %s", got)
+	}
+}
