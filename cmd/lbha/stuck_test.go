@@ -144,15 +144,15 @@ timeout = "1h"
 // with both processes killed on the way.
 func TestATrackedFileMovesTheAddress(t *testing.T) {
 	l := newLAN(t)
-	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a, b := l.director(0, 200, "500ms"), l.director(1, 100, "500ms")
 	weight := filepath.Join(a.dir, "weight")
 	for _, d := range []*daemon{a, b} {
 		d.more = fmt.Sprintf(`notify = { command = ["/bin/sh", "-c", "echo $* >>%[1]s/told; { readlink /proc/$$/fd/*; grep SigIgn /proc/self/status; } >%[1]s/new; mv %[1]s/new %[1]s/inherited", "sh"], user = "root" }
 `, d.dir)
 	}
 	a.more += fmt.Sprintf("[[vrrp.track]]\nfile = %q\n", weight)
-	a.write(200, "100ms")
-	b.write(100, "100ms")
+	a.write(200, "500ms")
+	b.write(100, "500ms")
 	put := func(content string) {
 		t.Helper()
 		if err := os.WriteFile(weight, []byte(content), 0o644); err != nil {
@@ -187,6 +187,11 @@ func TestATrackedFileMovesTheAddress(t *testing.T) {
 	put("0")
 	a.until("master")
 	b.until("backup")
+	// A stop ends with the last word.
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	b.until("master")
 	// What a command inherits is nothing of ours: no link, no memory, no socket, no ignored SIGPIPE.
 	inherited, err := os.ReadFile(filepath.Join(b.dir, "inherited"))
 	if err != nil {
@@ -210,8 +215,8 @@ func TestATrackedFileMovesTheAddress(t *testing.T) {
 		d    *daemon
 		want string
 	}{
-		{a, "web initialize backup started 200\nweb backup master no-master 200\nweb master backup higher-priority 50\nweb backup master preempted 200\n"},
-		{b, "web initialize backup started 100\nweb backup master preempted 100\nweb master backup higher-priority 100\n"},
+		{a, "web initialize backup started 200\nweb backup master no-master 200\nweb master backup higher-priority 50\nweb backup master preempted 200\nweb master backup handed-over 1\nweb backup initialize stopped 200\n"},
+		{b, "web initialize backup started 100\nweb backup master preempted 100\nweb master backup higher-priority 100\nweb backup master preempted 100\n"},
 	} {
 		var told []byte
 		for deadline := time.Now().Add(10 * time.Second); string(told) != c.want; time.Sleep(10 * time.Millisecond) {

@@ -115,9 +115,14 @@ LBHA_TIME=2026-03-01T12:00:00.150Z
 // TestOrderUnderFlaps has two instances go to and fro, with commands that take any time: each is told in order.
 func TestOrderUnderFlaps(t *testing.T) {
 	dir := t.TempDir()
-	h, _ := notifying(t, sh(fmt.Sprintf("sleep 0.0$(($5 %% 7)); echo $2 $3 $5 >>%s/$1", dir)), "web", "mail")
-	const flaps = 50 // of each: fewer than may wait
+	h, _ := notifying(t, sh(fmt.Sprintf("sleep 0.0$(($5 %% 4)); echo $2 $3 $5 >>%s/$1", dir)), "web", "mail")
+	const flaps = 100 // of each
 	for n := range flaps {
+		until(t, "less to wait for", func() bool {
+			a, _ := h.Status("web")
+			b, _ := h.Status("mail")
+			return max(a.Waiting, b.Waiting) < maxWaiting
+		})
 		h.Tell(flap("web", n))
 		h.Tell(flap("mail", n))
 	}
