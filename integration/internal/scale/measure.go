@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
@@ -28,7 +29,9 @@ type Sample struct {
 	Command time.Duration `json:"command,omitempty"`
 	// Processor is what the reload cost, until the new server was in the table and the command had ended, in all processes.
 	Processor time.Duration `json:"processor"`
-	Lost      int           `json:"lost"`             // servers that the table lacked for a while during the reload and the rest after it
+	Lost      int           `json:"lost"` // servers that the table lacked for a while during the reload and the rest after it
+	// Unchecked is the longest time without any check from the order on, as the servers saw it; 0: there are no checks.
+	Unchecked time.Duration `json:"unchecked,omitempty"`
 	Memory    int           `json:"memory"`           // resident, of all processes, at rest with a full table, in kB
 	After     int           `json:"after"`            // the same after the reload
 	Repair    time.Duration `json:"repair,omitempty"` // from `ipvsadm -C` to a full table; 0: it did not come
@@ -39,14 +42,16 @@ const (
 	startLimit  = 3 * time.Minute
 	reloadLimit = 5 * time.Minute
 	repairLimit = 30 * time.Second
-	// rest is a while in which checks run as they always do.
-	rest = 5 * time.Second
+	// rest is a while in which checks run as they always do; after a reload they may need longer to do so.
+	rest       = 5 * time.Second
+	afterwards = 15 * time.Second
 )
 
 // bench is the network with one director's host and one of all real servers.
 type bench struct {
 	host   *netlab.Host
 	writes observe.Tape[observe.Write]
+	checks gaps
 	binary string
 	say    func(string, ...any)
 }
@@ -87,14 +92,42 @@ func build(binary string, say func(string, ...any)) (*bench, error) {
 	if _, err := servers.Output("ip", "route", "add", "local", "10.20.0.0/16", "dev", "lo"); err != nil {
 		return nil, err
 	}
-	if err := serve(servers); err != nil {
+	if err := b.serve(servers); err != nil {
 		return nil, err
 	}
 	return b, observe.WatchWrites(b.host, &b.writes)
 }
 
+// gaps finds the longest time between two events.
+type gaps struct {
+	mu      sync.Mutex
+	last    mono.Time
+	longest time.Duration
+}
+
+func (g *gaps) event() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := mono.Now()
+	g.longest = max(g.longest, now.Sub(g.last))
+	g.last = now
+}
+
+// reset begins anew, as if there were an event now.
+func (g *gaps) reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last, g.longest = mono.Now(), 0
+}
+
+// long is the longest time, the one that still lasts among them.
+func (g *gaps) long() time.Duration {
+	g.event()
+	return g.longest
+}
+
 // serve accepts every connection, and closes it.
-func serve(h *netlab.Host) error {
+func (b *bench) serve(h *netlab.Host) error {
 	var l net.Listener
 	err := h.Do(func() (err error) {
 		l, err = net.Listen("tcp4", fmt.Sprintf(":%d", port))
@@ -110,6 +143,7 @@ func serve(h *netlab.Host) error {
 				return
 			}
 			c.Close()
+			b.checks.event()
 		}
 	}()
 	return nil
@@ -141,6 +175,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 		return s, err
 	}
 	cost := processor(d)
+	b.checks.reset()
 	begin = mono.Now()
 	said, err := d.Reload()
 	if err != nil {
@@ -153,7 +188,10 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 		return s, fmt.Errorf("reload: %w", err)
 	}
 	s.Processor = processor(d) - cost
-	sleep(ctx, rest)
+	if size.Check > 0 {
+		sleep(ctx, afterwards)
+		s.Unchecked = b.checks.long()
+	}
 	for _, w := range b.writes.Between(begin, mono.Now()) {
 		if w.Command == "del-dest" {
 			s.Lost++

@@ -76,8 +76,8 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 }
 
 func (s Sample) String() string {
-	text := fmt.Sprintf("full after %s; reload: server in after %s, processor %s, %d servers removed; %.1f MB, then %.1f MB",
-		seconds(s.Full), seconds(s.Reload), seconds(s.Processor), s.Lost, float64(s.Memory)/1024, float64(s.After)/1024)
+	text := fmt.Sprintf("full after %s; reload: server in after %s, processor %s, no check for %s, %d servers removed; %.1f MB, then %.1f MB",
+		seconds(s.Full), seconds(s.Reload), seconds(s.Processor), seconds(s.Unchecked), s.Lost, float64(s.Memory)/1024, float64(s.After)/1024)
 	if s.Command > 0 {
 		text += fmt.Sprintf("; the command took %s", seconds(s.Command))
 	}
@@ -128,6 +128,7 @@ func (r *Report) Print(out io.Writer) {
 		{"start to a full table, s", func(s Sample) float64 { return s.Full.Seconds() }},
 		{"reload that adds a server, s", reload},
 		{"its cost, s of processor", func(s Sample) float64 { return s.Processor.Seconds() }},
+		{"longest time without any check, s", func(s Sample) float64 { return s.Unchecked.Seconds() }},
 		{"servers that it removed", func(s Sample) float64 { return float64(s.Lost) }},
 		{"memory at rest, MB", func(s Sample) float64 { return float64(s.Memory) / 1024 }},
 		{"memory after the reload, MB", func(s Sample) float64 { return float64(s.After) / 1024 }},
