@@ -15,6 +15,10 @@
 // Directors do not tell each other their verdicts: what may be far from the peer may be near to us, and there is no
 // authenticated channel between them that would carry it. Ours stand at a failover, and are fresh half a second later.
 //
+// What the instances track (package track) goes the other way: the loop adds up what the trackers, and the verdicts of a
+// tracked service, mean for each instance, and tells the elector the sum: at every change, and again and again. What the
+// elector tells of transitions is told on, to commands and streams (package herald).
+//
 // Beside the loop a runner looks once a minute at what the host is like (package ground): the loop only hears of it.
 //
 // A reload goes the same way whoever asks (SIGHUP, the API): read once, validate, compare, prepare in both processes,

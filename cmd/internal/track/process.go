@@ -178,11 +178,12 @@ func named(dir, name string) bool {
 // alive reports whether the process is more than an entry that its parent has not asked for yet.
 func alive(dir string) bool {
 	stat, err := readProc(dir + "/stat")
-	if err != nil {
-		return false
-	}
-	// "42 (name) S …": a name can hold anything, parentheses among it.
-	_, rest, ok := bytes.Cut(stat[max(0, bytes.LastIndexByte(stat, ')')):], []byte(") "))
+	return err == nil && running(stat)
+}
+
+// running reads /proc/PID/stat, "42 (name) S …": a name can hold anything, parentheses among it.
+func running(stat []byte) bool {
+	rest, ok := bytes.CutPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
 	return ok && len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
 }
 
