@@ -122,3 +122,30 @@ func FuzzSearch(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRedirect: wherever a server redirects to, it is refused or a path of the server
+// itself, which cannot end the line of a request.
+func FuzzRedirect(f *testing.F) {
+	for _, s := range []string{"/new?a=b", "../x", "http://www.example.net/y", "https://www.example.net/", "//other/", "http:opaque", "?q", "#f", "/a b", "/%0d%0a", "/\r\nX: y", "http://u:p@www.example.net/", "mailto:x", "\x00", ""} {
+		f.Add(s)
+	}
+	p, err := New(Options{Type: "http", Target: netip.MustParseAddrPort("192.0.2.1:80"), HTTP: HTTP{Host: "www.example.net", Redirects: 1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	h := p.(*httpProber)
+	f.Fuzz(func(t *testing.T, location string) {
+		path, err := h.redirected("www.example.net", "/a/b?c", httpAnswer{ask: h.asks[0], status: 302, location: location})
+		if err != nil {
+			printable(t, failed(context.Background(), time.Now(), phaseHeader, err))
+			return
+		}
+		if !strings.HasPrefix(path, "/") || !isVisible(path) {
+			t.Errorf("%q leads to %q", location, path)
+		}
+		lines := strings.Split(string(h.asks[0].request(path)), "\r\n")
+		if lines[0] != "GET "+path+" HTTP/1.1" || lines[1] != "Host: www.example.net" {
+			t.Errorf("%q leads to %q", location, lines)
+		}
+	})
+}

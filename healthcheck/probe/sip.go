@@ -125,7 +125,7 @@ func newSIPRequest(p *sipProber, from netip.AddrPort) sipRequest {
 	r.text = strings.Join([]string{
 		"OPTIONS " + scheme + p.host + " SIP/2.0",
 		"Via: SIP/2.0/" + transport + " " + us + ";rport;branch=" + r.branch,
-		"Max-Forwards: 0", // it is for this server, not for one behind it
+		"Max-Forwards: 70", // with 0, which would be the truth, Kamailio as it is shipped answers 483
 		"From: <" + scheme + "lbha@" + us + ">;tag=" + rand.Text(),
 		"To: <" + scheme + p.host + ">",
 		"Call-ID: " + r.call,
