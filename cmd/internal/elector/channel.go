@@ -18,7 +18,8 @@ type channel struct {
 	iface  *iface
 	family ipvs.Family
 
-	segment *segment.Conn
+	segment  *segment.Conn
+	speakers [256]*instance // who speaks through it, by VRID
 	// The interface's own addresses that adverts are sent from, unless the configuration names one; invalid: there is
 	// none. On IPv6 primary is link-local, and routable is for peers that are not.
 	primary, routable netip.Addr

@@ -232,9 +232,15 @@ func (e *elector) arrange(p link.Prepare) {
 	}
 	slices.SortStableFunc(e.instances, func(a, b *instance) int { return order[a.cfg.Name] - order[b.cfg.Name] })
 	clear(e.byName)
+	for _, i := range e.ifaces {
+		for k := range i.channels {
+			clear(i.channels[k].speakers[:])
+		}
+	}
 	used := make(map[string]bool)
 	for _, in := range e.instances {
 		e.byName[in.cfg.Name] = in
+		in.channel.speakers[in.cfg.VRID] = in
 		for _, name := range interfaces(&in.cfg) {
 			used[name] = true
 		}

@@ -67,10 +67,8 @@ func (e *elector) deliver(c *channel, p *segment.Packet, read vrrp.Instant) {
 
 // speaker is the instance of a VRID that speaks through c.
 func (e *elector) speaker(c *channel, vrid uint8) *instance {
-	for _, in := range e.instances {
-		if in.channel == c && uint8(in.cfg.VRID) == vrid && !in.finished {
-			return in
-		}
+	if in := c.speakers[vrid]; in != nil && !in.finished {
+		return in
 	}
 	return nil
 }

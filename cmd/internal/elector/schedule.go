@@ -3,6 +3,7 @@ package elector
 import (
 	"container/heap"
 	"math"
+	"time"
 
 	"github.com/lbha/lbha/vrrp"
 )
@@ -20,6 +21,30 @@ func (s schedule) first() vrrp.Instant {
 		return never
 	}
 	return s[0].at
+}
+
+// Where deadlines are close to one another, the first waits for the others, so that one wake-up serves them: for one part
+// in slackShare of its interval, and no longer than slackLimit. Where they are not it waits for nobody. The machines
+// count from their deadlines, not from when they are called: what is sent late is not later the next time.
+const (
+	slackShare = 200
+	slackLimit = 500 * time.Microsecond
+)
+
+// wake is when to wake up for the first deadlines; never: for none.
+func (s schedule) wake() vrrp.Instant {
+	at := s.first()
+	if at == never || len(s) == 1 {
+		return at
+	}
+	second := s[1].at
+	if len(s) > 2 {
+		second = min(second, s[2].at)
+	}
+	if until := at.Add(min(s[0].members[0].cfg.Interval/slackShare, slackLimit)); second <= until {
+		return until
+	}
+	return at
 }
 
 // due appends the groups whose deadline is not after t, in no order.
