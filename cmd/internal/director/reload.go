@@ -208,15 +208,15 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		return refuse(fmt.Errorf("health checks: %w", err))
 	}
 	d.tally.lay(c.checks)
-	d.teller.herald.Update(c.cfg.Instances) // before the elector moves anything
-	if moved {
-		if err := d.elector.commit(ctx, generation); err != nil {
-			d.teller.herald.Update(c.old.Instances)
-			return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.restoreChecks(ctx, before)))
-		}
+	// Before the elector moves anything there is somebody to tell of it, and what is tracked from then on is looked at.
+	d.teller.herald.Update(c.cfg.Instances)
+	err = d.tracks.set.Update(ctx, slices.Concat(c.old.Instances, c.cfg.Instances))
+	if err == nil && moved {
+		err = d.elector.commit(ctx, generation)
 	}
-	if err := d.tracks.set.Update(ctx, c.cfg.Instances); err != nil {
-		return refuse(err) // we are stopping
+	if err != nil {
+		d.teller.herald.Update(c.old.Instances)
+		return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.tracks.set.Update(ctx, c.old.Instances), d.restoreChecks(ctx, before)))
 	}
 	err = d.do(ctx, func() {
 		inherit(c.pools, d.pools)

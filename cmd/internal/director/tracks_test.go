@@ -133,6 +133,14 @@ weight = -20
 		t.Fatal(r.Error)
 	}
 	h.untilTracked(fmt.Sprintf(`-57 "" "service www: 50 %% of the weight is healthy (-50), file %s: the content is -7 (-7)"`, file))
+	if events, err = h.client.Events(t.Context(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events.Events {
+		if e.Kind == "track" && e.Reason == "pending" {
+			t.Errorf("the reload forgot something: %s", e.Message)
+		}
+	}
 }
 
 // TestWhatIsPendingIsNotTold holds that a script without a first result keeps the director silent on its instance, and
