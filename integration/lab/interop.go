@@ -86,6 +86,7 @@ func interopJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 	if err := json.Unmarshal(in.Arg, &o); err != nil {
 		return nil, err
 	}
+	o.Slow = in.Kind == sandbox.UserMode
 	report, err := interop.Run(ctx, o, sandbox.Say)
 	if err != nil {
 		return nil, err

@@ -17,13 +17,14 @@ type Options struct {
 	Binary string        `json:"binary"` // path of lbha
 	Cells  []string      `json:"cells"`  // only the cells whose names have all of these words; empty: all
 	Busy   time.Duration `json:"busy"`   // how long the busy pair is watched; 0: not at all
+	Slow   bool          `json:"slow"`   // the world has one slow processor: fewer cells at once, and more time for each
 }
 
 const (
 	// Version 2 waits for whole seconds: all of its cells go at once. Of the quick ones only so many that they do not disturb each other.
-	atOnce      = 32
-	quickAtOnce = 4
-	stagger     = 150 * time.Millisecond
+	atOnce, slowAtOnce           = 32, 6
+	quickAtOnce, slowQuickAtOnce = 4, 1
+	stagger                      = 150 * time.Millisecond
 	// A lab that stands still for so long may have failed a cell by itself.
 	stallLimit = 40 * time.Millisecond
 )
@@ -47,12 +48,15 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 	r := &Report{Cells: make([]*Result, len(cells))}
 	once := func(i int, prefix string) {
 		begin := mono.Now()
-		r.Cells[i] = play(ctx, prefix, cells[i], o.Binary)
+		r.Cells[i] = play(ctx, prefix, cells[i], o)
 		r.Cells[i].Stall = stalls.longest(begin, mono.Now())
 		say("  %s: %s in %.0f s", cells[i], verdict(r.Cells[i].OK()), mono.Now().Sub(begin).Seconds())
 	}
 	var all sync.WaitGroup
 	places := map[bool]chan struct{}{false: make(chan struct{}, atOnce), true: make(chan struct{}, quickAtOnce)}
+	if o.Slow {
+		places = map[bool]chan struct{}{false: make(chan struct{}, slowAtOnce), true: make(chan struct{}, slowQuickAtOnce)}
+	}
 	for i := range cells {
 		place := places[cells[i].Version == 3]
 		all.Go(func() {

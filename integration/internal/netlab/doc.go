@@ -8,5 +8,7 @@
 // The bridge lives in a namespace of its own ("sw"). It floods multicast instead of learning groups, as an unmanaged switch does,
 // so that the observer hears every advertisement.
 //
+// A network of [Pair] is smaller, and there may be many: two directors, and a switch that is the third host itself.
+//
 // Namespaces are named as iproute2 names them: `ip netns exec d1 ipvsadm -Ln` works inside a lab.
 package netlab
