@@ -30,8 +30,8 @@ var (
 // Sender announces addresses of both families on one interface from one MAC. It
 // is for one goroutine.
 type Sender struct {
-	op     string // for errors
-	conn   *packet.Conn
+	op     string       // for errors
+	conn   *packet.Conn // nil: it is another Sender's
 	raw    syscall.RawConn
 	mac    net.HardwareAddr
 	router bool
@@ -62,13 +62,23 @@ func Open(index int, mac net.HardwareAddr) (*Sender, error) {
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	s := &Sender{op: op, conn: conn, raw: raw, mac: mac, frames: make(map[netip.Addr][][]byte)}
+	s := newSender(op, raw, mac)
+	s.conn = conn
+	return s, nil
+}
+
+func newSender(op string, raw syscall.RawConn, mac net.HardwareAddr) *Sender {
+	s := &Sender{op: op, raw: raw, mac: mac, frames: make(map[netip.Addr][][]byte)}
 	s.write = func(fd uintptr) bool {
 		_, s.err = unix.Write(int(fd), s.frame)
 		return true // whatever came of it: the runtime's poller must not wait
 	}
-	return s, nil
+	return s
 }
+
+// As returns a Sender for another MAC on the same interface, a virtual one, which
+// shares the socket of s: it works until s is closed, and need not be closed.
+func (s *Sender) As(mac net.HardwareAddr) *Sender { return newSender(s.op, s.raw, mac) }
 
 // SetRouter says whether this host forwards IPv6 packets, which each neighbour
 // advertisement repeats. It is false at first.
@@ -118,7 +128,12 @@ func (s *Sender) send(frame []byte) error {
 }
 
 // Close closes the socket.
-func (s *Sender) Close() error { return s.conn.Close() }
+func (s *Sender) Close() error {
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.Close()
+}
 
 // build makes the frames that announce vip.
 func (s *Sender) build(vip netip.Addr) ([][]byte, error) {

@@ -44,7 +44,7 @@ func TestFrames(t *testing.T) {
 			hosts[0].Do(func() {
 				ifi, _ := net.InterfaceByName(lan.Interface)
 				index = ifi.Index
-				frames, err = segment.OpenFrames(index, tt.mac)
+				frames, err = segment.OpenFrames(index)
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -64,7 +64,7 @@ func TestFrames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := frames.Send(msg, tt.src(hosts[0])); err != nil {
+			if err := frames.Send(msg, tt.src(hosts[0]), tt.mac); err != nil {
 				t.Fatal(err)
 			}
 			if got := sniffer(tt.want[24:28]); got != tt.want {

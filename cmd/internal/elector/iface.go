@@ -10,6 +10,7 @@ import (
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 	"github.com/lbha/lbha/vrrp/announce"
+	"github.com/lbha/lbha/vrrp/segment"
 )
 
 // iface is an interface with the sockets on it. It exists while an instance, or an address of one, names it, whether
@@ -21,6 +22,7 @@ type iface struct {
 
 	channels   [2]channel // IPv4, IPv6
 	sender     *announce.Sender
+	frames     *segment.Frames // for the virtual MACs on it; nil: there was no need yet
 	arp        *announce.Listener
 	neighbours *announce.Listener
 	pace       pace
@@ -110,7 +112,7 @@ func (e *elector) openSockets(i *iface) error {
 		}
 	}
 	if len(i.state.MAC) == 6 && i.sender == nil { // else no Ethernet
-		s, err := announce.Open(i.index, i.state.MAC)
+		s, err := e.openSender(i)
 		if err != nil {
 			return err
 		}
@@ -148,10 +150,7 @@ func (e *elector) closeSockets(i *iface) {
 	for k := range i.channels {
 		e.closeChannel(&i.channels[k])
 	}
-	if i.sender != nil {
-		e.closeLater(i.sender)
-		i.sender = nil
-	}
+	e.closeSender(i)
 	e.closeListener(i.arp)
 	e.closeListener(i.neighbours)
 	i.arp, i.neighbours = nil, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/lbha/lbha/ipvs"
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
+	"github.com/lbha/lbha/vrrp/announce"
 	"github.com/lbha/lbha/vrrp/segment"
 	"github.com/lbha/lbha/vrrp/wire"
 )
@@ -23,10 +24,8 @@ type vmac struct {
 	below *iface
 	mac   net.HardwareAddr
 
-	index  int         // of the link, once it was seen to be ours; 0: not yet
-	arp    address.ARP // what the interface below needs
-	frames *segment.Frames
-	on     int // the index of the interface that frames leave by
+	index int         // of the link, once it was seen to be ours; 0: not yet
+	arp   address.ARP // what the interface below needs
 }
 
 // onVirtualMAC puts the addresses of an instance with a virtual MAC on the link that has it.
@@ -113,6 +112,7 @@ func (e *elector) useVMAC(in *instance) error {
 	name := vmacName(&in.cfg)
 	i, below := e.ifaces[name], e.ifaces[in.cfg.Interface]
 	if i.vmac == nil {
+		e.closeSockets(i) // of a link that a former process left, they are not as they should be
 		i.vmac = &vmac{below: below, mac: virtualMAC(&in.cfg)}
 	}
 	if below.index == 0 || i.index != 0 && i.vmac.index == i.index {
@@ -203,6 +203,11 @@ func (e *elector) raise(in *instance) error {
 	}
 	e.keepLink(i.name)
 	i.state.Admin = true // nobody need wait for the news of it
+	if i.sender == nil {
+		if err := e.openSockets(i); err != nil {
+			return err
+		}
+	}
 	return errors.Join(e.rtnl.SetARP(v.below.index, v.arp), e.rtnl.SetUp(i.index, true))
 }
 
@@ -250,23 +255,43 @@ func (e *elector) retireLinks() {
 }
 
 // sendFrames sends the message in e.out to the group, from the virtual MAC.
-func (e *elector) sendFrames(in *instance, src netip.Addr) error {
+func (e *elector) sendFrames(in *instance, src netip.Addr) (err error) {
 	_, v := e.vmac(in)
-	if v.frames == nil || v.on != v.below.index {
-		e.closeFrames(v)
-		frames, err := segment.OpenFrames(v.below.index, v.mac)
-		if err != nil {
+	if v.below.frames == nil {
+		if v.below.frames, err = segment.OpenFrames(v.below.index); err != nil {
+			v.below.frames = nil
 			return err
 		}
-		v.frames, v.on = frames, v.below.index
 	}
-	return v.frames.Send(e.out, src)
+	return v.below.frames.Send(e.out, src, v.mac)
 }
 
-func (e *elector) closeFrames(v *vmac) {
-	if v.frames != nil {
-		e.closeLater(v.frames)
-		v.frames = nil
+// openSender opens the socket for announcements on i, or, for a virtual MAC, borrows that of the interface below: each
+// socket costs the kernel tens of milliseconds when it is closed, as at the end of this process.
+func (e *elector) openSender(i *iface) (*announce.Sender, error) {
+	switch {
+	case i.vmac == nil:
+		return announce.Open(i.index, i.state.MAC)
+	case i.vmac.below.sender == nil:
+		return nil, noSender(i.vmac.below)
+	}
+	return i.vmac.below.sender.As(i.vmac.mac), nil
+}
+
+// closeSender closes what frames leave i by, of its own and of the virtual MACs on it.
+func (e *elector) closeSender(i *iface) {
+	if i.sender != nil {
+		e.closeLater(i.sender)
+		i.sender = nil
+	}
+	if i.frames != nil {
+		e.closeLater(i.frames)
+		i.frames = nil
+	}
+	for _, above := range e.ifaces {
+		if above.vmac != nil && above.vmac.below == i {
+			above.sender = nil
+		}
 	}
 }
 
@@ -309,7 +334,6 @@ func (e *elector) dropVMAC(i *iface) {
 	if v == nil {
 		return
 	}
-	e.closeFrames(v)
 	i.vmac = nil
 	if i.index == 0 || i.index != v.index {
 		return

@@ -354,6 +354,12 @@ func TestManyVirtualMACsDelayNoAdvert(t *testing.T) {
 	if got := a.of("first"); got.Transitions != 2 || got.State != vrrp.Master {
 		t.Errorf("the other router made %d transitions, its worst lateness was %v", got.Transitions, got.MaxLate)
 	}
+	before := time.Now()
+	a.cmd.Process.Kill()
+	a.cmd.Wait()
+	if took := time.Since(before); took > 5*time.Second {
+		t.Errorf("the process took %v to end", took)
+	}
 	t.Logf("worst lateness %v, %d late", a.of("first").MaxLate, a.of("first").Late)
 }
 
