@@ -300,7 +300,9 @@ func (d *director) tellSummary() {
 }
 
 // onTable takes an event of the reconciler into the journal.
-func (d *director) onTable(ev ipvs.Event) {
+func (d *director) onTable(ev ipvs.Event) { d.record(tableEvent(ev)) }
+
+func tableEvent(ev ipvs.Event) observe.Event {
 	e := observe.Event{Kind: "table", Object: "table", Reason: string(ev.Kind), Time: ev.Time}
 	switch ev.Kind {
 	case ipvs.EventApplied:
@@ -309,6 +311,8 @@ func (d *director) onTable(ev ipvs.Event) {
 		e.Message, e.Warn = fmt.Sprintf("somebody else changed the table; %d operations repair it: %s", len(ev.Ops), some(ev.Ops)), true
 	case ipvs.EventForeign:
 		e.Message = fmt.Sprintf("services of other programs are left alone: %v", ev.Keys)
+	case ipvs.EventSettings:
+		e.Message = fmt.Sprintf("settings changed, because of %s: %v", ev.Cause, ev.Settings)
 	case ipvs.EventAvailable:
 		e.Message = "the kernel's IPVS is there again"
 	default:
@@ -317,7 +321,7 @@ func (d *director) onTable(ev ipvs.Event) {
 			e.Message += ": " + some(ev.Ops)
 		}
 	}
-	d.record(e)
+	return e
 }
 
 // some renders the first few operations of many.
