@@ -21,10 +21,10 @@ const (
 	// batch is how many packets one system call reads.
 	batch = 16
 	// maxPacket4 is more than the longest packet that can be sound: an IP header
-	// with all options, and version 2 with 255 addresses. maxPacket6 is the same
+	// with all options, and signed version 2 with 255 addresses. maxPacket6 is the same
 	// for IPv6, whose header a socket is not given. A longer one is cut, and
 	// refused for its length.
-	maxPacket4 = 60 + minLen2 + 255*4
+	maxPacket4 = 60 + minLen2 + 255*4 + wire.TrailerLen
 	maxPacket6 = wire.MaxLen + 64
 	// maxControl has room for an in6_pktinfo, a hop limit, a timespec and a drop
 	// counter.

@@ -198,6 +198,7 @@ func TestAVirtualMACMovesWithoutItsNeighboursNotice(t *testing.T) {
 	b.untilAll(vrrp.Master, "web")
 	b.untilLink(l, 1, "up", isUp)
 	reach("after a crash")
+	a.until("the lease of the dead one has ended", func() bool { return !a.holds(vip) })
 	a.start()
 	a.untilAll(vrrp.Master, "web")
 	b.untilAll(vrrp.Backup, "web")
