@@ -102,7 +102,7 @@ func (b *builder) check(raw *rawCheck) Check {
 	case healthcheck.TypeSMTP:
 		c.Helo, c.StartTLS = b.hostName(raw.Helo), raw.StartTLS.or(false)
 	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
-		c.StartTLS = raw.StartTLS.or(false)
+		b.mail(raw, &c)
 	case healthcheck.TypeLDAP:
 		b.ldap(raw, &c)
 	case healthcheck.TypeSIP:
@@ -248,9 +248,9 @@ func (b *builder) login(raw *rawCheck, c *Check) {
 	}
 	noPassword := c.Password.IsZero() && !raw.PasswordFile.set()
 	switch {
-	case (c.Type == healthcheck.TypeRedis || c.Type == healthcheck.TypeLDAP) && c.Username != "" && noPassword:
+	case slices.Contains(passwordChecks, c.Type) && c.Username != "" && noPassword:
 		b.error(raw.Username.Node, "username: needs a password")
-	case (c.Type == healthcheck.TypeRADIUS || c.Type == healthcheck.TypeLDAP) && c.Username == "" && !noPassword:
+	case slices.Contains(nameChecks, c.Type) && c.Username == "" && !noPassword:
 		b.need(raw.Node, nil, "username", "whose password it is")
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/lbha/lbha/healthcheck"
 )
@@ -51,6 +52,20 @@ func (b *builder) radius(raw *rawCheck, c *Check) {
 	b.atMost(at, c.Secret.Reveal(), maxRADIUSText)
 	b.atMost(raw.Username.Node, c.Username, maxRADIUSText)
 	b.atMost(cmp.Or(raw.Password.Node, raw.PasswordFile.Node), c.Password.Reveal(), maxRADIUSText)
+}
+
+// mail fills in a check of a protocol of lines, in which one may log in.
+func (b *builder) mail(raw *rawCheck, c *Check) {
+	b.login(raw, c)
+	c.StartTLS = raw.StartTLS.or(false)
+	sayable := func(at *node, text string) {
+		control := at != raw.Username.Node // that a name has none is settled
+		if strings.ContainsFunc(text, func(r rune) bool { return r > '~' || r < ' ' && control }) {
+			b.error(at, "%s: has characters that the protocol has not", at.label())
+		}
+	}
+	sayable(raw.Username.Node, c.Username)
+	sayable(cmp.Or(raw.Password.Node, raw.PasswordFile.Node), c.Password.Reveal())
 }
 
 // atMost bounds the text of a setting.

@@ -40,7 +40,7 @@ type Check struct {
 	Redirects   int       `json:"follow_redirects,omitempty"` // how many to follow, to the server itself
 
 	// Login of HTTP (basic authentication), Redis, PostgreSQL (name only), LDAP (the name
-	// to bind as) and RADIUS.
+	// to bind as), IMAP, POP3, FTP and RADIUS.
 	Username string `json:"username,omitempty"`
 	Password Secret `json:"password,omitzero"`
 

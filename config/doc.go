@@ -177,8 +177,9 @@
 //	                      http_version        "1.1"; 2
 //	                      follow_redirects    0
 //	                      requests            none: the one request; each has method to digest
-//	                      username            "": no basic authentication; redis, postgresql, ldap and radius have it, too
-//	                      password, password_file  ""; redis, ldap and radius have them, too
+//	                      username            "": no basic authentication; redis, postgresql, ldap, imap, pop3, ftp and radius have it,
+//	                                          too
+//	                      password, password_file  ""; the same have them, but postgresql
 //	  tcp, tls, udp       send                "": nothing; of udp it must be set; agent has it, too
 //	                      expect              "": any answer, and over tcp none
 //	  udp                 require_reply       true

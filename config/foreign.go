@@ -13,12 +13,16 @@ var (
 	hostChecks   = append(slices.Clone(webChecks), healthcheck.TypeGRPC, healthcheck.TypeSIP)
 	statusChecks = append(slices.Clone(webChecks), healthcheck.TypeSIP)
 	eitherChecks = []healthcheck.Type{healthcheck.TypeDNS, healthcheck.TypeSIP} // over UDP or TCP
-	upgradeTLS   = []healthcheck.Type{healthcheck.TypeSMTP, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP}
-	talkChecks   = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeUDP}
-	sendChecks   = append(slices.Clone(talkChecks), healthcheck.TypeAgent)
-	secretChecks = append(slices.Clone(webChecks), healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeRADIUS)
-	userChecks   = append(slices.Clone(secretChecks), healthcheck.TypePostgreSQL)
-	tlsChecks    = []healthcheck.Type{
+	// A name needs a password, and a password a name.
+	passwordChecks = []healthcheck.Type{healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3}
+	nameChecks     = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeRADIUS}
+	upgradeTLS     = []healthcheck.Type{healthcheck.TypeSMTP, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP}
+	talkChecks     = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeUDP}
+	sendChecks     = append(slices.Clone(talkChecks), healthcheck.TypeAgent)
+	secretChecks   = append(slices.Clone(webChecks), healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP,
+		healthcheck.TypeRADIUS)
+	userChecks = append(slices.Clone(secretChecks), healthcheck.TypePostgreSQL)
+	tlsChecks  = []healthcheck.Type{
 		healthcheck.TypeTLS, healthcheck.TypeHTTPS, healthcheck.TypeGRPC, healthcheck.TypeSMTP, healthcheck.TypeRedis,
 		healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeLDAP,
 		healthcheck.TypeSIP,

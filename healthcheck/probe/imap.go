@@ -8,8 +8,8 @@ import (
 
 // imap hears the greeting of an IMAP server (RFC 9051, section 7.1): OK, PREAUTH, or
 // BYE from one that does not want us. With starttls it goes on in TLS, and asks there
-// for a word.
-func imap(starttls *tlsClient) conversation {
+// for a word. With a login it logs in: only then has the mail itself been asked for.
+func imap(login Login, starttls *tlsClient) conversation {
 	return func(t *talk) (string, error) {
 		line, err := t.line(phaseBanner)
 		if err != nil {
@@ -21,7 +21,8 @@ func imap(starttls *tlsClient) conversation {
 			return "", wrongf(healthcheck.FailureProtocol, "no imap greeting but %.60q", line)
 		case word == "BYE":
 			return "", wrongf(healthcheck.FailureStatus, "imap %s", line)
-		case starttls != nil:
+		}
+		if starttls != nil {
 			if err := t.tagged(phaseStartTLS, "STARTTLS"); err != nil {
 				return "", asTLS(err)
 			}
@@ -29,6 +30,12 @@ func imap(starttls *tlsClient) conversation {
 				return "", err
 			}
 			if err := t.tagged(phaseAnswer, "NOOP"); err != nil {
+				return "", err
+			}
+		}
+		if login.User != "" {
+			quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+			if err := t.tagged(phaseAuth, `LOGIN "`+quote.Replace(login.User)+`" "`+quote.Replace(login.Password)+`"`); err != nil {
 				return "", err
 			}
 		}

@@ -20,7 +20,7 @@ type Options struct {
 	StartTLS bool             `json:"start_tls,omitzero"` // types smtp, imap, pop3, ftp and ldap: begin in the clear and go on in TLS
 	HTTP     HTTP             `json:"http,omitzero"`      // types http and https; of grpc Host
 	Requests []HTTP           `json:"requests,omitzero"`  // types http and https: ask these, one after the other, instead of HTTP
-	Login    Login            `json:"login,omitzero"`     // types http, https, redis, postgresql, ldap and radius
+	Login    Login            `json:"login,omitzero"`     // types http, https, redis, postgresql, ldap, imap, pop3, ftp and radius
 	GRPC     GRPC             `json:"grpc,omitzero"`
 	DNS      DNS              `json:"dns,omitzero"`
 	SMTP     SMTP             `json:"smtp,omitzero"`
@@ -219,7 +219,7 @@ func (o Options) normal() Options {
 	case healthcheck.TypePostgreSQL:
 		o.TLS, o.Login.User = from.TLS, from.Login.User
 	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
-		o.TLS, o.StartTLS = from.TLS, from.StartTLS
+		o.TLS, o.StartTLS, o.Login = from.TLS, from.StartTLS, from.Login
 	case healthcheck.TypeLDAP:
 		o.TLS, o.StartTLS, o.LDAP, o.Login = from.TLS, from.StartTLS, from.LDAP, from.Login
 	case healthcheck.TypeSIP:

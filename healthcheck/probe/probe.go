@@ -69,11 +69,11 @@ func newProber(o Options) (healthcheck.Prober, error) {
 	case healthcheck.TypePostgreSQL:
 		return newPostgreSQL(d, o)
 	case healthcheck.TypeIMAP:
-		return newUpgrade(d, o, plain(imap))
+		return newUpgrade(d, o, mail(o.Login, imap))
 	case healthcheck.TypePOP3:
-		return newUpgrade(d, o, plain(pop3))
+		return newUpgrade(d, o, mail(o.Login, pop3))
 	case healthcheck.TypeFTP:
-		return newUpgrade(d, o, plain(ftp))
+		return newUpgrade(d, o, mail(o.Login, ftp))
 	case healthcheck.TypeSIP:
 		return newSIP(d, o)
 	case healthcheck.TypeRADIUS:

@@ -361,6 +361,7 @@ func TestBadOptions(t *testing.T) {
 		`a reply cannot be expected and not be required`:                             func(o *Options) { o.Type, o.Exchange = "udp", Exchange{Expect: "x", NoReply: true} },
 		`the name for ehlo has characters that a name has not`:                       func(o *Options) { o.Type, o.SMTP.Hello = "smtp", "a\r\nb" },
 		`a user name has no NUL`:                                                     func(o *Options) { o.Type, o.Login.User = "postgresql", "a\x00b" },
+		`a user name or password has characters that cannot be said in the protocol`: func(o *Options) { o.Type, o.Login = "imap", Login{User: "x", Password: "y\r\nz"} },
 		`bad sip host "a;b"`:                                                         func(o *Options) { o.Type, o.SIP.Host = "sip", "a;b" },
 		`radius needs the secret that is shared with the server`:                     func(o *Options) { o.Type = "radius" },
 		`a secret, name or password of radius has more than 128 bytes`:               func(o *Options) { o.Type, o.RADIUS.Secret = "radius", strings.Repeat("x", 129) },

@@ -163,6 +163,8 @@ directory DIR/db
 			root(t)
 			return start(t, nil, func(d daemon) {
 				cert(t, d)
+				d.mkdir(t, "mail", 0o700)
+				d.own(t, "nobody", "mail")
 				d.write(t, "conf", `base_dir = DIR/run
 state_dir = DIR/state
 log_path = /dev/stderr
@@ -189,21 +191,22 @@ service pop3-login {
     port = 0
   }
 }
+mail_location = maildir:DIR/mail
 passdb {
   driver = static
-  args = nopassword=y
+  args = password=secret
 }
 userdb {
   driver = static
-  args = uid=65534 gid=65534 home=DIR/home
+  args = uid=nobody gid=nogroup home=DIR/mail
 }
 `)
 			}, "/usr/sbin/dovecot", "-F", "-c", "DIR/conf")
 		}, rows: []realRow{
 			{name: "imap", o: Options{Type: "imap"}, wrong: func(o *Options) { o.Type = "pop3" }},
-			{name: "imap, starttls", o: Options{Type: "imap", StartTLS: true, TLS: trust}},
+			{name: "imap, starttls and login", o: Options{Type: "imap", StartTLS: true, TLS: trust, Login: Login{User: "nobody", Password: "secret"}}, wrong: func(o *Options) { o.Login.Password = "wrong" }},
 			{name: "pop3", o: Options{Type: "pop3"}, more: true, wrong: func(o *Options) { o.Type = "imap" }},
-			{name: "pop3, starttls", o: Options{Type: "pop3", StartTLS: true, TLS: trust}, more: true},
+			{name: "pop3, starttls and login", o: Options{Type: "pop3", StartTLS: true, TLS: trust, Login: Login{User: "nobody", Password: "secret"}}, more: true, wrong: func(o *Options) { o.Login.Password = "wrong" }},
 		}},
 		{name: "vsftpd", start: func(t *testing.T) daemon {
 			root(t)
@@ -221,6 +224,7 @@ ssl_enable=YES
 rsa_cert_file=DIR/cert
 rsa_private_key_file=DIR/key
 ssl_ciphers=HIGH
+allow_anon_ssl=YES
 seccomp_sandbox=NO
 isolate_network=NO
 isolate=NO
@@ -228,7 +232,7 @@ max_clients=12
 `)
 			}, "/usr/sbin/vsftpd", "DIR/conf")
 		}, rows: []realRow{
-			{name: "ftp, starttls", o: Options{Type: "ftp", StartTLS: true, TLS: trust}},
+			{name: "ftp, starttls and login", o: Options{Type: "ftp", StartTLS: true, TLS: trust, Login: Login{User: "anonymous", Password: "lbha@example.net"}}, wrong: func(o *Options) { o.Login.User = "nobody" }},
 			{name: "ftp", o: Options{Type: "ftp"}, crowd: 50},
 		}},
 		{name: "kamailio", start: func(t *testing.T) daemon {

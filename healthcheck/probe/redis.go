@@ -7,8 +7,6 @@ import (
 	"github.com/lbha/lbha/healthcheck"
 )
 
-const phaseAuth phase = "authentication"
-
 // redis pings a Redis server, after it has logged in if there is a login. One that
 // loads its data, or is a replica that lost its master and must not serve, says so.
 func redis(login Login) conversation {

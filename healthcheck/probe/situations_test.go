@@ -279,6 +279,15 @@ func TestSituations(t *testing.T) {
 		return func(c net.Conn) { clear.play(c); secure(c) }
 	}
 	add("imap", "starttls", starttls("imap"), upgrades(script{"* OK ready\r\n", []string{"a OK go\r\n"}}, talks("", "* CAPABILITY IMAP4rev1\r\na OK done\r\n")))
+	me := Login{User: "me", Password: `p"a\\ss`}
+	add("imap", "logs in", Options{Type: "imap", Login: me}, talks("* OK ready\r\n", "* CAPABILITY x\r\na OK in\r\n"))
+	add("imap", "wrong password", Options{Type: "imap", Login: me}, talks("* OK ready\r\n", "a NO [AUTHENTICATIONFAILED] no\r\n"))
+	add("pop3", "logs in", Options{Type: "pop3", Login: me}, talks("+OK ready\r\n", "+OK\r\n", "+OK in\r\n"))
+	add("pop3", "wrong password", Options{Type: "pop3", Login: me}, talks("+OK ready\r\n", "+OK\r\n", "-ERR no\r\n"))
+	add("ftp", "logs in", Options{Type: "ftp", Login: me}, talks("220 ready\r\n", "331 and?\r\n", "230 in\r\n"))
+	add("ftp", "logs in by name", Options{Type: "ftp", Login: me}, talks("220 ready\r\n", "230 in\r\n"))
+	add("ftp", "wrong name", Options{Type: "ftp", Login: me}, talks("220 ready\r\n", "530 no\r\n"))
+	add("ftp", "wrong password", Options{Type: "ftp", Login: me}, talks("220 ready\r\n", "331 and?\r\n", "530 no\r\n"))
 	add("imap", "no starttls", starttls("imap"), talks("* OK ready\r\n", "a BAD what?\r\n"))
 	add("imap", "speaks before tls", starttls("imap"), talks("* OK ready\r\n", "a OK go\r\na OK injected\r\n"))
 	add("imap", "ill in tls", starttls("imap"), upgrades(script{"* OK ready\r\n", []string{"a OK go\r\n"}}, talks("", "a NO not now\r\n")))

@@ -61,9 +61,9 @@ func newUpgrade(d dialer, o Options, converse func(starttls *tlsClient) (convers
 	return p, err
 }
 
-// plain is a conversation that cannot be asked for in a wrong way.
-func plain(c func(*tlsClient) conversation) func(*tlsClient) (conversation, error) {
-	return func(starttls *tlsClient) (conversation, error) { return c(starttls), nil }
+// mail is a conversation of a protocol that has a login in lines.
+func mail(login Login, c func(Login, *tlsClient) conversation) func(*tlsClient) (conversation, error) {
+	return func(starttls *tlsClient) (conversation, error) { return c(login, starttls), plainLogin(login) }
 }
 
 func (p *talkProber) Probe(ctx context.Context) healthcheck.Result {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lbha/lbha/config"
@@ -75,6 +76,7 @@ func (p *Probe) hide(c *config.Check) {
 	}
 	if text := c.Password.Reveal(); text != "" { // basic authentication, and PLAIN
 		p.secrets = append(p.secrets, []byte(base64.StdEncoding.EncodeToString([]byte(c.Username+":"+text))))
+		p.secrets = append(p.secrets, []byte(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text))) // as IMAP quotes it
 	}
 }
 
