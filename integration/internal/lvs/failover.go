@@ -52,14 +52,8 @@ func (s *session) failover(ctx context.Context) error {
 		return err
 	}
 
-	s.say("  a quiet run of %v", stopLength)
-	quiet := s.during(ctx, all, stopLength)
-	s.say("  SIGTERM to the master")
-	if err := s.directors[0].Stop(); err != nil {
-		return err
-	}
-	stopped := s.during(ctx, all, stopLength)
-	if err := s.took(); err != nil {
+	quiet, stopped, err := s.planned(ctx, all)
+	if err != nil {
 		return err
 	}
 	for i, w := range stopped {
@@ -90,6 +84,45 @@ func (s *session) failover(ctx context.Context) error {
 	s.compare(ctx, begin, &writes, before)
 	return nil
 }
+
+// planned watches a quiet run, and then a stop of the master. When an answer was late and the lab's own machine stood still meanwhile, that machine
+// is what was measured: it is done again.
+func (s *session) planned(ctx context.Context, all []*talks) (quiet, stopped []window, err error) {
+	for range maxReplays + 1 {
+		if quiet != nil {
+			s.say("  an answer was late, and the lab's machine stood still: once more")
+			if err := s.returns(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+		s.say("  a quiet run of %v", stopLength)
+		quiet = s.during(ctx, all, stopLength)
+		s.say("  SIGTERM to the master")
+		stalls := watchStalls()
+		if err := s.directors[0].Stop(); err != nil {
+			return nil, nil, err
+		}
+		stopped = s.during(ctx, all, stopLength)
+		stall := stalls.end()
+		if err := s.took(); err != nil {
+			return nil, nil, err
+		}
+		late := false
+		for i, w := range stopped {
+			ok, _ := w.asQuiet(quiet[i])
+			late = late || !ok && w.Broken+w.Silent == 0
+		}
+		if !late || stall < stallLimit {
+			break
+		}
+	}
+	return quiet, stopped, nil
+}
+
+const (
+	maxReplays = 2
+	stallLimit = 60 * time.Millisecond
+)
 
 // during lets a time pass and sums up what the conversations did in it.
 func (s *session) during(ctx context.Context, all []*talks, length time.Duration) (ws []window) {
