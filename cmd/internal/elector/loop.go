@@ -233,7 +233,7 @@ func (e *elector) tick(t vrrp.Instant) {
 	e.dirty = true
 }
 
-// flush tells the outside what this turn of the loop changed.
+// flush saves, and then tells the outside, what this turn of the loop changed: what was told is what a successor knows.
 func (e *elector) flush() {
 	e.retireLinks()
 	for e.moved {
@@ -244,7 +244,7 @@ func (e *elector) flush() {
 	if e.unsaved {
 		e.saving.do(e.save)
 	}
-	if e.dirty {
+	if e.dirty && !e.unsaved {
 		e.reporting.do(e.report)
 	}
 }
@@ -252,11 +252,11 @@ func (e *elector) flush() {
 // flushAt is when flush has something to do that it put off; never: it has nothing.
 func (e *elector) flushAt() vrrp.Instant {
 	at := never
-	if e.unsaved {
+	switch {
+	case e.unsaved:
 		at = e.saving.next
-	}
-	if e.dirty {
-		at = min(at, e.reporting.next)
+	case e.dirty:
+		at = e.reporting.next
 	}
 	return at
 }
