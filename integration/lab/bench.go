@@ -26,7 +26,7 @@ func benchCommand(world *sandbox.Kind) *cobra.Command {
 		Use:   "bench",
 		Short: "measure lbha beside keepalived, in turn, and print ratios",
 		Long: "bench measures in parts: failover, many (255 virtual routers), announce (1,000 VIPs), busy and churn (10 ms beside busy\n" +
-			"processors, beside a busy network configuration) concern VRRP alone and run on this kernel, in namespaces; outage is about a service and runs where IPVS is.",
+			"processors, beside a busy network configuration) concern VRRP alone and run on this kernel, in namespaces; outage is about a service, and\nchecks about thousands of servers: these run where IPVS is.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, part := range o.Only {
@@ -52,6 +52,8 @@ func benchCommand(world *sandbox.Kind) *cobra.Command {
 	flags.StringSliceVar(&o.Only, "only", nil, "measure only these `parts`: "+strings.Join(bench.Parts(), ", "))
 	flags.DurationVar(&o.Rest, "rest", 10*time.Second, "how `long` 255 virtual routers are watched in each run")
 	flags.DurationVar(&o.Busy, "busy", time.Minute, "how `long` each pair is watched beside busy processors")
+	flags.DurationVar(&o.Checks, "checks", 20*time.Second, "how `long` each daemon is watched that checks thousands of servers")
+	flags.IntVar(&o.Kills, "kills", 60, "`number` of servers that are killed under each daemon")
 	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	return cmd
 }
@@ -68,6 +70,7 @@ func runBench(ctx context.Context, world sandbox.Kind, o bench.Options) (*bench.
 	}{
 		{visit{world: world, job: "bench-vrrp", deadline: deadline, choose: sandbox.ChooseNetwork}, bench.VRRPParts(), nil},
 		{visit{world: world, job: "bench", deadline: deadline}, []string{bench.PartOutage}, []drive.Kind{drive.LBHA, drive.Keepalived}},
+		{visit{world: world, job: "bench-checks", deadline: checksDeadline(o)}, []string{bench.PartChecks}, []drive.Kind{drive.LBHA, drive.Keepalived}},
 	} {
 		if !slices.ContainsFunc(place.parts, o.Has) {
 			continue

@@ -19,12 +19,14 @@ import (
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
 	"bench":        benchJob,
+	"bench-checks": benchChecksJob,
 	"bench-vrrp":   benchVRRPJob,
 	"containerlab": containerlabJob,
 	"drill":        drillJob,
 	"interop":      interopJob,
 	"lvs":          lvsJob,
 	"scale":        scaleJob,
+	"scenarios":    scenariosJob,
 	"shell":        shellJob,
 	"systemd":      systemdJob,
 	"tests":        testsJob,

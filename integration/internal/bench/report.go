@@ -5,17 +5,19 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/lbha/lbha/integration/internal/checkbench"
 	"github.com/lbha/lbha/integration/internal/interop"
 )
 
 // Section is some series that belong together, measured in one world.
 type Section struct {
-	Name   string          `json:"name"`
-	About  string          `json:"about"`
-	World  string          `json:"world"`
-	Kernel string          `json:"kernel"`
-	Series []Series        `json:"series,omitempty"`
-	Busy   []*interop.Busy `json:"busy,omitempty"`
+	Name   string             `json:"name"`
+	About  string             `json:"about"`
+	World  string             `json:"world"`
+	Kernel string             `json:"kernel"`
+	Series []Series           `json:"series,omitempty"`
+	Busy   []*interop.Busy    `json:"busy,omitempty"`
+	Checks *checkbench.Report `json:"checks,omitempty"`
 }
 
 // OK reports whether everything is as wanted.
@@ -29,6 +31,9 @@ func (s *Section) OK() bool {
 		if !b.OK() {
 			return false
 		}
+	}
+	if s.Checks != nil {
+		return s.Checks.OK()
 	}
 	return len(s.Series)+len(s.Busy) > 0
 }
@@ -68,6 +73,9 @@ func (r *Report) Print(out io.Writer) {
 		for _, b := range s.Busy {
 			fmt.Fprint(out, "  ")
 			b.Print(out)
+		}
+		if s.Checks != nil {
+			s.Checks.Print(out)
 		}
 	}
 }

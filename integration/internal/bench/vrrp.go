@@ -24,6 +24,7 @@ const (
 	PartBusy     = "busy"     // 10 ms beside busy processors
 	PartChurn    = "churn"    // 10 ms beside network namespaces that come and go
 	PartOutage   = "outage"   // outage of an IPVS service
+	PartChecks   = "checks"   // health checks of thousands of servers
 )
 
 // VRRPParts lists those that need no IPVS, in the order in which they run.
@@ -32,15 +33,17 @@ func VRRPParts() []string {
 }
 
 // Parts lists all.
-func Parts() []string { return append(VRRPParts(), PartOutage) }
+func Parts() []string { return append(VRRPParts(), PartOutage, PartChecks) }
 
 // Options is what the caller may choose. It crosses into the world as JSON.
 type Options struct {
 	Runs   int           `json:"runs"` // of each daemon in a series at 1 s; quicker ones run more often
 	Binary string        `json:"binary"`
-	Only   []string      `json:"only"` // parts; empty: all
-	Rest   time.Duration `json:"rest"` // how long 255 virtual routers are watched in a run
-	Busy   time.Duration `json:"busy"` // how long a pair is watched beside busy processors
+	Only   []string      `json:"only"`   // parts; empty: all
+	Rest   time.Duration `json:"rest"`   // how long 255 virtual routers are watched in a run
+	Busy   time.Duration `json:"busy"`   // how long a pair is watched beside busy processors
+	Checks time.Duration `json:"checks"` // how long a daemon is watched that checks servers
+	Kills  int           `json:"kills"`  // of servers, for each daemon
 }
 
 // Has reports whether a part is wanted.

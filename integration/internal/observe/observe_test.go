@@ -174,7 +174,7 @@ func TestWrites(t *testing.T) {
 	packet = append(packet, message(family, unix.NLM_F_MULTI, 5, 4)...) // the answer to a listing
 	packet = append(packet, message(family+1, unix.NLM_F_REQUEST, 5, 0)...)
 	packet = append(packet, message(family, unix.NLM_F_REQUEST, 17, 0)...)
-	if diff := cmp.Diff([]string{"new-dest", "flush"}, writes(packet, family)); diff != "" {
+	if diff := cmp.Diff([]Write{{Command: "new-dest"}, {Command: "flush"}}, writes(packet, family)); diff != "" {
 		t.Error(diff)
 	}
 	if got := writes(packet[:21], family); got != nil {

@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/mono"
@@ -17,6 +18,7 @@ type Write struct {
 	At      mono.Time `json:"at"`
 	Host    string    `json:"host"`
 	Command string    `json:"command"`
+	Server  string    `json:"server,omitempty"` // the address of the real server that it is about, if it is IPv4
 }
 
 // writeNames are the generic netlink commands of IPVS that change something (include/uapi/linux/ip_vs.h).
@@ -57,8 +59,9 @@ func WatchWrites(h *netlab.Host, tape *Tape[Write]) error {
 	go func() {
 		rested := mono.Now()
 		c.read(func(at mono.Time, from *unix.SockaddrLinklayer, data []byte) {
-			for _, command := range writes(data, family) {
-				tape.add(at, Write{At: at, Host: h.Name, Command: command})
+			for _, w := range writes(data, family) {
+				w.At, w.Host = at, h.Name
+				tape.add(at, w)
 			}
 			// Packets have their times, and wait: woken by each, the observer would slow down who writes thousands.
 			if mono.Now().Sub(rested) > watchTime {
@@ -93,7 +96,7 @@ var lowByteOfFlags = 6 + uint32(binary.NativeEndian.Uint16([]byte{0, 1})&1)
 
 // writes finds the IPVS commands in one netlink packet, which may carry many messages. The kernel answers a listing with messages that
 // bear the commands of a write too: only the flag for a request tells them apart.
-func writes(data []byte, family int) (commands []string) {
+func writes(data []byte, family int) (commands []Write) {
 	const header = 16
 	for len(data) >= header+4 {
 		size := int(binary.NativeEndian.Uint32(data))
@@ -103,10 +106,36 @@ func writes(data []byte, family int) (commands []string) {
 		kind, flags := binary.NativeEndian.Uint16(data[4:]), binary.NativeEndian.Uint16(data[6:])
 		if int(kind) == family && flags&unix.NLM_F_REQUEST != 0 {
 			if name, ok := writeNames[data[header]]; ok {
-				commands = append(commands, name)
+				commands = append(commands, Write{Command: name, Server: destination(data[header+4 : size])})
 			}
 		}
 		data = data[min((size+3)&^3, len(data)):]
 	}
 	return commands
+}
+
+// destination finds the IPv4 address of the real server in the attributes of a command; "": there is none.
+func destination(attributes []byte) string {
+	const dest, address, union = 2, 1, 16 // IPVS_CMD_ATTR_DEST, IPVS_DEST_ATTR_ADDR: room for either family
+	addr := attribute(attribute(attributes, dest), address)
+	if len(addr) != union || [12]byte(addr[4:]) != [12]byte{} {
+		return ""
+	}
+	return netip.AddrFrom4([4]byte(addr)).String()
+}
+
+// attribute finds the payload of a netlink attribute.
+func attribute(data []byte, kind uint16) []byte {
+	const header, flags = 4, unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+	for len(data) >= header {
+		size := int(binary.NativeEndian.Uint16(data))
+		if size < header || size > len(data) {
+			return nil
+		}
+		if binary.NativeEndian.Uint16(data[2:])&^flags == kind {
+			return data[header:size]
+		}
+		data = data[min((size+3)&^3, len(data)):]
+	}
+	return nil
 }
