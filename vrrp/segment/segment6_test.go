@@ -175,7 +175,8 @@ func TestFilterAndAudit6(t *testing.T) {
 	}
 	got := map[wire.Drop]int{}
 	rejected := make([]Rejected, 64)
-	for deadline := time.Now().Add(2 * time.Second); sumOf(got) < sumOf(want) && time.Now().Before(deadline); {
+	// The one to us waits for neighbour discovery, which asks again after a second.
+	for deadline := time.Now().Add(10 * time.Second); sumOf(got) < sumOf(want) && time.Now().Before(deadline); {
 		n, lost, err := c.Audit(rejected)
 		if err != nil || lost != 0 {
 			t.Fatalf("Audit: %d lost, %v", lost, err)
