@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -19,12 +20,24 @@ const drillDeadline = 15 * time.Minute
 
 func drillCommand(world *sandbox.Kind) *cobra.Command {
 	var o drill.Options
+	var so scenarioOptions
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "drill",
+		Use:   "drill [SCENARIO…]",
 		Short: "break one of two directors in every way that matters, and measure what clients lose",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: "Without a file, drill plays what is built in. With files, it plays those: see integration/scenarios for examples, and\n" +
+			"drill --language for every sentence that a file may have.",
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if so.language {
+				printLanguage(os.Stdout)
+				return nil
+			}
+			if len(files) > 0 {
+				return drillFiles(cmd.Context(), *world, so, files, asJSON)
+			}
+			if err := so.builtIn(); err != nil {
+				return err
+			}
 			if o.Peer == "" {
 				o.Peer = o.Director
 			}
@@ -45,6 +58,7 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	flags.StringSliceVar(&o.Only, "only", nil, "play only the scenarios of these `names`")
 	directorFlags(cmd, &o)
+	so.flags(flags)
 	return cmd
 }
 

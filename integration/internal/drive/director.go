@@ -44,6 +44,7 @@ type Settings struct {
 	Servers  []netip.Addr  // real servers of the two services; none: VRRP only
 	Check    Check
 	Drift    time.Duration // within which a foreign edit of the table is repaired; fixed in both daemons
+	Append   string        // what follows the rest of the configuration, in the daemon's own words
 }
 
 // Check is how real servers are checked.
@@ -124,7 +125,7 @@ func (d *Director) LogPath() string { return filepath.Join(d.dir, "log") }
 // Configure writes the configuration file and applies nothing.
 func (d *Director) Configure(s Settings) error {
 	d.Settings = s
-	return d.ConfigureText(d.daemon.config(s))
+	return d.ConfigureText(d.Text(s))
 }
 
 // ConfigureText writes any text as the configuration file.
@@ -133,7 +134,7 @@ func (d *Director) ConfigureText(text string) error {
 }
 
 // Text returns the configuration that the settings give.
-func (d *Director) Text(s Settings) string { return d.daemon.config(s) }
+func (d *Director) Text(s Settings) string { return d.daemon.config(s) + s.Append }
 
 // Start starts the daemon and does not wait for anything.
 func (d *Director) Start() error {

@@ -17,6 +17,8 @@ type Network struct {
 	D1, D2           *Host    // directors
 	Real             [3]*Host // real servers; the configurations name the first two
 	Client, Observer *Host
+
+	impaired map[*Host]*impairment // what the switch does to packets, by receiver
 }
 
 // Build makes the network. It is torn down by the end of the world that it lives in.

@@ -14,7 +14,7 @@ import (
 var modules = []string{
 	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_lblc", "ip_vs_lblcr", "ip_vs_dh", "ip_vs_sh", "ip_vs_mh",
 	"ip_vs_sed", "ip_vs_nq", "ip_vs_fo", "ip_vs_ovf", "ip_vs_twos", "ip_vs_pe_sip",
-	"veth", "bridge", "dummy", "macvlan", "ipip", "ip_gre", "fou", "nlmon", "sch_netem",
+	"veth", "bridge", "dummy", "macvlan", "ipip", "ip_gre", "fou", "nlmon", "sch_netem", "sch_ingress", "cls_flower", "act_gact",
 }
 
 // loadModules loads what the lab uses into a user-mode kernel. Only IPVS itself is indispensable.

@@ -58,6 +58,16 @@ type Pair struct {
 	Director, Peer drive.Kind // of d1 and d2
 	Binary         string     // path of lbha
 	Interval       time.Duration
+	Priorities     [2]int    // of d1 and d2; zero: 150 and 100
+	Append         [2]string // to their configurations
+}
+
+// priorities are those of the pair.
+func (p Pair) priorities() [2]int {
+	if p.Priorities == [2]int{} {
+		return [2]int{150, 100}
+	}
+	return p.Priorities
 }
 
 // Check is how the drill's real servers are checked.
@@ -107,12 +117,25 @@ func (s *Stage) Use(p Pair) error {
 	if err := s.Clear(); err != nil {
 		return err
 	}
+	settings := [2]drive.Settings{}
+	for i, priority := range p.priorities() {
+		settings[i] = SettingsOf(s.Net, fmt.Sprintf("d%d", i+1), priority, p.Interval)
+		settings[i].Append = p.Append[i]
+	}
 	var err error
-	if s.D1, err = drive.New(p.Director, s.Net.D1, p.Binary, SettingsOf(s.Net, "d1", 150, p.Interval)); err != nil {
+	if s.D1, err = drive.New(p.Director, s.Net.D1, p.Binary, settings[0]); err != nil {
 		return err
 	}
-	s.D2, err = drive.New(p.Peer, s.Net.D2, p.Binary, SettingsOf(s.Net, "d2", 100, p.Interval))
+	s.D2, err = drive.New(p.Peer, s.Net.D2, p.Binary, settings[1])
 	return err
+}
+
+// Favourite is the director that is master at rest: the one with the higher priority.
+func (s *Stage) Favourite() *drive.Director {
+	if s.D2.Settings.Priority > s.D1.Settings.Priority {
+		return s.D2
+	}
+	return s.D1
 }
 
 // Clear kills both daemons and removes what a killed daemon leaves behind: the VIP, the table, its state. The real servers
@@ -129,6 +152,9 @@ func (s *Stage) Clear() error {
 		if err := s.Net.Port(h, true); err != nil {
 			return err
 		}
+	}
+	if err := s.Net.Mend(); err != nil {
+		return err
 	}
 	for _, d := range s.Directors() {
 		d.Kill()
@@ -211,10 +237,19 @@ func whole(settings drive.Settings) observe.Table {
 	return table
 }
 
+// missing says how a table differs from the one that the settings give. What was appended to a configuration may add to it.
+func missing(settings drive.Settings, table observe.Table) []string {
+	diff := observe.Diff(whole(settings), table)
+	if settings.Append == "" {
+		return diff
+	}
+	return slices.DeleteFunc(diff, func(rule string) bool { return strings.HasPrefix(rule, "+ ") })
+}
+
 // RestLimit is how long a pair may take to come to rest: a start, a master-down interval, checks.
 const RestLimit = 20 * time.Second
 
-// Rest waits until the pair is as it should be: d1 alone advertises and holds the VIP, both tables are whole, and every request of
+// Rest waits until the pair is as it should be: the favourite (d1 of the drill) alone advertises and holds the VIP, both tables are whole, and every request of
 // the last moments was answered.
 func (s *Stage) Rest(ctx context.Context, limit time.Duration) error {
 	deadline := mono.Now().Add(limit)
@@ -231,7 +266,7 @@ func (s *Stage) Rest(ctx context.Context, limit time.Duration) error {
 // unrest says what is not yet as it should be.
 func (s *Stage) unrest() string {
 	now := mono.Now()
-	interval := s.D1.Settings.Interval
+	interval, master := s.D1.Settings.Interval, s.Favourite()
 	for _, d := range s.Directors() {
 		name := d.Host.Name
 		// A killed part is back before the next scenario begins.
@@ -239,21 +274,21 @@ func (s *Stage) unrest() string {
 			return fmt.Sprintf("%s has %d of 3 processes", name, n)
 		}
 		h, ok := s.holdings.Before(now, func(h observe.Holding) bool { return h.Host == name })
-		if ok && h.Holds != (d == s.D1) {
+		if ok && h.Holds != (d == master) {
 			return fmt.Sprintf("%s: holds the VIP: %v", name, h.Holds)
 		}
 		t, _ := s.tables.Before(now, func(t observe.TableChange) bool { return t.Host == name })
-		if diff := observe.Diff(whole(d.Settings), t.Table); len(diff) > 0 {
+		if diff := missing(d.Settings, t.Table); len(diff) > 0 {
 			return fmt.Sprintf("%s: table: %s", name, strings.Join(diff, "; "))
 		}
 	}
 	for _, a := range s.wire.Adverts.Between(now.Add(-interval*3/2), now) {
-		if a.Source == s.D2.Host.Addr {
-			return "d2 advertises"
+		if a.Source != master.Host.Addr {
+			return hostOf(a.Source.As4()[3]) + " advertises"
 		}
 	}
 	if len(s.wire.Adverts.Between(now.Add(-interval*3/2), now)) == 0 {
-		return "d1 does not advertise"
+		return master.Host.Name + " does not advertise"
 	}
 	recent := s.tcp.Between(now.Add(-500*time.Millisecond), now.Add(-50*time.Millisecond))
 	for i := range recent {

@@ -1,0 +1,233 @@
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/netlab"
+	"github.com/lbha/lbha/integration/internal/script"
+	"github.com/lbha/lbha/integration/internal/stage"
+)
+
+// Lab is the network of the drill, in a world of its own. It can do all that the language can say.
+type Lab struct {
+	stage    *stage.Stage
+	binary   string
+	scenario *script.Scenario
+}
+
+// NewLab sets the stage.
+func NewLab(self, binary string, say func(string, ...any)) (*Lab, error) {
+	s, err := stage.Set(self, say)
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{stage: s, binary: binary}, nil
+}
+
+// Can is part of [Place].
+func (l *Lab) Can(script.Clause) error { return nil }
+
+// Prepare is part of [Place].
+func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
+	l.scenario = s
+	pair := stage.Pair{Director: drive.Kind(s.Directors[0].Daemon), Peer: drive.Kind(s.Directors[1].Daemon), Binary: l.binary, Interval: s.Interval}
+	for i, d := range s.Directors {
+		pair.Priorities[i] = d.Priority
+		for _, name := range d.Append {
+			pair.Append[i] += "\n" + s.Snippets[name]
+		}
+	}
+	if err := l.stage.Use(pair); err != nil {
+		return err
+	}
+	if err := l.stage.Start(); err != nil {
+		return err
+	}
+	return l.stage.Rest(ctx, stage.RestLimit)
+}
+
+// Watch is part of [Place].
+func (l *Lab) Watch(ctx context.Context, length time.Duration, steps []script.Step) (*stage.Evidence, error) {
+	var list []stage.Step
+	for _, step := range steps {
+		list = append(list, stage.At(step.At, step.Name, func(*stage.Stage) (string, error) { return l.do(step.Clause) }))
+	}
+	return l.stage.Watch(ctx, length, list), nil
+}
+
+// endLimit is how long a director that was asked to end may take before it is started again.
+const endLimit = 10 * time.Second
+
+// do does one thing.
+func (l *Lab) do(c script.Clause) (said string, err error) {
+	switch c.Form {
+	case script.Cut, script.Loss, script.Delay, script.Link, script.Heal:
+		return "", l.network(c)
+	case script.Flood:
+		o := l.stage.Net.Observer
+		return o.Output(l.stage.Self, stage.PartyCommand, "forge", strconv.Itoa(c.Number), c.Time.String(), o.MAC.String())
+	case script.Stop, script.Start:
+		if i := slices.Index([]string{"rs1", "rs2", "rs3"}, c.Host()); i >= 0 {
+			if c.Form == script.Stop {
+				return "", l.stage.StopWeb(i)
+			}
+			return "", l.stage.StartWeb(i)
+		}
+	}
+	return l.director(c)
+}
+
+// network impairs the network, or mends it.
+func (l *Lab) network(c script.Clause) error {
+	n := l.stage.Net
+	switch c.Form {
+	case script.Heal:
+		errs := []error{n.Mend()}
+		for _, h := range n.Hosts() {
+			errs = append(errs, n.Port(h, true))
+		}
+		return errors.Join(errs...)
+	case script.Loss, script.Delay:
+		to := n.Hosts()
+		if len(c.Hosts) > 0 {
+			h, err := n.Host(c.Host())
+			if err != nil {
+				return err
+			}
+			to = []*netlab.Host{h}
+		}
+		for _, h := range to {
+			impair := func() error { return n.Lose(h, c.Percent) }
+			if c.Form == script.Delay {
+				impair = func() error { return n.Slow(h, c.Time) }
+			}
+			if err := impair(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	a, err := n.Host(c.Host())
+	if err != nil {
+		return err
+	}
+	if c.Form == script.Link {
+		return n.Port(a, c.Up)
+	}
+	b, err := n.Host(c.Hosts[1])
+	if err != nil {
+		return err
+	}
+	if err := n.Deafen(b, a); err != nil || c.Option {
+		return err
+	}
+	return n.Deafen(a, b)
+}
+
+// director does something to one of the pair.
+func (l *Lab) director(c script.Clause) (said string, err error) {
+	d := l.stage.D1
+	if c.Host() == "d2" {
+		d = l.stage.D2
+	}
+	switch c.Form {
+	case script.Kill:
+		if c.Part != "" {
+			return "", d.Signal(drive.Part(c.Part), syscall.SIGKILL)
+		}
+		return "", d.SignalAll(syscall.SIGKILL)
+	case script.Stop:
+		return "", d.Stop()
+	case script.Start:
+		return "", l.start(d, drive.Kind(c.Daemon))
+	case script.Pause:
+		return "", d.SignalAll(syscall.SIGSTOP)
+	case script.Continue:
+		return "", d.SignalAll(syscall.SIGCONT)
+	case script.Reload, script.Reprior, script.Reserve:
+		return l.reload(d, c)
+	case script.Failover:
+		return d.Ask("failover")
+	case script.Lift:
+		return d.Ask("failover", "--lift")
+	case script.Status:
+		_, err := d.Status()
+		return "", err
+	case script.DeleteVIP:
+		return "", d.Host.DeleteAddress(netlab.VIP)
+	case script.AddVIP:
+		return "", d.Host.AddAddress(netlab.Interface, netlab.VIP.String()+"/32")
+	case script.ClearTable:
+		cmd := exec.Command("ipvsadm", "-C")
+		if err := d.Host.Start(cmd); err != nil {
+			return "", err
+		}
+		return "", cmd.Wait()
+	}
+	return "", fmt.Errorf("the lab does not know %q", c.Form)
+}
+
+// start starts a director when its daemon has ended, with another daemon if one is named.
+func (l *Lab) start(d *drive.Director, kind drive.Kind) error {
+	if err := d.Wait(endLimit); err != nil {
+		return err
+	}
+	if kind == "" || kind == d.Kind {
+		return d.Start()
+	}
+	other, err := drive.New(kind, d.Host, l.binary, d.Settings)
+	if err != nil {
+		return err
+	}
+	if d == l.stage.D1 {
+		l.stage.D1 = other
+	} else {
+		l.stage.D2 = other
+	}
+	return other.Start()
+}
+
+// reload writes a director's configuration and has it applied.
+func (l *Lab) reload(d *drive.Director, c script.Clause) (string, error) {
+	settings := d.Settings
+	switch c.Form {
+	case script.Reprior:
+		settings.Priority = c.Number
+	case script.Reserve:
+		settings.Servers = nil
+		for _, name := range c.Servers {
+			h, err := l.stage.Net.Host(name)
+			if err != nil {
+				return "", err
+			}
+			settings.Servers = append(settings.Servers, h.Addr)
+		}
+	}
+	text := d.Text(settings)
+	if c.Option {
+		text += "\n" + l.scenario.Snippets[c.Name]
+	}
+	if err := d.ConfigureText(text); err != nil {
+		return "", err
+	}
+	said, err := d.Reload()
+	if err == nil {
+		d.Settings = settings
+	}
+	return strings.TrimSpace(said), err
+}
+
+// addressOf is a real server's, as configurations name it.
+func addressOf(server string) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 9, 0, server[2] - '0' + 2})
+}

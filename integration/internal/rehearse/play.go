@@ -1,0 +1,87 @@
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/script"
+	"github.com/lbha/lbha/integration/internal/stage"
+	"github.com/lbha/lbha/integration/internal/timeline"
+)
+
+// Result is the outcome of one scenario.
+type Result struct {
+	Name     string           `json:"name"`
+	Title    string           `json:"title"`
+	OK       bool             `json:"ok"`
+	Error    string           `json:"error,omitempty"` // it could not be played
+	Findings []script.Finding `json:"findings"`
+	Masters  string           `json:"masters"` // who had the virtual address when, in seconds of the window
+	Took     time.Duration    `json:"took"`
+	Replayed int              `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
+	Run      *stage.Evidence  `json:"run,omitempty"`
+	Quiet    *stage.Evidence  `json:"quiet,omitempty"`
+	Picture  string           `json:"picture,omitempty"` // SVG
+}
+
+const (
+	// stallLimit is how long a client may stand still in a run that is a measure.
+	stallLimit = 60 * time.Millisecond
+	maxReplays = 2
+)
+
+// Play plays a scenario, and plays a failed one again when the place's own machine stood still meanwhile: what was measured then
+// is that machine. A director cannot bring that about: clients run in real time.
+func Play(ctx context.Context, p Place, s *script.Scenario, say func(string, ...any)) (r *Result) {
+	begin := time.Now()
+	for replayed := range maxReplays + 1 {
+		r = once(ctx, p, s)
+		r.Replayed = replayed
+		if r.OK || r.Run == nil || r.Run.TCP.Attempts == 0 || r.Run.Stall() <= stallLimit {
+			break
+		}
+		say("      failed, but the machine stood still for %v: once more", r.Run.Stall().Round(time.Millisecond))
+	}
+	r.Took = time.Since(begin)
+	if r.Run != nil {
+		r.Picture = timeline.Draw(s.Name+": "+s.Title, r.Run)
+	}
+	return r
+}
+
+// once brings the pair to rest, watches a quiet run if a demand compares with one, plays the scenario and judges it.
+func once(ctx context.Context, p Place, s *script.Scenario) *Result {
+	r := &Result{Name: s.Name, Title: s.Title}
+	fail := func(err error) *Result {
+		r.Error = err.Error()
+		return r
+	}
+	if errs := Possible(p, s); len(errs) > 0 {
+		return fail(errors.Join(errs...))
+	}
+	if err := p.Prepare(ctx, s); err != nil {
+		return fail(err)
+	}
+	var err error
+	if s.NeedsQuiet() {
+		for range maxReplays + 1 {
+			if r.Quiet, err = p.Watch(ctx, s.Length, nil); err != nil {
+				return fail(err)
+			}
+			if r.Quiet.Stall() <= stallLimit {
+				break
+			}
+		}
+	}
+	if r.Run, err = p.Watch(ctx, s.Length, s.Steps); err != nil {
+		return fail(err)
+	}
+	r.Masters = r.Run.Masters()
+	r.Findings = script.Judge(&script.Case{Scenario: s, Run: r.Run, Quiet: r.Quiet})
+	r.OK = ctx.Err() == nil
+	for _, f := range r.Findings {
+		r.OK = r.OK && f.OK
+	}
+	return r
+}

@@ -1,0 +1,161 @@
+package rehearse
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is the outcome of some scenarios.
+type Report struct {
+	Place   string        `json:"place"`
+	World   string        `json:"world,omitempty"`
+	Kernel  string        `json:"kernel,omitempty"`
+	Took    time.Duration `json:"took"`
+	Results []*Result     `json:"results"`
+}
+
+// Count returns how many scenarios passed and failed.
+func (r *Report) Count() (passed, failed int) {
+	for _, result := range r.Results {
+		if result.OK {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	return passed, failed
+}
+
+// OK reports whether every scenario showed what it must, and there was one.
+func (r *Report) OK() bool {
+	passed, failed := r.Count()
+	return failed == 0 && passed > 0
+}
+
+// Outcomes says of each scenario whether it passed.
+func (r *Report) Outcomes() map[string]bool {
+	outcomes := make(map[string]bool, len(r.Results))
+	for _, result := range r.Results {
+		outcomes[result.Name] = result.OK
+	}
+	return outcomes
+}
+
+func verdict(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "FAILED"
+}
+
+// Print writes a table, and then what was demanded of each scenario and what was measured.
+func (r *Report) Print(out io.Writer) {
+	fmt.Fprintf(out, "scenarios in %s; kernel %s (%s); %.0f s\n\n", r.Place, r.Kernel, r.World, r.Took.Seconds())
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "scenario\tverdict\trequests lost\tdatagrams lost\tlongest gap ms\tVIP held by, s")
+	for _, result := range r.Results {
+		if result.Run == nil {
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t%s\n", result.Name, verdict(result.OK), firstLine(result.Error))
+			continue
+		}
+		run := result.Run
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%.1f\t%s\n", result.Name, verdict(result.OK), run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
+			float64(run.TCP.Gap.Long)/float64(time.Millisecond), result.Masters)
+	}
+	w.Flush()
+	for _, result := range r.Results {
+		fmt.Fprintf(out, "\n%s: %s\n", result.Name, result.Title)
+		for line := range strings.Lines(result.Error) {
+			fmt.Fprintf(out, "  FAILED  %s\n", strings.TrimSpace(line))
+		}
+		if result.Replayed > 0 {
+			fmt.Fprintf(out, "  note    played %d times, because the machine stood still\n", result.Replayed+1)
+		}
+		for _, f := range result.Findings {
+			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Demand, f.Measured)
+		}
+	}
+	passed, failed := r.Count()
+	fmt.Fprintf(out, "\nscenarios: %d passed, %d failed\n", passed, failed)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// The elements of a JUnit report that build servers read.
+type (
+	junitSuite struct {
+		XMLName  xml.Name    `xml:"testsuite"`
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Errors   int         `xml:"errors,attr"`
+		Time     string      `xml:"time,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		Time    string        `xml:"time,attr"`
+		Failure *junitProblem `xml:"failure"`
+		Error   *junitProblem `xml:"error"`
+		Out     string        `xml:"system-out,omitempty"`
+	}
+	junitProblem struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// JUnit renders the report as a suite of JUnit: a failure is a demand that was not met, an error a scenario that could not be played.
+func (r *Report) JUnit() ([]byte, error) {
+	suite := junitSuite{Name: "lbha scenarios in " + r.Place, Tests: len(r.Results), Time: seconds(r.Took)}
+	for _, result := range r.Results {
+		c := junitCase{Class: "scenarios." + r.Place, Name: result.Name, Time: seconds(result.Took)}
+		var failed, all []string
+		for _, f := range result.Findings {
+			line := fmt.Sprintf("%s: %s: %s: %s", f.Position, verdict(f.OK), f.Demand, f.Measured)
+			all = append(all, line)
+			if !f.OK {
+				failed = append(failed, line)
+			}
+		}
+		switch {
+		case result.Error != "":
+			suite.Errors++
+			c.Error = &junitProblem{firstLine(result.Error), result.Error}
+		case !result.OK:
+			suite.Failures++
+			c.Failure = &junitProblem{fmt.Sprintf("%d demands not met", len(failed)), strings.Join(failed, "\n")}
+		}
+		c.Out = strings.Join(all, "\n")
+		suite.Cases = append(suite.Cases, c)
+	}
+	text, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(xml.Header), append(text, '\n')...), nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// Line is a scenario's outcome in a line.
+func (r *Result) Line() string {
+	if r.Run == nil {
+		return "FAILED: " + firstLine(r.Error)
+	}
+	line := fmt.Sprintf("%s: lost %d requests and %d datagrams; %s", verdict(r.OK), r.Run.TCP.Lost, r.Run.UDP.Lost, r.Masters)
+	for _, f := range r.Findings {
+		if !f.OK {
+			line += "; not met: " + f.Demand + ": " + f.Measured
+		}
+	}
+	return line
+}

@@ -1,0 +1,205 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/rehearse"
+	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/lbha/lbha/integration/internal/script"
+	"github.com/spf13/pflag"
+)
+
+// scenarioOptions is how scenarios are played and what becomes of the results.
+type scenarioOptions struct {
+	place    string // lab, containerlab, ssh
+	pictures string // directory for timelines; empty: none
+	junit    string // file for JUnit; empty: none
+	language bool
+}
+
+func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.place, "in", "lab", "`place` to play scenario files in: lab, containerlab, ssh")
+	flags.StringVar(&o.pictures, "svg", "", "draw a timeline of each scenario into this `directory`")
+	flags.StringVar(&o.junit, "junit", "", "write the results to this `file` for a build server")
+	flags.BoolVar(&o.language, "language", false, "print every sentence of the language of scenarios")
+}
+
+// builtIn refuses what the built-in drill does not have.
+func (o scenarioOptions) builtIn() error {
+	if o.place != "lab" || o.pictures != "" || o.junit != "" {
+		return errors.New("--in, --svg and --junit are for scenario files; name some, such as integration/scenarios/*.scenario")
+	}
+	return nil
+}
+
+// printLanguage lists the sentences of the language.
+func printLanguage(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, kind := range []struct {
+		kind  script.Kind
+		begin string
+	}{{script.Setting, ""}, {script.Deed, "at TIME "}, {script.Demand, "expect "}} {
+		for _, f := range script.Forms() {
+			if f.Kind == kind.kind {
+				fmt.Fprintf(w, "%s%s\t%s\n", kind.begin, f.Text, f.Help)
+			}
+		}
+	}
+	w.Flush()
+}
+
+// drillFiles plays scenario files and shows what came of them.
+func drillFiles(ctx context.Context, world sandbox.Kind, o scenarioOptions, files []string, asJSON bool) error {
+	report, err := runScenarios(ctx, world, o, files)
+	if err != nil {
+		return err
+	}
+	if err := show(report, asJSON); err != nil {
+		return err
+	}
+	if !report.OK() {
+		return errFailed
+	}
+	return nil
+}
+
+// scenarioArg is what crosses into the world.
+type scenarioArg struct {
+	Files  []scenarioFile `json:"files"`
+	Binary string         `json:"binary"`
+}
+
+// scenarioFile is the text of a scenario.
+type scenarioFile struct{ Name, Text string }
+
+// readScenarios reads and parses files; all that is wrong in any of them is one error.
+func readScenarios(paths []string) (files []scenarioFile, list []*script.Scenario, err error) {
+	var errs []error
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s, err := script.Parse(path, string(text))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		files, list = append(files, scenarioFile{path, string(text)}), append(list, s)
+	}
+	return files, list, errors.Join(errs...)
+}
+
+// runScenarios plays files in a place and writes what was asked for.
+func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, paths []string) (*rehearse.Report, error) {
+	files, list, err := readScenarios(paths)
+	if err != nil {
+		return nil, err
+	}
+	var report *rehearse.Report
+	switch o.place {
+	case "lab":
+		report, err = scenariosInLab(ctx, world, files, list)
+	default:
+		return nil, fmt.Errorf("no such place: %q; there are lab, containerlab, ssh", o.place)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return report, o.write(report)
+}
+
+// write writes pictures and JUnit.
+func (o scenarioOptions) write(r *rehearse.Report) error {
+	if o.pictures != "" {
+		if err := os.MkdirAll(o.pictures, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, result := range r.Results {
+		picture := result.Picture
+		result.Picture = "" // not in the JSON: it has a file of its own
+		if o.pictures == "" || picture == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(o.pictures, result.Name+".svg"), []byte(picture), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.junit == "" {
+		return nil
+	}
+	text, err := r.JUnit()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.junit, text, 0o644)
+}
+
+// scenariosDeadline bounds a world in which scenarios are played: each may be played three times, with a quiet run each.
+func scenariosDeadline(list []*script.Scenario) time.Duration {
+	limit := 5 * time.Minute
+	for _, s := range list {
+		limit += 3 * (2*s.Length + 30*time.Second)
+	}
+	return limit
+}
+
+func scenariosInLab(ctx context.Context, world sandbox.Kind, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
+	kinds := []drive.Kind{drive.LBHA}
+	for _, s := range list {
+		for _, name := range s.Daemons() {
+			kinds = append(kinds, drive.Kind(name))
+		}
+	}
+	arg, report := scenarioArg{Files: files}, new(rehearse.Report)
+	kind, err := visit{world: world, job: "scenarios", deadline: scenariosDeadline(list)}.enter(ctx, func(work string) (any, error) {
+		err := prepareDirectors(ctx, work, &arg.Binary, kinds...)
+		return arg, err
+	}, report)
+	report.World = string(kind)
+	return report, err
+}
+
+// scenariosJob is the inside of scenarios in the lab.
+func scenariosJob(ctx context.Context, in *sandbox.Inside) (any, error) {
+	var arg scenarioArg
+	if err := json.Unmarshal(in.Arg, &arg); err != nil {
+		return nil, err
+	}
+	lab, err := rehearse.NewLab(filepath.Join(in.Work, "bin", "lab"), arg.Binary, sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	return playAll(ctx, lab, "lab", arg.Files)
+}
+
+// playAll plays files one after the other.
+func playAll(ctx context.Context, place rehearse.Place, name string, files []scenarioFile) (*rehearse.Report, error) {
+	begin := time.Now()
+	r := &rehearse.Report{Place: name, Kernel: sandbox.KernelRelease()}
+	for i, f := range files {
+		s, err := script.Parse(f.Name, f.Text)
+		if err != nil {
+			return nil, err
+		}
+		sandbox.Say("[%d/%d] %s: %s (%v)", i+1, len(files), s.Name, s.Title, s.Length)
+		result := rehearse.Play(ctx, place, s, sandbox.Say)
+		r.Results = append(r.Results, result)
+		sandbox.Say("      %s", result.Line())
+	}
+	r.Took = time.Since(begin)
+	return r, nil
+}
