@@ -229,8 +229,14 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 
 // testPackages are the programs that tests of the module use.
 var testPackages = []sandbox.Package{
-	{Brings: "ip", Name: "iproute2"}, {Brings: "ipvsadm", Name: "ipvsadm"}, {Brings: "keepalived", Name: "keepalived"}, {Brings: "nginx", Name: "nginx-light"},
-	{Brings: "nft", Name: "nftables"}, {Brings: "/etc/services", Name: "netbase"},
+	{Brings: "ip", Name: "iproute2"}, {Brings: "ipvsadm", Name: "ipvsadm"}, {Brings: "keepalived", Name: "keepalived"}, {Brings: "nft", Name: "nftables"},
+	{Brings: "/etc/services", Name: "netbase"},
+	// A server of each kind that health checks ask.
+	{Brings: "nginx", Name: "nginx-light"}, {Brings: "openssl", Name: "openssl"}, {Brings: "/usr/lib/python3/dist-packages/grpc", Name: "python3-grpcio"},
+	{Brings: "dnsmasq", Name: "dnsmasq-base"}, {Brings: "postfix", Name: "postfix"}, {Brings: "redis-server", Name: "redis-server"},
+	{Brings: "mariadbd", Name: "mariadb-server"}, {Brings: "/usr/lib/postgresql", Name: "postgresql"}, {Brings: "slapd", Name: "slapd"},
+	{Brings: "/usr/lib/dovecot/imap", Name: "dovecot-imapd"}, {Brings: "/usr/lib/dovecot/pop3", Name: "dovecot-pop3d"}, {Brings: "vsftpd", Name: "vsftpd"},
+	{Brings: "kamailio", Name: "kamailio"}, {Brings: "freeradius", Name: "freeradius"},
 }
 
 // static runs a check that is silent when all is well.
