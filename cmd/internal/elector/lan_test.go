@@ -184,7 +184,9 @@ func (p *process) hear() {
 		case err != nil:
 			p.t.Fatal(err)
 		case m.State != nil:
-			p.state = *m.State
+			if m.State.PID == p.cmd.Process.Pid { // not what its predecessor left behind
+				p.state = *m.State
+			}
 		case m.Happened != nil:
 			p.events = append(p.events, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s", m.Happened.Instance, m.Happened.Kind, m.Happened.Reason, m.Happened.Message)))
 		case m.Prepared != nil:
