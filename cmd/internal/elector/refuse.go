@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,6 +27,7 @@ type refusal struct {
 	packets uint64
 	first   vrrp.Instant
 	last    vrrp.Instant
+	told    bool // it is in the log
 }
 
 // finding is the refusal for people, with its evidence.
@@ -44,28 +46,28 @@ func (e *elector) dropped(in *instance, from netip.Addr, reason wire.Drop) {
 	in.drop(reason.String())
 	t := now()
 	k := slices.IndexFunc(in.refusals, func(r refusal) bool { return r.from == from && r.reason == reason })
-	if k >= 0 {
-		in.refusals[k].packets++
-		in.refusals[k].last = t
+	if k < 0 {
+		k = in.remember(refusal{from: from, reason: reason, first: t})
+	}
+	r := &in.refusals[k]
+	r.packets, r.last = r.packets+1, t
+	if r.told || e.withheld(in, "refusal") {
 		return
 	}
-	if len(in.refusals) == maxRefusals {
-		oldest := 0
-		for k := range in.refusals {
-			if in.refusals[k].last < in.refusals[oldest].last {
-				oldest = k
-			}
-		}
-		in.refusals = slices.Delete(in.refusals, oldest, oldest+1)
-	}
-	r := refusal{from: from, reason: reason, packets: 1, first: t, last: t}
-	in.refusals = append(in.refusals, r)
-	if e.withheld(in, "refusal") {
-		return
-	}
+	r.told = true
 	f := r.finding(in)
 	f.Detail = "adverts are refused"
 	e.finding(in, &f)
+}
+
+// remember adds a refusal, in the place of the one that was heard longest ago if there are too many, and returns where.
+func (in *instance) remember(r refusal) int {
+	if len(in.refusals) == maxRefusals {
+		oldest := slices.MinFunc(in.refusals, func(a, b refusal) int { return cmp.Compare(a.last, b.last) })
+		in.refusals = slices.DeleteFunc(in.refusals, func(r refusal) bool { return r == oldest })
+	}
+	in.refusals = append(in.refusals, r)
+	return len(in.refusals) - 1
 }
 
 // expireRefusals ends those of which nothing more was heard.
@@ -73,7 +75,7 @@ func (e *elector) expireRefusals(t vrrp.Instant) {
 	for _, in := range e.instances {
 		in.refusals = slices.DeleteFunc(in.refusals, func(r refusal) bool {
 			over := t.Sub(r.last) > refusalLasts
-			if over {
+			if over && r.told {
 				f := r.finding(in)
 				f.Cleared = true
 				e.finding(in, &f)
