@@ -21,6 +21,8 @@ type Options struct {
 	// OnResult, if set, is told every result of every check, in order, on the
 	// Checker's own goroutine: it must return at once and not call the Checker.
 	OnResult func(id string, r Result)
+	// Starter, if set, is asked to run a probe before a goroutine is.
+	Starter Starter
 }
 
 // A Change is a verdict that became another one or, where From and To are one, another
@@ -61,7 +63,7 @@ type Checker struct {
 
 	updates  chan update
 	paces    chan map[string]Pace // the newest, if the loop has not taken it yet
-	outcomes chan outcome
+	outcomes outcomes
 	changes  chan []Change
 	stopped  chan struct{}
 	ready    chan struct{}
@@ -106,7 +108,7 @@ func NewChecker(o Options) *Checker {
 		options:  o,
 		updates:  make(chan update),
 		paces:    make(chan map[string]Pace, 1),
-		outcomes: make(chan outcome, 64),
+		outcomes: outcomes{wake: make(chan struct{}, 1)},
 		changes:  make(chan []Change),
 		stopped:  make(chan struct{}),
 		ready:    make(chan struct{}),

@@ -58,13 +58,9 @@ type flight struct {
 	job             *job
 	start, deadline time.Time
 	cancel          context.CancelFunc
+	asking          Asking        // nil: a goroutine of its own asks, or the asking was ended
 	late            time.Duration // worst lateness of the loop meanwhile
 	given           bool          // given up: its result is of no interest
-}
-
-type outcome struct {
-	flight *flight
-	result Result
 }
 
 func newLoop(ctx context.Context, c *Checker) *loop {
@@ -81,7 +77,6 @@ func (l *loop) run(ctx context.Context) error {
 		if len(l.pending) == 0 {
 			changes = nil
 		}
-		var answer outcome
 		select {
 		case <-ctx.Done():
 			return l.stop()
@@ -92,13 +87,11 @@ func (l *loop) run(ctx context.Context) error {
 			l.hasten(time.Now())
 		case changes <- l.pending:
 			l.pending = nil
-		case answer = <-l.c.outcomes:
+		case <-l.c.outcomes.wake:
 		case <-timer.C:
 		}
 		now := time.Now()
-		if !l.turn(answer, now) {
-			continue
-		}
+		l.turn(now)
 		if next := l.next(now); !next.Equal(l.planned) {
 			l.planned = next
 			if next.IsZero() {
@@ -110,18 +103,23 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// turn takes in an answer, if there is one. If there are no more it does what is
-// due, deadlines, then starts, and returns true: no probe is given up whose answer
-// is here. The plan stands until then, for lateness to be measured by.
-func (l *loop) turn(o outcome, now time.Time) bool {
+// turn takes in all answers and does what is due, deadlines, then starts: no probe is
+// given up whose answer is here. The plan stands until then, for lateness to be measured
+// by.
+func (l *loop) turn(now time.Time) {
 	late := l.noteLateness(now)
-	if o.flight != nil {
-		l.land(o, now)
-	}
-	if len(l.c.outcomes) > 0 {
-		return false
-	}
-	for len(l.judging) > 0 && !l.judging[0].at.After(now) {
+	for collected := false; ; {
+		for _, o := range l.c.outcomes.take() {
+			l.land(o, now)
+		}
+		if len(l.judging) == 0 || l.judging[0].at.After(now) {
+			break
+		}
+		if !collected && l.c.options.Starter != nil {
+			l.c.options.Starter.Collect()
+			collected = true
+			continue
+		}
 		l.giveUp(l.judging[0], now)
 	}
 	for len(l.starts) > 0 && !l.starts[0].at.After(now) {
@@ -133,7 +131,7 @@ func (l *loop) turn(o outcome, now time.Time) bool {
 			j.started = now
 			l.conclude(j, now, timeout(j.flight, now))
 		case l.running >= l.c.options.Concurrency:
-			return true // starts go on as probes return, the longest due first
+			return // starts go on as probes return, the longest due first
 		case late > j.schedule.Interval/4 && !j.at.Before(l.planned) && !j.skipped:
 			// Missed in a stall. Not twice in a row: who is always late must still look.
 			l.starts.remove(j)
@@ -145,7 +143,6 @@ func (l *loop) turn(o outcome, now time.Time) bool {
 			l.launch(j, now, late)
 		}
 	}
-	return true
 }
 
 // noteLateness returns by how much the loop woke too late, and holds it in favour
@@ -215,14 +212,31 @@ func (l *loop) next(now time.Time) time.Time {
 // launch starts a probe.
 func (l *loop) launch(j *job, now time.Time, late time.Duration) {
 	f := &flight{job: j, start: now, deadline: now.Add(l.patience(j.key.timeout, now)), late: late}
-	ctx, cancel := context.WithDeadline(l.ctx, f.deadline)
-	f.cancel = cancel
 	j.flight, j.started, j.skipped = f, now, false
-	j.at = f.deadline.Add(judgeGrace)
-	l.judging.add(j)
 	l.count(+1, 0)
 	l.c.stats.started.Add(1)
-	go l.c.fly(ctx, f)
+	if l.begin(f) {
+		j.at = f.deadline
+	} else {
+		var ctx context.Context
+		ctx, f.cancel = context.WithDeadline(l.ctx, f.deadline)
+		j.at = f.deadline.Add(judgeGrace)
+		go l.c.fly(ctx, f)
+	}
+	l.judging.add(j)
+}
+
+// begin lets the Starter run a probe, if it can.
+func (l *loop) begin(f *flight) bool {
+	if l.c.options.Starter == nil {
+		return false
+	}
+	asking, ok := l.c.options.Starter.Start(f.job.prober, func(r Result) { l.c.report(f, r) })
+	if !ok {
+		return false
+	}
+	f.asking, f.cancel = asking, func() { asking.End(FailureCanceled) }
+	return true
 }
 
 // fly runs one probe, in a goroutine of its own.
@@ -231,15 +245,17 @@ func (c *Checker) fly(ctx context.Context, f *flight) {
 	r := f.job.prober.Probe(ctx)
 	r.At = time.Now()
 	r.Latency = r.At.Sub(begin)
+	c.report(f, r)
+}
+
+// report hands in a result.
+func (c *Checker) report(f *flight, r Result) {
 	r.Detail = clip(r.Detail)
-	// A goroutine that was run late, or that was told of its deadline late, is a
-	// sign of a stall that the loop may not have felt.
-	lag := max(begin.Sub(f.start), r.At.Sub(f.deadline))
+	// Who began late, or was told of the deadline late, is a sign of a stall that the
+	// loop may not have felt.
+	lag := max(r.At.Add(-r.Latency).Sub(f.start), r.At.Sub(f.deadline))
 	r.Late = r.excusable() && lag > f.job.key.timeout/2
-	select {
-	case c.outcomes <- outcome{f, r}:
-	case <-c.stopped:
-	}
+	c.outcomes.add(outcome{f, r})
 }
 
 // land takes the result of a probe that has returned.
@@ -270,6 +286,13 @@ func (l *loop) land(o outcome, now time.Time) {
 // on something that has to do with the server for all we know.
 func (l *loop) giveUp(j *job, now time.Time) {
 	l.judging.remove(j)
+	if a := j.flight.asking; a != nil {
+		j.flight.asking = nil
+		j.at = j.flight.deadline.Add(judgeGrace)
+		l.judging.add(j)
+		a.End(FailureTimeout)
+		return
+	}
 	j.flight.given = true
 	l.count(-1, +1)
 	r := timeout(j.flight, j.flight.deadline)
@@ -345,20 +368,27 @@ func (l *loop) checkReady() {
 // stop cancels all probes and waits for their goroutines.
 func (l *loop) stop() error {
 	l.cancel()
+	for _, j := range l.judging {
+		j.flight.cancel()
+	}
 	grace := time.NewTimer(stopGrace)
 	defer grace.Stop()
-	for l.running+l.lingering > 0 {
-		select {
-		case o := <-l.c.outcomes:
+	for {
+		for _, o := range l.c.outcomes.take() {
 			o.flight.cancel()
 			if o.flight.given {
 				l.count(0, -1)
 			} else {
 				l.count(-1, 0)
 			}
+		}
+		if l.running+l.lingering == 0 {
+			return nil
+		}
+		select {
+		case <-l.c.outcomes.wake:
 		case <-grace.C:
 			return fmt.Errorf("checker: probes that ignored the end of their context: %d", l.running+l.lingering)
 		}
 	}
-	return nil
 }

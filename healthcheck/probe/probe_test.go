@@ -43,12 +43,22 @@ func run(t testing.TB, o Options) healthcheck.Result {
 	return runFor(t, o, timeout)
 }
 
+// runFor runs it by a Poller as well, if that can: nobody may see a difference.
 func runFor(t testing.TB, o Options, timeout time.Duration) healthcheck.Result {
 	t.Helper()
 	p, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := probeFor(t, p, timeout)
+	if again, ok := poll(t, p, timeout); ok && steady(again) != steady(r) {
+		t.Errorf("by a Poller: %s, else %s", steady(again), steady(r))
+	}
+	return r
+}
+
+func probeFor(t testing.TB, p healthcheck.Prober, timeout time.Duration) healthcheck.Result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	start := time.Now()
@@ -297,7 +307,11 @@ X-Check: a b
 		},
 	} {
 		o.Type, o.Target = "http", target
-		run(t, o)
+		p, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		probeFor(t, p, timeout)
 		if diff := cmp.Diff(want, strings.ReplaceAll(<-seen, "\r\n", "\n")); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}

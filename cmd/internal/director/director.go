@@ -20,6 +20,7 @@ import (
 	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
+	"github.com/lbha/lbha/healthcheck/probe"
 	"github.com/lbha/lbha/ipvs"
 	"github.com/lbha/lbha/vrrp"
 )
@@ -42,6 +43,7 @@ type director struct {
 	journal   *observe.Journal
 	elector   *elector
 	checker   *healthcheck.Checker
+	poller    *probe.Poller                    // runs most of its probes; nil: there is none
 	tally     tally                            // of its results
 	ground    atomic.Pointer[[]observe.Ground] // what was wrong with this host at the last look
 	relook    chan struct{}                    // asks for another
@@ -100,7 +102,14 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		cfg:     cfg, loaded: time.Now(),
 		frozen: frozen(region), // until another is in force
 	}
-	d.checker = healthcheck.NewChecker(healthcheck.Options{OnResult: d.tally.observe})
+	options := healthcheck.Options{OnResult: d.tally.observe}
+	var err error
+	if d.poller, err = probe.NewPoller(); err == nil {
+		options.Starter = d.poller
+	} else {
+		log.Warn("each probe has a goroutine of its own", "error", err)
+	}
+	d.checker = healthcheck.NewChecker(options)
 	return d
 }
 
@@ -142,7 +151,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
 	err = together(ctx,
-		d.elector, d.checker, d.table, d.files, d.tracks.set,
+		d.elector, d.checker, runs(d.poll), d.table, d.files, d.tracks.set,
 		runs(d.loop),
 		runs(d.finishTelling),
 		runs(d.start),
@@ -154,6 +163,14 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 		d.log.Warn("the state was not written; what the next lbha does not find in the kernel waits for its health check", "error", writeErr)
 	}
 	return err
+}
+
+// poll collects the answers of probes.
+func (d *director) poll(ctx context.Context) error {
+	if d.poller == nil {
+		return nil
+	}
+	return d.poller.Run(ctx)
 }
 
 // observeTable takes the reconciler's events to the loop. Under a flood the journal loses some; the table does not.

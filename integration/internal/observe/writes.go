@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -116,9 +117,10 @@ func writes(data []byte, family int) (commands []Write) {
 
 // destination finds the IPv4 address of the real server in the attributes of a command; "": there is none.
 func destination(attributes []byte) string {
-	const dest, address, union = 2, 1, 16 // IPVS_CMD_ATTR_DEST, IPVS_DEST_ATTR_ADDR: room for either family
+	const dest, address = 2, 1 // IPVS_CMD_ATTR_DEST, IPVS_DEST_ATTR_ADDR
+	// Some send the address as it is, some in room for either family.
 	addr := attribute(attribute(attributes, dest), address)
-	if len(addr) != union || [12]byte(addr[4:]) != [12]byte{} {
+	if len(addr) < 4 || len(bytes.Trim(addr[4:], "\x00")) > 0 {
 		return ""
 	}
 	return netip.AddrFrom4([4]byte(addr)).String()
