@@ -52,7 +52,7 @@ func root() *cobra.Command {
 	var world sandbox.Kind
 	cmd.PersistentFlags().StringVar((*string)(&world), "world", "", "kernel to use: host, uml (default: host where it has IPVS)")
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(benchCommand(&world), containerlabCommand(), drillCommand(&world), interopCommand(&world), lvsCommand(&world), packageCommand(), scaleCommand(&world), shellCommand(&world), systemdCommand(&world), testCommand(&world), inside(), party())
+	cmd.AddCommand(benchCommand(&world), containerlabCommand(), drillCommand(&world), interopCommand(&world), lvsCommand(&world), packageCommand(), scaleCommand(&world), shellCommand(&world), soakCommand(&world), systemdCommand(&world), testCommand(&world), inside(), party())
 	return cmd
 }
 

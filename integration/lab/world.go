@@ -28,6 +28,7 @@ var jobs = map[string]sandbox.Job{
 	"scale":        scaleJob,
 	"scenarios":    scenariosJob,
 	"shell":        shellJob,
+	"soak":         soakJob,
 	"systemd":      systemdJob,
 	"tests":        testsJob,
 }

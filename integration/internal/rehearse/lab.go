@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -23,6 +22,7 @@ type Lab struct {
 	stage    *stage.Stage
 	binary   string
 	scenario *script.Scenario
+	pair     stage.Pair // what is on the stage
 }
 
 // NewLab sets the stage.
@@ -47,13 +47,60 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 			pair.Append[i] += "\n" + s.Snippets[name]
 		}
 	}
+	// What can stay stays: that is how it is where a pair works for years.
+	if l.pair == pair && l.intact(ctx) {
+		return nil
+	}
 	if err := l.stage.Use(pair); err != nil {
 		return err
 	}
+	l.pair = pair
 	if err := l.stage.Start(); err != nil {
 		return err
 	}
 	return l.stage.Rest(ctx, stage.RestLimit)
+}
+
+// intact gives the pair of the scenario before its own configuration again, and reports whether it comes to rest.
+func (l *Lab) intact(ctx context.Context) bool {
+	n := l.stage.Net
+	for i, d := range l.stage.Directors() {
+		kind := []drive.Kind{l.pair.Director, l.pair.Peer}[i]
+		if d.Kind != kind || !d.Running() {
+			return false
+		}
+		settings := stage.SettingsOf(n, d.Host.Name, l.pair.Priorities[i], l.pair.Interval)
+		settings.Append = l.pair.Append[i]
+		if err := d.Configure(settings); err != nil {
+			return false
+		}
+		if _, err := d.Reload(); err != nil {
+			return false
+		}
+	}
+	if l.network(script.Clause{Form: script.Heal}) != nil {
+		return false
+	}
+	for i := range n.Real {
+		// One that runs is left alone.
+		if err := l.stage.EnsureWeb(i); err != nil {
+			return false
+		}
+	}
+	return l.stage.Rest(ctx, stage.RestLimit) == nil
+}
+
+// Usage is what every process of the pair uses now.
+func (l *Lab) Usage() (list []Usage) {
+	for _, d := range l.stage.Directors() {
+		for part, pid := range d.Processes() {
+			if u, ok := usageOf(pid); ok {
+				u.Process = d.Host.Name + " " + string(part)
+				list = append(list, u)
+			}
+		}
+	}
+	return list
 }
 
 // Watch is part of [Place].
@@ -225,9 +272,4 @@ func (l *Lab) reload(d *drive.Director, c script.Clause) (string, error) {
 		d.Settings = settings
 	}
 	return strings.TrimSpace(said), err
-}
-
-// addressOf is a real server's, as configurations name it.
-func addressOf(server string) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 9, 0, server[2] - '0' + 2})
 }

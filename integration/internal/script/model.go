@@ -84,7 +84,6 @@ type model struct {
 	p      *parser
 	down   map[string]bool
 	paused map[string]time.Duration // until when
-	broken bool                     // something that heal mends
 }
 
 // step checks that a step makes sense when its time has come.
@@ -140,12 +139,6 @@ func (m *model) step(s *Step) {
 		if s.Form == Cut && s.Hosts[0] == s.Hosts[1] {
 			fail("a host is not cut off from itself")
 		}
-		m.broken = true
-	case Heal:
-		if !m.broken {
-			fail("nothing is cut, lossy, slow or down at that time")
-		}
-		m.broken = false
 	case Flood:
 		if s.Number == 0 {
 			fail("a flood of nothing")

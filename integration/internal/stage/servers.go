@@ -67,6 +67,14 @@ func (s *Stage) StartWeb(i int) error {
 	return s.waitWeb(i)
 }
 
+// EnsureWeb starts the web server of a real server unless it runs.
+func (s *Stage) EnsureWeb(i int) error {
+	if s.web[i] != nil {
+		return nil
+	}
+	return s.StartWeb(i)
+}
+
 // waitWeb waits until a real server's web server listens.
 func (s *Stage) waitWeb(i int) error {
 	h := s.Net.Real[i]

@@ -142,10 +142,8 @@ func (s *Stage) Favourite() *drive.Director {
 // and the cables are whole again.
 func (s *Stage) Clear() error {
 	for i := range s.Net.Real {
-		if s.web[i] == nil {
-			if err := s.StartWeb(i); err != nil {
-				return err
-			}
+		if err := s.EnsureWeb(i); err != nil {
+			return err
 		}
 	}
 	for _, h := range []*netlab.Host{s.Net.D1, s.Net.D2} {
