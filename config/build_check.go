@@ -109,8 +109,10 @@ func (b *builder) check(raw *rawCheck) Check {
 		b.sip(raw, &c)
 	case healthcheck.TypeRADIUS:
 		b.radius(raw, &c)
-	case healthcheck.TypeRedis, healthcheck.TypePostgreSQL:
+	case healthcheck.TypeRedis:
 		b.login(raw, &c)
+	case healthcheck.TypeMySQL, healthcheck.TypePostgreSQL:
+		b.database(raw, &c)
 	case healthcheck.TypeScript:
 		b.script(raw, &c)
 		c.Dynamic = raw.Dynamic.or(false)

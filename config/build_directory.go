@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"strings"
+	"unicode"
 
 	"github.com/lbha/lbha/healthcheck"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	maxLDAPText   = 1024 // of a name or password
 	maxRADIUSText = 128  // of a secret, name or password
+
+	maxDatabaseText = 1024 // of a name or password
 )
 
 func (b *builder) ldap(raw *rawCheck, c *Check) {
@@ -52,6 +55,25 @@ func (b *builder) radius(raw *rawCheck, c *Check) {
 	b.atMost(at, c.Secret.Reveal(), maxRADIUSText)
 	b.atMost(raw.Username.Node, c.Username, maxRADIUSText)
 	b.atMost(cmp.Or(raw.Password.Node, raw.PasswordFile.Node), c.Password.Reveal(), maxRADIUSText)
+}
+
+// database fills in a check of a database server.
+func (b *builder) database(raw *rawCheck, c *Check) {
+	b.login(raw, c)
+	c.Database = raw.Database.or("")
+	password := cmp.Or(raw.Password.Node, raw.PasswordFile.Node)
+	b.atMost(raw.Username.Node, c.Username, maxDatabaseText)
+	b.atMost(password, c.Password.Reveal(), maxDatabaseText)
+	b.atMost(raw.Database.Node, c.Database, maxDatabaseText)
+	if strings.ContainsFunc(c.Database, unicode.IsControl) {
+		b.error(raw.Database.Node, "database: %.40q has characters that a name has not", c.Database)
+	}
+	if strings.ContainsRune(c.Password.Reveal(), 0) {
+		b.error(password, "%s: has a NUL", password.label())
+	}
+	if raw.Database.set() && c.Username == "" {
+		b.need(raw.Node, nil, "username", "who is to open the database")
+	}
 }
 
 // mail fills in a check of a protocol of lines, in which one may log in.

@@ -39,10 +39,11 @@ type Check struct {
 	HTTPVersion string    `json:"http_version,omitempty"`     // "": 1.1, or 2
 	Redirects   int       `json:"follow_redirects,omitempty"` // how many to follow, to the server itself
 
-	// Login of HTTP (basic authentication), Redis, PostgreSQL (name only), LDAP (the name
-	// to bind as), IMAP, POP3, FTP and RADIUS.
+	// Login of HTTP (basic authentication), Redis, MySQL, PostgreSQL, LDAP (the name to
+	// bind as), IMAP, POP3, FTP and RADIUS.
 	Username string `json:"username,omitempty"`
 	Password Secret `json:"password,omitzero"`
+	Database string `json:"database,omitempty"` // MySQL and PostgreSQL: what to open
 
 	// TCP, TLS, UDP and agent (which expects nothing).
 	Send         healthcheck.Payload `json:"send,omitempty"`

@@ -177,9 +177,10 @@
 //	                      http_version        "1.1"; 2
 //	                      follow_redirects    0
 //	                      requests            none: the one request; each has method to digest
-//	                      username            "": no basic authentication; redis, postgresql, ldap, imap, pop3, ftp and radius have it,
-//	                                          too
-//	                      password, password_file  ""; the same have them, but postgresql
+//	                      username            "": no basic authentication; redis, mysql, postgresql, ldap, imap, pop3, ftp and radius
+//	                                          have it, too
+//	                      password, password_file  ""; the same have them
+//	  mysql, postgresql   database            "": of mysql none, of postgresql that of the user's name
 //	  tcp, tls, udp       send                "": nothing; of udp it must be set; agent has it, too
 //	                      expect              "": any answer, and over tcp none
 //	  udp                 require_reply       true
@@ -207,6 +208,6 @@
 //	                      cert_file, key_file none; both or neither
 //
 // Types https and tls speak TLS always, smtp, imap, pop3, ftp and ldap with starttls as
-// well; without it those, grpc, sip, redis and postgresql speak it from the start if they
-// have a table tls, which may be empty.
+// well; without it those, grpc, sip and redis speak it from the start if they have a table
+// tls, which may be empty; mysql and postgresql ask for it first, then.
 package config

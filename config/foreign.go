@@ -15,17 +15,18 @@ var (
 	eitherChecks = []healthcheck.Type{healthcheck.TypeDNS, healthcheck.TypeSIP} // over UDP or TCP
 	// A name needs a password, and a password a name.
 	passwordChecks = []healthcheck.Type{healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3}
-	nameChecks     = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeRADIUS}
-	upgradeTLS     = []healthcheck.Type{healthcheck.TypeSMTP, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP}
-	talkChecks     = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeUDP}
-	sendChecks     = append(slices.Clone(talkChecks), healthcheck.TypeAgent)
-	secretChecks   = append(slices.Clone(webChecks), healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP,
-		healthcheck.TypeRADIUS)
-	userChecks = append(slices.Clone(secretChecks), healthcheck.TypePostgreSQL)
-	tlsChecks  = []healthcheck.Type{
+	nameChecks     = []healthcheck.Type{healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeRADIUS,
+		healthcheck.TypeMySQL, healthcheck.TypePostgreSQL}
+	upgradeTLS   = []healthcheck.Type{healthcheck.TypeSMTP, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP}
+	talkChecks   = []healthcheck.Type{healthcheck.TypeTCP, healthcheck.TypeTLS, healthcheck.TypeUDP}
+	sendChecks   = append(slices.Clone(talkChecks), healthcheck.TypeAgent)
+	secretChecks = append(slices.Clone(webChecks), healthcheck.TypeRedis, healthcheck.TypeLDAP, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP,
+		healthcheck.TypeRADIUS, healthcheck.TypeMySQL, healthcheck.TypePostgreSQL)
+	databaseChecks = []healthcheck.Type{healthcheck.TypeMySQL, healthcheck.TypePostgreSQL}
+	tlsChecks      = []healthcheck.Type{
 		healthcheck.TypeTLS, healthcheck.TypeHTTPS, healthcheck.TypeGRPC, healthcheck.TypeSMTP, healthcheck.TypeRedis,
-		healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP, healthcheck.TypeLDAP,
-		healthcheck.TypeSIP,
+		healthcheck.TypeMySQL, healthcheck.TypePostgreSQL, healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP,
+		healthcheck.TypeLDAP, healthcheck.TypeSIP,
 	}
 	// The rest probes nothing over the network.
 	networkChecks = without(healthcheck.Types(), healthcheck.TypeScript, healthcheck.TypeFile)
@@ -62,9 +63,10 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.HTTPVersion.Node, webChecks},
 		{raw.Redirects.Node, webChecks},
 		{raw.Requests.Node, webChecks},
-		{raw.Username.Node, userChecks},
+		{raw.Username.Node, secretChecks},
 		{raw.Password.Node, secretChecks},
 		{raw.PasswordFile.Node, secretChecks},
+		{raw.Database.Node, databaseChecks},
 		{raw.Send.Node, sendChecks},
 		{raw.Expect.Node, talkChecks},
 		{raw.RequireReply.Node, only(healthcheck.TypeUDP)},
@@ -84,7 +86,7 @@ func (b *builder) foreignKeys(raw *rawCheck, t healthcheck.Type) {
 		{raw.Dynamic.Node, only(healthcheck.TypeScript)},
 		{raw.File.Node, only(healthcheck.TypeFile)},
 	} {
-		const most = 11 // that are worth to be listed
+		const most = 12 // that are worth to be listed
 		switch {
 		case k.at == nil || slices.Contains(k.types, t):
 		case len(k.types) > most:

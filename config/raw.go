@@ -286,6 +286,7 @@ type rawCheck struct {
 	Username     opt[string]                        `toml:"username basic_auth login"`
 	Password     opt[Secret]                        `toml:"password"`
 	PasswordFile opt[string]                        `toml:"password_file"`
+	Database     opt[string]                        `toml:"database db dbname"`
 	Send         opt[healthcheck.Payload]           `toml:"send payload agent_send send_binary"`
 	Expect       opt[healthcheck.Payload]           `toml:"expect query_response expect_binary"`
 	RequireReply opt[bool]                          `toml:"require_reply"`

@@ -20,7 +20,8 @@ type Options struct {
 	StartTLS bool             `json:"start_tls,omitzero"` // types smtp, imap, pop3, ftp and ldap: begin in the clear and go on in TLS
 	HTTP     HTTP             `json:"http,omitzero"`      // types http and https; of grpc Host
 	Requests []HTTP           `json:"requests,omitzero"`  // types http and https: ask these, one after the other, instead of HTTP
-	Login    Login            `json:"login,omitzero"`     // types http, https, redis, postgresql, ldap, imap, pop3, ftp and radius
+	Login    Login            `json:"login,omitzero"`     // types http, https, redis, mysql, postgresql, ldap, imap, pop3, ftp and radius
+	Database string           `json:"database,omitzero"`  // types mysql and postgresql: what to open; empty: mysql none, postgresql that of the user's name
 	GRPC     GRPC             `json:"grpc,omitzero"`
 	DNS      DNS              `json:"dns,omitzero"`
 	SMTP     SMTP             `json:"smtp,omitzero"`
@@ -87,7 +88,7 @@ type Header struct {
 // Login is who we are to the server. The zero value is nobody.
 type Login struct {
 	User     string `json:"user,omitzero"`
-	Password string `json:"password,omitzero"` // not for postgresql, which is asked no further than for it
+	Password string `json:"password,omitzero"` // empty: postgresql is asked no further than for it
 }
 
 // GRPC says which service is asked for.
@@ -216,8 +217,12 @@ func (o Options) normal() Options {
 		o.TLS, o.SMTP, o.StartTLS = from.TLS, from.SMTP, from.StartTLS
 	case healthcheck.TypeRedis:
 		o.TLS, o.Login = from.TLS, from.Login
-	case healthcheck.TypePostgreSQL:
-		o.TLS, o.Login.User = from.TLS, from.Login.User
+	case healthcheck.TypeMySQL, healthcheck.TypePostgreSQL:
+		if o.TLS, o.Login = from.TLS, from.Login; o.Login.User == "" { // there is nobody to open it
+			o.Login = Login{}
+		} else {
+			o.Database = from.Database
+		}
 	case healthcheck.TypeIMAP, healthcheck.TypePOP3, healthcheck.TypeFTP:
 		o.TLS, o.StartTLS, o.Login = from.TLS, from.StartTLS, from.Login
 	case healthcheck.TypeLDAP:

@@ -65,7 +65,7 @@ func newProber(o Options) (healthcheck.Prober, error) {
 	case healthcheck.TypeRedis:
 		return newTalk(d, o, redis(o.Login))
 	case healthcheck.TypeMySQL:
-		return newTalk(d, o, mysql)
+		return newMySQL(d, o)
 	case healthcheck.TypePostgreSQL:
 		return newPostgreSQL(d, o)
 	case healthcheck.TypeIMAP:

@@ -374,7 +374,7 @@ func TestBadOptions(t *testing.T) {
 		`packing Question: Name: segment length too long`:                            func(o *Options) { o.Type, o.DNS.Name = "dns", strings.Repeat("x", 64) },
 		`a reply cannot be expected and not be required`:                             func(o *Options) { o.Type, o.Exchange = "udp", Exchange{Expect: "x", NoReply: true} },
 		`the name for ehlo has characters that a name has not`:                       func(o *Options) { o.Type, o.SMTP.Hello = "smtp", "a\r\nb" },
-		`a user name has no NUL`:                                                     func(o *Options) { o.Type, o.Login.User = "postgresql", "a\x00b" },
+		`a user name, password or database has no NUL and at most 1024 bytes`:        func(o *Options) { o.Type, o.Login.User = "postgresql", "a\x00b" },
 		`a user name or password has characters that cannot be said in the protocol`: func(o *Options) { o.Type, o.Login = "imap", Login{User: "x", Password: "y\r\nz"} },
 		`bad sip host "a;b"`:                                                         func(o *Options) { o.Type, o.SIP.Host = "sip", "a;b" },
 		`radius needs the secret that is shared with the server`:                     func(o *Options) { o.Type = "radius" },

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"os/exec"
+	"syscall"
 	"testing"
 )
 
@@ -10,6 +11,7 @@ import (
 // start one is enough: it has the old certificate on its second port.
 func realServers(ca *authority, cert, old pair) []realServer {
 	trust := TLS{Enabled: true, Roots: ca.pem, ServerName: "www.example.net"}
+	monitor := Login{User: "monitor", Password: "secret"}
 	return []realServer{
 		{name: "nginx", start: func(t *testing.T) daemon {
 			return start(t, nil, func(d daemon) {
@@ -153,11 +155,20 @@ directory DIR/db
 		}, rows: []realRow{
 			{name: "mysql", o: Options{Type: "mysql"}, crowd: 50},
 		}},
+		{name: "mariadb with users", start: startMariaDB(cert), rows: []realRow{
+			{name: "mysql, login", o: Options{Type: "mysql", Login: monitor, Database: "shop"}, wrong: func(o *Options) { o.Login.Password = "wrong" }},
+			{name: "mysql, database", o: Options{Type: "mysql", Login: monitor, Database: "shop"}, wrong: func(o *Options) { o.Database = "mysql" }},
+			{name: "mysql, tls and login", o: Options{Type: "mysql", TLS: trust, Login: monitor}, wrong: func(o *Options) { o.Login.User = "stranger" }},
+		}},
 		{name: "postgresql", start: func(t *testing.T) daemon {
 			return startPostgreSQL(t, "ssl = on\nssl_cert_file = 'DIR/cert'\nssl_key_file = 'DIR/key'\n", func(d daemon) { cert(t, d); d.own(t, "postgres", "cert", "key") })
 		}, rows: []realRow{
 			{name: "postgresql", o: Options{Type: "postgresql", Login: Login{User: "monitor"}}, wrong: func(o *Options) { o.Login.User = "stranger" }},
 			{name: "postgresql, tls", o: Options{Type: "postgresql", TLS: trust}, wrong: func(o *Options) { o.Login.User = "stranger" }},
+			{name: "postgresql, scram", o: Options{Type: "postgresql", Login: monitor, Database: "postgres"}, wrong: func(o *Options) { o.Login.Password = "wrong" }},
+			{name: "postgresql, database", o: Options{Type: "postgresql", Login: monitor, Database: "postgres"}, wrong: func(o *Options) { o.Database = "absent" }},
+			{name: "postgresql, tls and clear", o: Options{Type: "postgresql", TLS: trust, Login: Login{User: "plain", Password: "secret"}, Database: "postgres"}, wrong: func(o *Options) { o.Login.Password = "wrong" }},
+			{name: "postgresql, md5", o: Options{Type: "postgresql", Login: Login{User: "old", Password: "secret"}, Database: "postgres"}, wrong: func(o *Options) { o.Login.Password = "wrong" }},
 		}},
 		{name: "dovecot", start: func(t *testing.T) daemon {
 			root(t)
@@ -307,5 +318,24 @@ server x {
 				wrong: func(o *Options) { o.Login.Password = "wrong" }},
 			{name: "radius, status", o: Options{Type: "radius", RADIUS: RADIUS{Secret: radiusSecret}}, udp: true},
 		}},
+	}
+}
+
+// startMariaDB runs a database with users and their passwords.
+func startMariaDB(cert pair) func(t *testing.T) daemon {
+	return func(t *testing.T) daemon {
+		credential := account(t, "mysql")
+		return start(t, credential, func(d daemon) {
+			cert(t, d)
+			d.own(t, "mysql", "cert", "key")
+			d.write(t, "init", "CREATE DATABASE shop;\nCREATE USER monitor@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT SELECT ON shop.* TO monitor@'127.0.0.1';\n")
+			d.own(t, "mysql", "init")
+			install := exec.Command("/usr/bin/mariadb-install-db", "--no-defaults", "--datadir="+d.fill("DIR/db"), "--skip-test-db", "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync")
+			install.SysProcAttr, install.Dir = &syscall.SysProcAttr{Credential: credential}, d.dir
+			if out, err := install.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}, "/usr/sbin/mariadbd", "--no-defaults", "--datadir=DIR/db", "--init-file=DIR/init", "--bind-address=127.0.0.1", "--port=PORT", "--skip-name-resolve", "--socket=DIR/s", "--pid-file=DIR/pid",
+			"--ssl-cert=DIR/cert", "--ssl-key=DIR/key", "--innodb-buffer-pool-size=8M", "--innodb-flush-method=nosync", "--skip-log-bin", "--max-connect-errors=100000")
 	}
 }

@@ -282,7 +282,9 @@ func startPostgreSQL(t *testing.T, settings string, prepare func(d daemon)) daem
 	}
 	credential := account(t, "postgres")
 	d := start(t, credential, func(d daemon) {
-		initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", d.fill("DIR/db"), "-A", "scram-sha-256", "--pwfile=/etc/hostname", "--no-sync", "--no-locale", "-U", "monitor")
+		d.write(t, "password", "secret\n")
+		d.own(t, "postgres", "password")
+		initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", d.fill("DIR/db"), "-A", "scram-sha-256", "--pwfile="+d.fill("DIR/password"), "--no-sync", "--no-locale", "-U", "monitor")
 		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 		initdb.Dir = d.dir
 		if out, err := initdb.CombinedOutput(); err != nil {
@@ -292,7 +294,14 @@ func startPostgreSQL(t *testing.T, settings string, prepare func(d daemon)) daem
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.write(t, "db/pg_hba.conf", "host all stranger 127.0.0.1/32 reject\n"+string(hba))
+		d.write(t, "db/pg_hba.conf", "host all stranger 127.0.0.1/32 reject\nhostssl all plain 127.0.0.1/32 password\nhost all old 127.0.0.1/32 md5\n"+string(hba))
+		d.own(t, "postgres", "db/pg_hba.conf")
+		single := exec.Command(found[0], "--single", "-D", d.fill("DIR/db"), "postgres")
+		single.SysProcAttr, single.Dir = &syscall.SysProcAttr{Credential: credential}, d.dir
+		single.Stdin = strings.NewReader("CREATE ROLE plain LOGIN PASSWORD 'secret'\nSET password_encryption = 'md5'\nCREATE ROLE old LOGIN PASSWORD 'secret'\n")
+		if out, err := single.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 		d.append(t, "db/postgresql.conf", settings)
 		prepare(d)
 	}, found[0], "-D", "DIR/db", "-p", "PORT", "-h", "127.0.0.1", "-k", "DIR", "-F")

@@ -311,6 +311,8 @@ func TestSituations(t *testing.T) {
 		database(c)
 	})
 
+	databaseSituations(t, ca, add)
+
 	grpc := Options{Type: "grpc", GRPC: GRPC{Service: "shop"}}
 	settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	addAt("grpc", "healthy", grpc, httpServer(t, nil, true, serving(1)))

@@ -100,6 +100,7 @@ func probeOptions(c *config.Check, target netip.AddrPort) (probe.Options, error)
 		Exchange: probe.Exchange{Send: c.Send, Expect: c.Expect, NoReply: !c.RequireReply},
 		HTTP:     httpRequest(c, &c.Request),
 		Login:    probe.Login{User: c.Username, Password: c.Password.Reveal()},
+		Database: c.Database,
 		GRPC:     probe.GRPC{Service: c.GRPCService},
 		DNS:      probe.DNS{Name: c.Query, Type: c.QueryType, RCode: c.RCode, Answer: c.Answer, TCP: c.Protocol == "tcp"},
 		StartTLS: c.StartTLS,
