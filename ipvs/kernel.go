@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // Kernel is what this package asks of an IPVS table. The real one is in
@@ -43,8 +44,25 @@ type OpError struct {
 	Err   error
 }
 
-// Error names the op, as an action and as a rule, and the errno.
-func (e *OpError) Error() string { return fmt.Sprintf("%s (%s): %v", e.Op.Action, e.Op, e.Err) }
+// Error names the op, as an action and as a rule, the errno, and the module that
+// it means.
+func (e *OpError) Error() string {
+	return fmt.Sprintf("%s (%s): %v%s", e.Op.Action, e.Op, e.Err, e.missing())
+}
+
+// missing names what the kernel lacks. It loads the modules of schedulers and
+// engines by itself (ip_vs_scheduler_get in net/netfilter/ipvs/ip_vs_sched.c), so
+// ENOENT for a service means that there are none to load.
+func (e *OpError) missing() string {
+	s := e.Op.Service
+	switch {
+	case !errors.Is(e.Err, syscall.ENOENT) || e.Op.Action != AddService && e.Op.Action != EditService:
+		return ""
+	case s.Engine != "":
+		return fmt.Sprintf(": the kernel has no module ip_vs_%s, or no ip_vs_pe_%s", s.Scheduler, s.Engine)
+	}
+	return fmt.Sprintf(": the kernel has no module ip_vs_%s", s.Scheduler)
+}
 
 // Unwrap returns the errno.
 func (e *OpError) Unwrap() error { return e.Err }

@@ -210,7 +210,7 @@ func TestReconciler(t *testing.T) {
 		})
 		d.set(want(web + dns))
 		d.pass(30 * time.Second)
-		refusal := "operation-refused (startup): add-service (-A -u 10.9.0.100:53 -s rr): no such file or directory; " +
+		refusal := "operation-refused (startup): add-service (-A -u 10.9.0.100:53 -s rr): no such file or directory: the kernel has no module ip_vs_rr; " +
 			"add-server (-a -u 10.9.0.100:53 -r 10.9.0.3:53 -m -w 1): no such file or directory"
 		d.expect(web, "table-applied (startup): -A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1", refusal)
 		if s := d.State(); s.InSync || len(s.Pending) != 2 || !errors.Is(s.Err, syscall.ENOENT) {

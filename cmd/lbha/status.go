@@ -113,9 +113,13 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	if len(st.Draining) > 0 {
-		fmt.Fprintln(w, "\nDRAINING\tSERVER\tFOR\tACTIVE\tINACTIVE\tPERSISTENT")
+		fmt.Fprintln(w, "\nDRAINING\tSERVER\tFOR\tUNTIL\tACTIVE\tINACTIVE\tPERSISTENT")
 		for _, d := range st.Draining {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", d.Service, d.Server, age(st.Time, d.Since), d.Active, d.Inactive, d.Persistent)
+			until := "-"
+			if !d.Until.IsZero() {
+				until = d.Until.Format(time.DateTime)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", d.Service, d.Server, age(st.Time, d.Since), until, d.Active, d.Inactive, d.Persistent)
 		}
 	}
 	if r := st.Config.Reload; r != nil {
@@ -132,6 +136,15 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		fmt.Fprintln(w, "\nFINDINGS")
 		for _, f := range st.Findings {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Object, p(f.Reason, false), f.Message)
+		}
+	}
+	if len(st.Ground) > 0 {
+		fmt.Fprintln(w, "\nGROUND")
+		for _, g := range st.Ground {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", g.Object, p(g.Reason, false), g.Message)
+			if g.Fix != "" {
+				fmt.Fprintf(w, "\t\tfix: %s\n", g.Fix)
+			}
 		}
 	}
 	return w.Flush()

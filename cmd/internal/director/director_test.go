@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -296,6 +297,27 @@ func TestServersComeAndGoWithTheirHealth(t *testing.T) {
 	}
 	if !told {
 		t.Errorf("the journal does not say why b went: %+v", events.Events)
+	}
+}
+
+func TestAPanicIsShown(t *testing.T) {
+	h := newHost(t)
+	a, b := h.server(), h.server()
+	h.write(a, b)
+	text, err := os.ReadFile(h.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.writeText(strings.Replace(string(text), `scheduler = "rr"`, "scheduler = \"rr\"\npanic_threshold = 0.6", 1))
+	h.start()
+	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
+	b.Close()
+	h.until("panic shown", func() bool {
+		st, err := h.client.Status(t.Context())
+		return err == nil && st.Services[0].Panic && slices.ContainsFunc(st.Findings, func(f observe.Finding) bool { return f.Object == "www" && f.Reason == "panic" })
+	})
+	if !h.inTable(b) {
+		t.Error("the dead server was removed in a panic")
 	}
 }
 

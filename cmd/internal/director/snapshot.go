@@ -160,7 +160,7 @@ func (d *director) serviceStatus(v *view, p *poolView, table *ipvs.State) observ
 		s.Addresses = append(s.Addresses, k.String())
 	}
 	if len(p.outcomes) > 0 {
-		s.Alive, s.Fallback = int(p.outcomes[0].Alive), p.outcomes[0].QuorumLost
+		s.Alive, s.Fallback, s.Panic = int(p.outcomes[0].Alive), p.outcomes[0].QuorumLost, p.outcomes[0].Panic
 	}
 	s.Latency, s.Results = d.tally.service(c.Name)
 	for n := range c.Servers {
@@ -259,6 +259,9 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 			add(s.Name, "no-server", "no server takes connections")
 		case s.Fallback:
 			add(s.Name, "quorum-lost", fmt.Sprintf("weight %d is alive, quorum %d", s.Alive, s.Quorum))
+		}
+		if s.Panic {
+			add(s.Name, "panic", "fewer servers than panic_threshold are healthy: checks take none out, and the dead get connections too")
 		}
 	}
 	switch r := st.Config.Reload; {

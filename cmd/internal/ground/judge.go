@@ -182,7 +182,7 @@ func (j *judge) forwarding() {
 // service: the servers of one service, and the way to them.
 func (j *judge) service(s *config.Service) {
 	var own, lost []string
-	tight := ""
+	tight, lacking := "", 0
 	for i := range s.Servers {
 		addr := s.Servers[i].Address.Addr()
 		if j.facts.owns(addr) {
@@ -195,6 +195,7 @@ func (j *judge) service(s *config.Service) {
 			lost = append(lost, fmt.Sprintf("%v (%s)", addr, route.Error))
 		case s.Forward == ipvs.TUN && tight == "" && route.MTU > 0 && !addr.IsLoopback():
 			if whole := route.MTU - overhead(s.Tunnel, addr.Is6()); whole < j.packet(s) {
+				lacking = j.packet(s) - whole
 				tight = fmt.Sprintf("the route to %v has an MTU of %d, so the tunnel carries packets of %d bytes, and clients send up to %d: the kernel tells them by ICMP, and where that is filtered, large requests hang",
 					addr, route.MTU, whole, j.packet(s))
 			}
@@ -203,7 +204,7 @@ func (j *judge) service(s *config.Service) {
 	j.say(len(lost) > 0, Wrong, s.Name, "no-route", "", "no route to "+some(lost), "ip route add")
 	if s.Forward == ipvs.TUN {
 		j.say(tight != "", Advice, s.Name, "tunnel-mtu", "the way to the servers has room for the tunnel", tight,
-			fmt.Sprintf("raise the MTU between the directors and the servers by %d, or let the servers announce a smaller segment: ip route change … advmss, on each", overhead(s.Tunnel, s.Family == ipvs.IPv6)))
+			fmt.Sprintf("raise the MTU between the directors and the servers by %d, or let the servers announce a smaller segment: ip route change … advmss, on each", lacking))
 	}
 	if s.Forward != ipvs.NAT && len(j.cfg.Instances) > 0 {
 		j.say(len(own) > 0, Wrong, s.Name, "own-server", "", fmt.Sprintf("%s of this host is one of its servers: while it is backup, what the master forwards to it meets its own table and is forwarded again, in a loop", some(own)),

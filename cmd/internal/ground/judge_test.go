@@ -117,7 +117,12 @@ advice www: tunnel-mtu: the route to 10.9.0.3 has an MTU of 1500, so the tunnel 
 `},
 		{"tunnel of gue that just fits", service("tun", `tunnel = { type = "gue", port = 6080 }`), func(f *Facts) { f.Routes[server] = Route{MTU: 1532} }, ""},
 		{"tunnel of gue that does not", service("tun", `tunnel = { type = "gue", port = 6080 }`), func(f *Facts) { f.Routes[server] = Route{MTU: 1531} }, `
-advice www: tunnel-mtu: the route to 10.9.0.3 has an MTU of 1531, so the tunnel carries packets of 1499 bytes, and clients send up to 1500: the kernel tells them by ICMP, and where that is filtered, large requests hang; fix: raise the MTU between the directors and the servers by 32, or let the servers announce a smaller segment: ip route change … advmss, on each
+advice www: tunnel-mtu: the route to 10.9.0.3 has an MTU of 1531, so the tunnel carries packets of 1499 bytes, and clients send up to 1500: the kernel tells them by ICMP, and where that is filtered, large requests hang; fix: raise the MTU between the directors and the servers by 1, or let the servers announce a smaller segment: ip route change … advmss, on each
+`},
+		{"tunnel to a server of the other family", strings.Replace(service("tun", ""), "10.9.0.3:80", "[fd00::3]:80", 1), func(f *Facts) {
+			f.Routes[netip.MustParseAddr("fd00::3")] = Route{Interface: "eth0", MTU: 1500}
+		}, `
+advice www: tunnel-mtu: the route to fd00::3 has an MTU of 1500, so the tunnel carries packets of 1460 bytes, and clients send up to 1500: the kernel tells them by ICMP, and where that is filtered, large requests hang; fix: raise the MTU between the directors and the servers by 40, or let the servers announce a smaller segment: ip route change … advmss, on each
 `},
 		{"connections are forgotten", service("nat", `persistence = { timeout = "5m" }`), func(f *Facts) {
 			for _, name := range []string{"conntrack", "expire_nodest_conn", "expire_quiescent_template"} {

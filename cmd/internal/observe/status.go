@@ -123,6 +123,7 @@ type Service struct {
 	Alive     int      `json:"alive"` // weight that is alive
 	Quorum    int      `json:"quorum"`
 	Fallback  bool     `json:"fallback"` // backup servers are in use
+	Panic     bool     `json:"panic"`    // so few are healthy that checks take no more servers out (panic_threshold)
 	// Pace is how its checks run here now: same, slower or off (standby_checks).
 	Pace    string        `json:"check_pace"`
 	Latency Latencies     `json:"check_latency"` // of the probes that passed

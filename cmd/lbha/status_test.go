@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lbha/lbha/cmd/internal/observe"
+)
+
+// What drains, what is wrong, and what is wrong with the host, with its fix, are for people to read, not only for programs.
+func TestPrintStatus(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	st := &observe.Status{
+		Name: "lb1", Version: "1", Time: now,
+		Config:   observe.Config{Path: "lbha.toml", Hash: "0123456789abcdef", Loaded: now.Add(-time.Minute)},
+		Draining: []observe.Drain{{Service: "tcp/10.9.0.100:80", Server: "10.9.0.3:80", Since: now.Add(-time.Second), Until: now.Add(time.Minute), Active: 3}},
+		Findings: []observe.Finding{{Object: "www", Reason: "panic", Message: "few are healthy"}},
+		Ground: []observe.Ground{
+			{Severity: "wrong", Object: "nat", Reason: "no-forwarding", Message: "this host does not forward IPv4", Fix: "sysctl -w net.ipv4.ip_forward=1"},
+			{Severity: "advice", Object: "host", Reason: "not-looked", Message: "no facts"},
+		},
+	}
+	var out strings.Builder
+	if err := printStatus(&out, st, painter(&out)); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(out.String(), "\n")
+	if diff := cmp.Diff(`
+DRAINING           SERVER       FOR  UNTIL                ACTIVE  INACTIVE  PERSISTENT
+tcp/10.9.0.100:80  10.9.0.3:80  1s   2026-01-02 03:05:05  3       0         0
+
+FINDINGS
+www  panic  few are healthy
+
+GROUND
+nat   no-forwarding  this host does not forward IPv4
+                     fix: sysctl -w net.ipv4.ip_forward=1
+host  not-looked     no facts
+`, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
