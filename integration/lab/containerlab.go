@@ -58,18 +58,24 @@ func runContainerlab(ctx context.Context) (*clab.Report, error) {
 	// Not in namespaces of the running kernel, whatever is asked for: Docker would share its own with the host's.
 	v := visit{world: sandbox.UserMode, job: "containerlab", deadline: clabDeadline, memory: clabMemory}
 	kind, err := v.enter(ctx, func(work string) (any, error) {
-		root, err := moduleRoot(ctx)
-		if err != nil {
-			return nil, err
-		}
-		o := clab.Options{Example: filepath.Join(root, "examples", "containerlab"), Binary: filepath.Join(work, "bin", "lbha"), Dir: "/run/clab"}
-		if err := sandbox.Install(ctx, say, sandbox.Package{Brings: "dockerd", Name: "docker.io"}, sandbox.Package{Brings: "/bin/busybox", Name: "busybox-static"}); err != nil {
-			return nil, err
-		}
-		return o, build(ctx, "./cmd/lbha", o.Binary)
+		return prepareContainers(ctx, work)
 	}, report)
 	report.World = string(kind)
 	return report, err
+}
+
+// prepareContainers installs and compiles what the topology needs, beside containerlab itself.
+func prepareContainers(ctx context.Context, work string) (o clab.Options, err error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return o, err
+	}
+	o = clab.Options{Example: filepath.Join(root, "examples", "containerlab"), Binary: filepath.Join(work, "bin", "lbha"), Dir: "/run/clab"}
+	if err := sandbox.Install(ctx, say, sandbox.Package{Brings: "dockerd", Name: "docker.io"}, sandbox.Package{Brings: "/bin/busybox", Name: "busybox-static"},
+		sandbox.Package{Brings: "ipvsadm", Name: "ipvsadm"}); err != nil {
+		return o, err
+	}
+	return o, build(ctx, "./cmd/lbha", o.Binary)
 }
 
 // containerlabJob is the inside of a run.

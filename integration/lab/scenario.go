@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/clab"
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
@@ -26,12 +28,18 @@ type scenarioOptions struct {
 	pictures string // directory for timelines; empty: none
 	junit    string // file for JUnit; empty: none
 	language bool
+	ssh      map[string]string // d1, d2: the hosts for ssh
+	command  string            // ssh
+	really   bool
 }
 
 func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.place, "in", "lab", "`place` to play scenario files in: lab, containerlab, ssh")
 	flags.StringVar(&o.pictures, "svg", "", "draw a timeline of each scenario into this `directory`")
 	flags.StringVar(&o.junit, "junit", "", "write the results to this `file` for a build server")
+	flags.StringToStringVar(&o.ssh, "hosts", nil, "with --in ssh: the `d1=HOST,d2=HOST` of a real pair")
+	flags.StringVar(&o.command, "ssh", "ssh -o BatchMode=yes", "with --in ssh: the `command` that reaches a host")
+	flags.BoolVar(&o.really, "yes-really", false, "with --in ssh: allow stop, start, kill, and a reload that changes something")
 	flags.BoolVar(&o.language, "language", false, "print every sentence of the language of scenarios")
 }
 
@@ -112,6 +120,10 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 	switch o.place {
 	case "lab":
 		report, err = scenariosInLab(ctx, world, files, list)
+	case "containerlab":
+		report, err = scenariosInContainers(ctx, files, list)
+	case "ssh":
+		report, err = scenariosOverSSH(ctx, o, files, list)
 	default:
 		return nil, fmt.Errorf("no such place: %q; there are lab, containerlab, ssh", o.place)
 	}
@@ -184,6 +196,69 @@ func scenariosJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 		return nil, err
 	}
 	return playAll(ctx, lab, "lab", arg.Files)
+}
+
+// scenarioContainers is what crosses into a world with Docker.
+type scenarioContainers struct {
+	clab.Options
+	Files []scenarioFile `json:"files"`
+}
+
+// scenariosInContainers plays files in the topology of examples/containerlab. What cannot be done there is told before anything is started.
+func scenariosInContainers(ctx context.Context, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
+	if _, err := exec.LookPath("containerlab"); err != nil {
+		return nil, errNoContainerlab
+	}
+	var errs []error
+	for _, s := range list {
+		errs = append(errs, rehearse.Possible(new(clab.Place), s)...)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	arg, report := scenarioContainers{Files: files}, new(rehearse.Report)
+	v := visit{world: sandbox.UserMode, job: "scenarios-cl", deadline: clabDeadline + scenariosDeadline(list), memory: clabMemory}
+	kind, err := v.enter(ctx, func(work string) (any, error) {
+		var err error
+		arg.Options, err = prepareContainers(ctx, work)
+		return arg, err
+	}, report)
+	report.World = string(kind)
+	return report, err
+}
+
+// scenariosContainersJob is the inside of that.
+func scenariosContainersJob(ctx context.Context, in *sandbox.Inside) (any, error) {
+	var arg scenarioContainers
+	if err := json.Unmarshal(in.Arg, &arg); err != nil {
+		return nil, err
+	}
+	place, end, err := clab.Deploy(ctx, arg.Options, filepath.Join(in.Work, "bin", "lab"), sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return playAll(ctx, place, "containerlab", arg.Files)
+}
+
+// scenariosOverSSH plays files on a real pair.
+func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
+	if len(o.ssh) != 2 || o.ssh["d1"] == "" || o.ssh["d2"] == "" {
+		return nil, errors.New("--in ssh needs --hosts d1=HOST,d2=HOST")
+	}
+	pair := &rehearse.SSH{Remote: rehearse.Remote{Hosts: [2]string{o.ssh["d1"], o.ssh["d2"]}, Command: o.command, Really: o.really}}
+	var errs []error
+	for _, s := range list {
+		errs = append(errs, rehearse.Possible(pair, s)...)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	report, err := playAll(ctx, pair, "ssh", files)
+	if err == nil {
+		report.World, report.Kernel = o.ssh["d1"]+", "+o.ssh["d2"], "theirs"
+	}
+	return report, err
 }
 
 // playAll plays files one after the other.

@@ -27,6 +27,7 @@ var jobs = map[string]sandbox.Job{
 	"lvs":          lvsJob,
 	"scale":        scaleJob,
 	"scenarios":    scenariosJob,
+	"scenarios-cl": scenariosContainersJob,
 	"shell":        shellJob,
 	"soak":         soakJob,
 	"systemd":      systemdJob,

@@ -11,16 +11,18 @@ import (
 
 	"github.com/vishvananda/netns"
 
+	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
 )
 
 // client asks the virtual address over and over from the client's network namespace, each time by a new connection.
 type client struct {
-	mu      sync.Mutex
-	answers []time.Time
-	failed  int
-	stop    chan struct{}
-	done    chan struct{}
+	mu       sync.Mutex
+	answers  []time.Time
+	attempts []load.Attempt
+	stop     chan struct{}
+	done     chan struct{}
 }
 
 const (
@@ -54,13 +56,15 @@ func startClient(container string) (*client, error) {
 func (c *client) loop() {
 	for {
 		began := time.Now()
+		a := load.Attempt{Start: mono.Now(), Failure: load.Timeout}
 		ok := ask()
 		c.mu.Lock()
 		if ok {
 			c.answers = append(c.answers, time.Now())
-		} else {
-			c.failed++
+			a.Answered, a.Failure = mono.Now(), load.None
+			a.Connected = a.Answered // when exactly is not measured
 		}
+		c.attempts = append(c.attempts, a)
 		c.mu.Unlock()
 		select {
 		case <-c.stop:
@@ -97,6 +101,18 @@ func (c *client) gap(from, to time.Time) time.Duration {
 		longest, last = max(longest, t.Sub(last)), t
 	}
 	return max(longest, to.Sub(last)).Round(time.Millisecond)
+}
+
+// between copies the requests that began in [from, to).
+func (c *client) between(from, to mono.Time) (list []load.Attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attempts {
+		if a.Start >= from && a.Start < to {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // close stops asking.

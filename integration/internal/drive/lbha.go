@@ -86,7 +86,10 @@ func (l lbha) command(dir string) *exec.Cmd {
 }
 
 // processes finds the children by the names that they give themselves: "lbha: vrrp" and "lbha: director".
-func (lbha) processes(_ string, pid int) map[Part]int {
+func (lbha) processes(_ string, pid int) map[Part]int { return Children(pid) }
+
+// Children finds the two processes of a supervisor of lbha.
+func Children(pid int) map[Part]int {
 	parts := map[Part]int{}
 	for _, child := range children(pid) {
 		switch name := commandLine(child); {

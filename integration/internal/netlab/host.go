@@ -24,6 +24,15 @@ type Host struct {
 	MAC  net.HardwareAddr // of eth0
 	ns   netns.NsHandle
 	link *netlink.Handle // netlink of its namespace
+	nic  string          // the interface on the segment, if it is not Interface
+}
+
+// Interface is the name of the host's interface on the segment.
+func (h *Host) Interface() string {
+	if h.nic != "" {
+		return h.nic
+	}
+	return Interface
 }
 
 // newHost makes a namespace and names it, with its loopback up.
@@ -111,7 +120,7 @@ func (h *Host) AddAddress(iface, cidr string) error {
 
 // Addresses lists the IPv4 addresses of eth0.
 func (h *Host) Addresses() ([]netip.Addr, error) {
-	link, err := h.link.LinkByName(Interface)
+	link, err := h.link.LinkByName(h.Interface())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, err)
 	}
@@ -130,7 +139,7 @@ func (h *Host) Addresses() ([]netip.Addr, error) {
 
 // DeleteAddress removes an address from eth0, as an operator would by hand.
 func (h *Host) DeleteAddress(addr netip.Addr) error {
-	link, err := h.link.LinkByName(Interface)
+	link, err := h.link.LinkByName(h.Interface())
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
@@ -139,7 +148,7 @@ func (h *Host) DeleteAddress(addr netip.Addr) error {
 
 // Neighbour returns the MAC address that the host's ARP cache has for addr, or nil.
 func (h *Host) Neighbour(addr netip.Addr) (net.HardwareAddr, error) {
-	link, err := h.link.LinkByName(Interface)
+	link, err := h.link.LinkByName(h.Interface())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, err)
 	}

@@ -26,6 +26,10 @@ func Possible(p Place, s *script.Scenario) (errs []error) {
 			errs = append(errs, &script.Error{Position: c.Position, Message: fmt.Sprintf("%s: %v", c.Text, err)})
 		}
 	}
+	for i, d := range s.Directors {
+		name := fmt.Sprintf("d%d", i+1)
+		refuse(script.Clause{Form: script.SetDirector, Text: "director " + name + " " + d.Daemon, Position: d.Position, Hosts: []string{name}, Daemon: d.Daemon})
+	}
 	for _, step := range s.Steps {
 		refuse(step.Clause)
 	}

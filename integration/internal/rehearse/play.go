@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/script"
 	"github.com/lbha/lbha/integration/internal/stage"
 	"github.com/lbha/lbha/integration/internal/timeline"
@@ -38,16 +39,32 @@ func Play(ctx context.Context, p Place, s *script.Scenario, say func(string, ...
 	for replayed := range maxReplays + 1 {
 		r = once(ctx, p, s)
 		r.Replayed = replayed
-		if r.OK || r.Run == nil || r.Run.TCP.Attempts == 0 || r.Run.Stall() <= stallLimit {
+		if r.OK || r.Run == nil || r.Run.TCP.Attempts == 0 {
 			break
 		}
-		say("      failed, but the machine stood still for %v: once more", r.Run.Stall().Round(time.Millisecond))
+		still := standstill(r.Run)
+		if still <= stallLimit {
+			break
+		}
+		say("      failed, but the machine stood still for %v: once more", still.Round(time.Millisecond))
 	}
 	r.Took = time.Since(begin)
 	if r.Run != nil {
 		r.Picture = timeline.Draw(s.Name+": "+s.Title, r.Run)
 	}
 	return r
+}
+
+// standstill is how long the machine stood still: the clients made no request, or nobody was answered though nothing was done yet.
+func standstill(e *stage.Evidence) time.Duration {
+	still := e.TCP.Stall.Long
+	if e.UDP.Attempts > 0 {
+		still = e.Stall()
+	}
+	if len(e.Marks) > 0 {
+		still = max(still, load.Summarise(e.TCPAttempts, e.From, e.Marks[0].At).Gap.Long)
+	}
+	return still
 }
 
 // once brings the pair to rest, watches a quiet run if a demand compares with one, plays the scenario and judges it.
@@ -69,7 +86,7 @@ func once(ctx context.Context, p Place, s *script.Scenario) *Result {
 			if r.Quiet, err = p.Watch(ctx, s.Length, nil); err != nil {
 				return fail(err)
 			}
-			if r.Quiet.Stall() <= stallLimit {
+			if standstill(r.Quiet) <= stallLimit {
 				break
 			}
 		}

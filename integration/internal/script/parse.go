@@ -135,7 +135,7 @@ func (p *parser) setting(words []word) {
 	case SetDirector:
 		p.once(words[0], "director "+c.Host())
 		d := &p.s.Directors[index(c.Host())]
-		d.Daemon = c.Daemon
+		d.Daemon, d.Position = c.Daemon, c.Position
 		if c.Option {
 			d.Priority = c.Number
 		}

@@ -25,6 +25,7 @@ type Director struct {
 	Daemon   string // lbha or keepalived
 	Priority int
 	Append   []string // names of snippets
+	Position Position // of the sentence; zero: the scenario says nothing of it
 }
 
 // Step is something done at a time.
