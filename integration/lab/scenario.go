@@ -195,7 +195,7 @@ func scenariosJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return playAll(ctx, lab, "lab", arg.Files)
+	return playAll(ctx, lab, "lab", arg.Files, sandbox.Say)
 }
 
 // scenarioContainers is what crosses into a world with Docker.
@@ -238,7 +238,7 @@ func scenariosContainersJob(ctx context.Context, in *sandbox.Inside) (any, error
 		return nil, err
 	}
 	defer end()
-	return playAll(ctx, place, "containerlab", arg.Files)
+	return playAll(ctx, place, "containerlab", arg.Files, sandbox.Say)
 }
 
 // scenariosOverSSH plays files on a real pair.
@@ -254,7 +254,7 @@ func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFi
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	report, err := playAll(ctx, pair, "ssh", files)
+	report, err := playAll(ctx, pair, "ssh", files, say)
 	if err == nil {
 		report.World, report.Kernel = o.ssh["d1"]+", "+o.ssh["d2"], "theirs"
 	}
@@ -262,7 +262,7 @@ func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFi
 }
 
 // playAll plays files one after the other.
-func playAll(ctx context.Context, place rehearse.Place, name string, files []scenarioFile) (*rehearse.Report, error) {
+func playAll(ctx context.Context, place rehearse.Place, name string, files []scenarioFile, say func(string, ...any)) (*rehearse.Report, error) {
 	begin := time.Now()
 	r := &rehearse.Report{Place: name, Kernel: sandbox.KernelRelease()}
 	for i, f := range files {
@@ -270,10 +270,10 @@ func playAll(ctx context.Context, place rehearse.Place, name string, files []sce
 		if err != nil {
 			return nil, err
 		}
-		sandbox.Say("[%d/%d] %s: %s (%v)", i+1, len(files), s.Name, s.Title, s.Length)
-		result := rehearse.Play(ctx, place, s, sandbox.Say)
+		say("[%d/%d] %s: %s (%v)", i+1, len(files), s.Name, s.Title, s.Length)
+		result := rehearse.Play(ctx, place, s, say)
 		r.Results = append(r.Results, result)
-		sandbox.Say("      %s", result.Line())
+		say("      %s", result.Line())
 	}
 	r.Took = time.Since(begin)
 	return r, nil

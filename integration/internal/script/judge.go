@@ -79,7 +79,10 @@ func (c *Case) judge(d Clause) (bool, string) {
 		return c.table(d, since)
 	case Fails:
 		m, _ := c.Run.Mark(d.Step)
-		return m.Err != "", firstLine(m.Err + " " + m.Said)
+		if m.Err == "" {
+			return false, "it succeeded"
+		}
+		return true, firstLine(m.Err + " " + m.Said)
 	}
 	return false, "nobody knows how to judge this"
 }
