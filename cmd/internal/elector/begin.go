@@ -151,7 +151,7 @@ func (e *elector) releaseOrphans(held []address.Held) {
 		return
 	}
 	e.happened(nil, "address", "orphan-released", fmt.Sprintf("%d addresses of a former configuration were still held", len(orphans)), false)
-	if err := e.rtnl.Release(orphans); err != nil {
+	if err := e.roles().Release(orphans); err != nil {
 		e.happened(nil, "address", "release-failed", err.Error(), true)
 	}
 }

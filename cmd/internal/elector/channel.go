@@ -205,7 +205,7 @@ func (in *instance) noSource() string {
 	case len(s.Tentative) > 0:
 		what += " yet: duplicate address detection of " + s.Tentative[0].String() + " goes on"
 	case u == nil:
-		what += ": the kernel makes none of its own (addrgenmode none)?"
+		what += ": it was removed, and the kernel makes another when the interface goes down and up, or never (addrgenmode none)"
 	}
 	return what
 }

@@ -187,9 +187,7 @@ func (e *elector) onWatch() {
 	for _, d := range e.changes.Deleted {
 		e.lostAddress(d.Index, d.Prefix)
 	}
-	if e.changes.Lost {
-		e.verify()
-	}
+	e.unseen = e.unseen || e.changes.Lost
 }
 
 // lostAddress tells the instance that holds an address that somebody took it off. Of an IPv6 address the kernel does not
@@ -206,35 +204,6 @@ func (e *elector) lostAddress(index int, p netip.Prefix) {
 			e.step(in, vrrp.AddressLost{Address: p.Addr()})
 		}
 	}
-}
-
-// verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
-// a notification is a hint, not a state. The mark of an address is not asked for: old kernels keep none.
-func (e *elector) verify() {
-	all := e.idle()
-	for _, in := range e.instances {
-		all = append(all, in.held...)
-	}
-	if len(all) == 0 {
-		return
-	}
-	gone, err := e.rtnl.Missing(all) // one look for all: it lists every address of this host
-	if err != nil {
-		return
-	}
-	missing := make(map[place]bool, len(gone))
-	for _, v := range gone {
-		missing[placeOf(v)] = true
-	}
-	for _, in := range e.instances {
-		for _, v := range in.held {
-			if missing[placeOf(v)] || e.astray(in, v) {
-				e.step(in, vrrp.AddressLost{Address: v.Prefix.Addr()})
-				break
-			}
-		}
-	}
-	e.findStrays(missing)
 }
 
 // astray reports whether a held address is on another link than the one that has its interface's name by now.

@@ -299,11 +299,11 @@ func (e *elector) claim(in *instance, lease time.Duration) error {
 		}
 	}
 	// The kernel changes neither label nor scope: such an address has to go, for as long as it takes to ask.
-	errs := []error{e.rtnl.Release(renamed), e.claimBoth(in, vips, lease)}
+	errs := []error{e.roles().Release(renamed), e.claimBoth(in, vips, lease)}
 	in.held = vips
 	if gone = e.unshared(in, gone); len(gone) > 0 {
 		// With the first address of a subnet the kernel may take the others off: they are claimed once more.
-		errs = append(errs, e.rtnl.Release(gone), e.claimBoth(in, vips, lease))
+		errs = append(errs, e.roles().Release(gone), e.claimBoth(in, vips, lease))
 	}
 	e.follow(in)
 	return errors.Join(errs...)
@@ -330,7 +330,7 @@ func (e *elector) claimAll(vips []address.VIP, lease time.Duration) error {
 	if len(vips) == 0 {
 		return nil
 	}
-	return e.rtnl.Claim(vips, lease)
+	return e.roles().Claim(vips, lease)
 }
 
 // release takes off what the instance holds, and what it would hold: a former process may have put it there.
@@ -346,7 +346,7 @@ func (e *elector) release(in *instance) error {
 	}
 	in.held = nil
 	vips = e.unshared(in, vips)
-	err := e.rtnl.Release(vips)
+	err := e.roles().Release(vips)
 	if err != nil {
 		in.held = vips // for the next attempt, whatever the configuration is then
 	}

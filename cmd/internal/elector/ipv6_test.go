@@ -317,7 +317,7 @@ func TestExtraAddressesOfTheOtherFamily(t *testing.T) {
 		a.until("an objection to "+extra.Prefix.String(), func() bool { // it objects at most once a second
 			l.announce(third, extra)
 			return slices.ContainsFunc(a.events, func(text string) bool {
-				return strings.Contains(text, "foreign-announcement") && strings.Contains(text, extra.Prefix.Addr().String())
+				return strings.Contains(text, "foreign-announcement: "+extra.Prefix.Addr().String()+" is announced by ")
 			})
 		})
 	}

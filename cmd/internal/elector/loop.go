@@ -40,7 +40,9 @@ type elector struct {
 	link   *link.Conn
 	notify *observe.Notifier
 	region *keep.Region
-	rtnl   *address.Conn
+	rtnl   *address.Conn // for what a change of role asks for
+	aside  *aside        // for what is asked for all the time
+	asked  uint64        // counts changes of addresses that the loop has asked for
 	watch  *address.Watch
 
 	links    *links // nil: there was none to take down or away yet
@@ -54,10 +56,8 @@ type elector struct {
 	schedule  schedule // their groups
 	due       []*group // in this turn of the loop
 	renewals  []renewal
-	renewing  []renewal     // the ones at hand
-	vipsOut   []address.VIP // theirs
-	turn      uint64        // counts those in which something was due
-	unions    []union       // the groups that are to be
+	turn      uint64  // counts those in which something was due
+	unions    []union // the groups that are to be
 	outcomes  []outcome
 	pacing    []*iface  // on which announcements wait
 	failures  []outcome // of announcements that waited
@@ -67,16 +67,18 @@ type elector struct {
 	committedText []byte        // the same as JSON
 	active        bool          // something is committed
 
-	polled vrrp.Instant // when epoll returned last
-	more   bool         // it did not tell of every socket
-	armed  vrrp.Instant // what the timer is set to
-	nudged vrrp.Instant
+	traffic traffic
+	polled  vrrp.Instant // when epoll returned last
+	more    bool         // it did not tell of every socket
+	armed   vrrp.Instant // what the timer is set to
+	nudged  vrrp.Instant
 
 	stops    int // stop signals seen
 	nextTick vrrp.Instant
 	moved    bool // an instance has changed its state
 	dirty    bool // a State is due
 	unsaved  bool // the region is behind
+	unseen   bool // a look at the kernel's addresses is due
 
 	saving, reporting bulk
 
@@ -120,7 +122,7 @@ func (e *elector) run() error {
 		e.happened(nil, "process", "state-lost", "what the former process saved cannot be read: "+err.Error(), true)
 	}
 	for !e.finished() {
-		e.arm()
+		e.gather(e.arm())
 		n, err := unix.EpollWait(e.epoll, e.events[:], -1)
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll: %w", err)
@@ -135,6 +137,7 @@ func (e *elector) run() error {
 		e.keepPace()
 		t := now()
 		e.renew(t)
+		e.verify()
 		if t >= e.nextTick {
 			e.tick(t)
 		}
@@ -159,15 +162,17 @@ func (e *elector) finished() bool {
 }
 
 // arm sets the one timer to the earliest deadline. One that is set for an earlier time still is left: a backup moves its
-// deadline with each advert, and to wake once too often costs less than to set the timer each time.
-func (e *elector) arm() {
-	at := min(e.nextTick, e.schedule.wake(), e.pacedAt(), e.flushAt())
+// deadline with each advert, and to wake once too often costs less than to set the timer each time. It returns that
+// deadline.
+func (e *elector) arm() (at vrrp.Instant) {
+	at = min(e.nextTick, e.schedule.wake(), e.pacedAt(), e.flushAt())
 	if e.armed <= at && e.armed > e.polled {
-		return
+		return at
 	}
 	e.armed = at
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at), 1))} // 0 would disarm
 	_ = unix.TimerfdSettime(e.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
+	return at
 }
 
 // onTimer has nothing to do: the timer is edge-triggered, and the next setting makes it ready to be one again.
@@ -226,7 +231,7 @@ func (e *elector) tick(t vrrp.Instant) {
 	e.keepVMACs()
 	e.keepRoutes()
 	e.audit()
-	e.verify()
+	e.unseen = true
 	e.expireTracks(t)
 	e.expireRefusals(t)
 	e.form()

@@ -62,11 +62,16 @@ func open() (*elector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch links and addresses: %w", err)
 	}
+	beside, err := newAside()
+	if err != nil {
+		return nil, fmt.Errorf("rtnetlink: %w", err)
+	}
 	e := &elector{
 		link:   conn,
 		notify: observe.NewNotifier(supervisor.FDNotify),
 		region: region,
 		rtnl:   rtnl,
+		aside:  beside,
 		watch:  watch,
 		ifaces: make(map[string]*iface),
 		byName: make(map[string]*instance),
@@ -94,6 +99,7 @@ func (e *elector) openLoop() (err error) {
 		e.listen(e.stopFD, e.onStop),
 		e.listen(e.link.FD(), e.onMessages),
 		e.listen(e.watch.FD(), e.onWatch),
+		e.listen(e.aside.fd, e.aside.done),
 	)
 }
 

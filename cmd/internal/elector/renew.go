@@ -32,8 +32,8 @@ func (e *elector) renewLater(in *instance, lease time.Duration) {
 	}
 }
 
-// renew carries the queued renewals out, unless more are to come within the window: then it leaves them, to be called
-// again after the next timer.
+// renew begins with the queued renewals, unless more are to come within the window, or the last ones are under way: then
+// it leaves them, to be called again after the next timer, or when those are done.
 func (e *elector) renew(t vrrp.Instant) {
 	if len(e.renewals) == 0 {
 		return
@@ -41,42 +41,56 @@ func (e *elector) renew(t vrrp.Instant) {
 	if until := e.renewals[0].at.Add(renewWindow); t < until && e.schedule.first() < until {
 		return
 	}
-	e.renewing = append(e.renewing[:0], e.renewals...)
-	clear(e.renewals)
-	e.renewals = e.renewals[:0]
 	// What was demoted meanwhile holds nothing that it may keep.
-	e.renewing = slices.DeleteFunc(e.renewing, func(r renewal) bool {
+	e.renewals = slices.DeleteFunc(e.renewals, func(r renewal) bool {
 		return t.Sub(r.at) > renewLimit || r.in.machine.State() != vrrp.Master
 	})
-	for len(e.renewing) > 0 {
-		lease := e.renewing[0].lease
-		e.vipsOut = e.vipsOut[:0]
-		for _, r := range e.renewing {
-			if r.lease == lease {
-				e.vipsOut = r.in.appendLeased(e.vipsOut)
-			}
+	todo := make([]lengthening, len(e.renewals))
+	for k, r := range e.renewals {
+		todo[k] = lengthening{renewal: r, vips: r.in.appendLeased(nil)}
+	}
+	if len(todo) == 0 || !e.aside.begin(func(conn *address.Conn) func() {
+		lengthen(conn, todo)
+		return func() { e.renewed(todo) }
+	}) {
+		return
+	}
+	clear(e.renewals)
+	e.renewals = e.renewals[:0]
+}
+
+// renewed delivers the outcomes. Who is master no more has given the addresses up, after the renewal: see settle.
+func (e *elector) renewed(done []lengthening) {
+	for _, l := range done {
+		if !l.in.finished && l.in.machine.State() == vrrp.Master {
+			e.step(l.in, renewed(l.err))
 		}
-		err := e.lengthen(e.vipsOut, lease)
-		for _, r := range e.renewing {
-			if r.lease != lease {
-				continue
-			}
-			own := err
-			if err != nil { // somebody's failed
-				e.vipsOut = r.in.appendLeased(e.vipsOut[:0])
-				own = e.lengthen(e.vipsOut, lease)
-			}
-			e.step(r.in, renewed(own))
-		}
-		e.renewing = slices.DeleteFunc(e.renewing, func(r renewal) bool { return r.lease == lease })
 	}
 }
 
-func (e *elector) lengthen(vips []address.VIP, lease time.Duration) error {
-	if len(vips) == 0 || lease == 0 {
-		return nil
+// lengthening is a renewal being carried out.
+type lengthening struct {
+	renewal
+	vips []address.VIP
+	err  error
+}
+
+// lengthen carries renewals out, those of one lease together. If that fails each is tried by itself: it was somebody's.
+func lengthen(conn *address.Conn, todo []lengthening) {
+	byLease := make(map[time.Duration][]address.VIP)
+	for _, l := range todo {
+		byLease[l.lease] = append(byLease[l.lease], l.vips...)
 	}
-	return e.rtnl.Renew(vips, lease)
+	for lease, vips := range byLease {
+		if len(vips) == 0 || lease == 0 || conn.Renew(vips, lease) == nil {
+			continue
+		}
+		for k := range todo {
+			if l := &todo[k]; l.lease == lease && len(l.vips) > 0 {
+				l.err = conn.Renew(l.vips, lease)
+			}
+		}
+	}
 }
 
 // appendLeased appends those of the held addresses that have the lease.

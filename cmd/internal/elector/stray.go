@@ -27,7 +27,8 @@ func (in *instance) idle() bool {
 	return len(in.held) == 0 && !in.finished && in.machine.State() != vrrp.Master
 }
 
-// findStrays tells which addresses of idle instances are here, and which no more. missing are those that are not.
+// findStrays tells which addresses of idle instances are here, and which no more. missing says of each that was looked
+// for whether it is not.
 func (e *elector) findStrays(missing map[place]bool) {
 	held := make(map[place]bool)
 	for _, in := range e.instances {
@@ -40,7 +41,8 @@ func (e *elector) findStrays(missing map[place]bool) {
 		if in.idle() {
 			theirs, _ := e.vips(in)
 			for _, v := range theirs {
-				if !missing[placeOf(v)] && !held[placeOf(v)] { // another instance may hold it, after a reload
+				gone, looked := missing[placeOf(v)]
+				if looked && !gone && !held[placeOf(v)] { // another instance may hold it, after a reload
 					found = append(found, v.Prefix.Addr().String())
 				}
 			}
