@@ -201,12 +201,17 @@ func (l *loop) next(now time.Time) time.Time {
 		}
 	}
 	if len(l.starts) > 0 && l.running < l.c.options.Concurrency {
-		at := l.epoch.Add((l.starts[0].at.Sub(l.epoch) + startTick - 1).Truncate(startTick))
+		at := l.tick(l.starts[0].at)
 		if next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}
 	return next
+}
+
+// tick returns the end of the span of startTick in which t is.
+func (l *loop) tick(t time.Time) time.Time {
+	return l.epoch.Add((t.Sub(l.epoch) + startTick - 1).Truncate(startTick))
 }
 
 // launch starts a probe.
@@ -217,6 +222,9 @@ func (l *loop) launch(j *job, now time.Time, late time.Duration) {
 	l.c.stats.started.Add(1)
 	if l.begin(f) {
 		j.at = f.deadline
+		if j.key.timeout >= 10*startTick {
+			j.at = l.tick(j.at) // silent servers, too, are told of together
+		}
 	} else {
 		var ctx context.Context
 		ctx, f.cancel = context.WithDeadline(l.ctx, f.deadline)

@@ -189,6 +189,7 @@ func (d *director) loop(ctx context.Context) error {
 	defer d.save()
 	verdicts := d.checker.Changes()
 	var rested <-chan time.Time
+	var gather gathering
 	messages := d.elector.messages
 	for {
 		select {
@@ -206,7 +207,7 @@ func (d *director) loop(ctx context.Context) error {
 			}
 			begin := time.Now()
 			d.onVerdicts(changes)
-			if rest := restAfter(time.Since(begin)); rest > 0 {
+			if rest := gather.rest(time.Since(begin), time.Now()); rest > 0 {
 				verdicts, rested = nil, time.After(rest) // they gather meanwhile
 			}
 		case <-rested:
@@ -271,19 +272,27 @@ func (d *director) onVerdicts(changes []healthcheck.Change) {
 	d.apply()
 }
 
-// restAfter is how long verdicts gather after some were taken into the table at a cost. With thousands of servers each
-// batch costs as much as all of them: at the start, when every check tells its first result, taking them a few at a time
-// would leave the checks no processor. What costs little is not put off.
-func restAfter(cost time.Duration) time.Duration {
-	if cost < cheap {
+// gathering lets verdicts gather when taking them into the table has cost a lot. With thousands of servers each batch
+// costs as much as all of them: at the start, when every check tells its first result, taking them a few at a time would
+// leave the checks no processor. A quarter of the time is theirs, and a little in advance: servers that die now and then
+// are out of the table at once.
+type gathering struct {
+	spent time.Duration // beyond their quarter
+	at    time.Time     // when it was so much
+}
+
+// rest is how long verdicts gather after some were taken at a cost.
+func (g *gathering) rest(cost time.Duration, now time.Time) time.Duration {
+	g.spent, g.at = max(0, g.spent-now.Sub(g.at)/4)+cost, now
+	if g.spent < inAdvance {
 		return 0
 	}
 	return min(3*cost, maxRest)
 }
 
 const (
-	cheap   = 2 * time.Millisecond
-	maxRest = 250 * time.Millisecond
+	inAdvance = 100 * time.Millisecond
+	maxRest   = 250 * time.Millisecond
 )
 
 // apply works out the wanted table and hands it to the reconciler.

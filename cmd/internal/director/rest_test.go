@@ -5,15 +5,28 @@ import (
 	"time"
 )
 
-// What costs little is not put off; a storm of verdicts takes a quarter of the time; and none waits long.
+// Servers that die now and then are not put off; a storm of verdicts takes a quarter of the time; and none waits long.
 func TestVerdictsGather(t *testing.T) {
-	for cost, want := range map[time.Duration]time.Duration{
-		0: 0, time.Millisecond: 0,
-		10 * time.Millisecond: 30 * time.Millisecond,
-		time.Second:           maxRest,
-	} {
-		if got := restAfter(cost); got != want {
-			t.Errorf("after %v: %v, want %v", cost, got, want)
+	now := time.Now()
+	var g gathering
+	for range 100 {
+		now = now.Add(150 * time.Millisecond)
+		if got := g.rest(30*time.Millisecond, now); got != 0 {
+			t.Fatalf("now and then: %v", got)
 		}
+	}
+	begin, spent := now, time.Duration(0)
+	for now.Sub(begin) < 10*time.Second {
+		now, spent = now.Add(40*time.Millisecond), spent+40*time.Millisecond
+		now = now.Add(g.rest(40*time.Millisecond, now))
+	}
+	if share := float64(spent) / float64(now.Sub(begin)); share < 0.2 || share > 0.3 {
+		t.Errorf("a storm takes %.2f of the time", share)
+	}
+	if got := g.rest(time.Minute, now); got != maxRest {
+		t.Errorf("after a minute: %v, want %v", got, maxRest)
+	}
+	if got := g.rest(30*time.Millisecond, now.Add(time.Hour)); got != 0 {
+		t.Errorf("when it is over: %v", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,6 +82,7 @@ func (d *director) start(ctx context.Context) error {
 		d.notify.Ready(d.summary())
 	})
 	d.reloads <- struct{}{} // from now on
+	debug.FreeOSMemory()    // what reading and first filling took is not needed again
 	return nil
 }
 
