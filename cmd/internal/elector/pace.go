@@ -10,11 +10,11 @@ import (
 )
 
 // What is announced on one interface without a gap of its own: so many announcements at once, and then one after each
-// gap. A handful of addresses is told in one breath; a thousand are within a quarter of a second, at a rate that a
+// gap. A handful of addresses is told in one breath; a thousand are within a tenth of a second, at a rate that a
 // switch's processor can follow.
 const (
 	announceBurst = 64
-	announceGap   = 250 * time.Microsecond
+	announceGap   = 100 * time.Microsecond
 )
 
 // pace spaces the announcements on an interface. First announcements, which move the clients, go before repeats, which
