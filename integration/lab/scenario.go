@@ -133,6 +133,19 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 	return report, o.write(report)
 }
 
+// runScenarioFiles plays every file of the repository in the lab.
+func runScenarioFiles(ctx context.Context, world sandbox.Kind) (*rehearse.Report, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := filepath.Glob(filepath.Join(root, "integration", "scenarios", "*.scenario"))
+	if err != nil {
+		return nil, err
+	}
+	return runScenarios(ctx, world, scenarioOptions{place: "lab"}, paths)
+}
+
 // write writes pictures and JUnit.
 func (o scenarioOptions) write(r *rehearse.Report) error {
 	if o.pictures != "" {

@@ -57,6 +57,7 @@ func soakCommand(world *sandbox.Kind) *cobra.Command {
 	flags.DurationVar(&o.For, "for", time.Hour, "begin no further round after this `time`")
 	flags.Uint64Var(&o.Seed, "seed", 0, "of the first round; each round has the next (default: a random one)")
 	flags.IntVar(&o.Rounds, "rounds", 0, "at most this `number` of rounds")
+	flags.BoolVar(&o.Spare, "spare", false, "kill and stop no process: what each uses can be followed for long")
 	flags.StringVar(&pictures, "svg", "", "draw a timeline of each failed round into this `directory`")
 	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	return cmd

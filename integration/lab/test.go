@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/faults"
 	"github.com/lbha/lbha/integration/internal/interop"
 	"github.com/lbha/lbha/integration/internal/lvs"
+	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/spf13/cobra"
@@ -32,10 +34,10 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	var p parts
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, the drill",
+		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, scenarios, a soak, the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
 			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then its package under systemd, then the example for\n" +
-			"containerlab where that is installed, then the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
+			"containerlab where that is installed, then the scenarios of integration/scenarios, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
@@ -69,10 +71,12 @@ const (
 	partLVS     = "lvs" // packets, schedulers, load, failover
 	partSystemd = "systemd"
 	partClab    = "containerlab"
+	partFiles   = "scenarios" // the files in integration/scenarios
+	partSoak    = "soak"      // two minutes of it
 	partDrill   = "drill"
 )
 
-var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partDrill}
+var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partFiles, partSoak, partDrill}
 
 // report is what became of a part.
 type report interface {
@@ -95,6 +99,10 @@ func played(ctx context.Context, world sandbox.Kind) []part {
 		{partLVS, func() (report, error) { return runLVS(ctx, world, lvs.Options{}) }},
 		{partSystemd, func() (report, error) { return runSystemd(ctx, world) }},
 		{partClab, func() (report, error) { return runContainerlab(ctx) }},
+		{partFiles, func() (report, error) { return runScenarioFiles(ctx, world) }},
+		{partSoak, func() (report, error) {
+			return runSoak(ctx, world, rehearse.SoakOptions{For: 2 * time.Minute, Seed: rand.Uint64N(1_000_000)})
+		}},
 		{partDrill, func() (report, error) {
 			return runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
 		}},
@@ -144,7 +152,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if err != nil {
 		return err
 	}
-	if p.has(partGo) || p.has(partLVS) || p.has(partSystemd) || p.has(partDrill) {
+	if p.has(partGo) || p.has(partLVS) || p.has(partSystemd) || p.has(partFiles) || p.has(partSoak) || p.has(partDrill) {
 		// One that cannot be had is said before anything else runs.
 		if _, err := sandbox.Choose(ctx, world, say); err != nil {
 			return err

@@ -149,6 +149,7 @@ func (e *eyes) collect(v *stage.Evidence) {
 	time.Sleep(v.To.Add(2 * askLimit).Until()) // the last requests end
 	v.TCPAttempts = e.client.between(v.From, v.To)
 	v.TCP = load.Summarise(v.TCPAttempts, v.From, v.To)
+	v.TCP.Stall = load.Gap{} // this client waits for an answer before it asks again: when it asks says nothing of the machine
 	v.Adverts = e.wire.Adverts.Between(v.From, v.To)
 	for _, a := range e.wire.Announcements.Between(v.From, v.To) {
 		a.MAC = e.canonical(a.MAC)

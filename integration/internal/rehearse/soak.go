@@ -15,6 +15,7 @@ type SoakOptions struct {
 	For    time.Duration `json:"for"`
 	Seed   uint64        `json:"seed"`   // of the first round; the next has the next one
 	Rounds int           `json:"rounds"` // at most; 0: as many as the time allows
+	Spare  bool          `json:"spare"`  // nothing ends a process
 }
 
 // Round is one scenario of a soak.
@@ -34,6 +35,7 @@ type SoakReport struct {
 	World  string        `json:"world"`
 	Kernel string        `json:"kernel"`
 	Took   time.Duration `json:"took"`
+	Spare  bool          `json:"spare"`
 	Rounds []*Round      `json:"rounds"`
 	Slopes []Slope       `json:"slopes"`
 }
@@ -44,10 +46,10 @@ const mostNewFiles = 8
 // Soak plays scenarios that are drawn from seeds on a pair that stays, and measures what its processes use whenever it is at rest.
 func Soak(ctx context.Context, l *Lab, o SoakOptions, say func(string, ...any)) *SoakReport {
 	begin := time.Now()
-	r := new(SoakReport)
+	r := &SoakReport{Spare: o.Spare}
 	var samples []Usage
 	for seed := o.Seed; ctx.Err() == nil && time.Since(begin) < o.For && (o.Rounds == 0 || len(r.Rounds) < o.Rounds); seed++ {
-		text := script.Random(seed)
+		text := script.Random(seed, o.Spare)
 		round := &Round{Seed: seed}
 		r.Rounds = append(r.Rounds, round)
 		s, err := script.Parse(fmt.Sprintf("seed-%d.scenario", seed), text)
@@ -107,6 +109,18 @@ func (r *SoakReport) Count() (passed, failed int) {
 	return passed, failed
 }
 
+// Outcomes says whether all rounds passed, and whether the processes kept nothing: seeds differ from run to run.
+func (r *SoakReport) Outcomes() map[string]bool {
+	outcomes := map[string]bool{"rounds": len(r.Rounds) > 0, "descriptors": len(r.Slopes) > 0}
+	for _, round := range r.Rounds {
+		outcomes["rounds"] = outcomes["rounds"] && round.OK
+	}
+	for _, s := range r.Slopes {
+		outcomes["descriptors"] = outcomes["descriptors"] && s.FilesGrew <= mostNewFiles
+	}
+	return outcomes
+}
+
 // OK reports whether everything held, and there was a round.
 func (r *SoakReport) OK() bool {
 	passed, failed := r.Count()
@@ -120,7 +134,11 @@ func (r *SoakReport) Print(out io.Writer) {
 		if round.OK {
 			continue
 		}
-		fmt.Fprintf(out, "\nFAILED: seed %d; again: go run ./integration/lab soak --seed %d --rounds 1\n", round.Seed, round.Seed)
+		spare := ""
+		if r.Spare {
+			spare = " --spare"
+		}
+		fmt.Fprintf(out, "\nFAILED: seed %d; again: go run ./integration/lab soak --seed %d --rounds 1%s\n", round.Seed, round.Seed, spare)
 		if round.Error != "" {
 			fmt.Fprintf(out, "  %s\n", round.Error)
 		}

@@ -62,7 +62,7 @@ type Slope struct {
 	FilesGrew float64 `json:"files_grew"` // most, from the first rest of a process to a later one
 }
 
-// Trend is the least, the most, and the change an hour.
+// Trend is the least, the most, and the change an hour, which says something of lives that were long.
 type Trend struct {
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
@@ -96,11 +96,17 @@ func Slopes(samples []Usage) (list []Slope) {
 	return list
 }
 
+// warmUp is how many samples of a long life are left out: a new process grows to its size.
+const warmUp = 3
+
 // trend fits one slope to all lives, each with a level of its own: least squares of the deviations from each life's mean.
 func trend(lives map[int][]Usage, value func(Usage) float64) (t Trend) {
 	first := true
 	var xy, xx float64
 	for _, life := range lives {
+		if len(life) > 2*warmUp {
+			life = life[warmUp:]
+		}
 		var meanX, meanY float64
 		for _, u := range life {
 			y := value(u)

@@ -140,8 +140,10 @@ type template struct {
 	option bool // with the part in brackets
 }
 
-// templates lists the ways to write the forms of a kind, the longer one first: it decides which error is told.
-func templates(kind Kind) (list []template) {
+// templates are the ways to write the forms of each kind, the longer one first: it decides which error is told.
+var templates = map[Kind][]template{Setting: templatesOf(Setting), Deed: templatesOf(Deed), Demand: templatesOf(Demand)}
+
+func templatesOf(kind Kind) (list []template) {
 	for _, f := range forms {
 		if f.Kind != kind {
 			continue

@@ -212,7 +212,7 @@ func (p *parser) sentence(kind Kind, at Position, words []word) (Clause, bool) {
 		return Clause{}, false
 	}
 	furthest, wants := -1, []string{}
-	for _, t := range templates(kind) {
+	for _, t := range templates[kind] {
 		c := Clause{Form: t.form, Position: words[0].at, Text: join(words), Option: t.option}
 		n, want := t.match(&c, words)
 		if want == "" {

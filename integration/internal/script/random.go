@@ -12,9 +12,10 @@ func lease(interval time.Duration) time.Duration {
 	return max((2*interval+time.Second-1).Truncate(time.Second), time.Second) + 400*time.Millisecond
 }
 
-// Random writes a scenario that is a function of the seed: some faults, then everything healed, and what must be true whatever they were.
-func Random(seed uint64) string {
-	d := &dice{Rand: rand.New(rand.NewPCG(seed, 0)), free: map[string]time.Duration{}, at: time.Second}
+// Random writes a scenario that is a function of its arguments: some faults, then everything healed, and what must be true whatever they
+// were. With spare no process ends: what it uses can be followed for long.
+func Random(seed uint64, spare bool) string {
+	d := &dice{spare: spare, Rand: rand.New(rand.NewPCG(seed, 0)), free: map[string]time.Duration{}, at: time.Second}
 	interval := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, 250 * time.Millisecond, 100 * time.Millisecond, time.Second}[d.IntN(5)]
 	for range 1 + d.IntN(4) {
 		d.fault()
@@ -49,6 +50,7 @@ type dice struct {
 	crashes int  // after which both may have the address for the length of a lease
 	apart   bool // both may be master
 	cleared bool
+	spare   bool // nothing is killed or stopped
 }
 
 const never = 24 * time.Hour
@@ -73,6 +75,9 @@ func (d *dice) fault() {
 	kind := d.IntN(13)
 	if host == "" && kind < 8 {
 		kind = 8 + kind%5
+	}
+	if d.spare && kind < 3 {
+		kind += 3 // a pause, a lost link, a reload
 	}
 	switch kind {
 	case 0:
