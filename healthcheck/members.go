@@ -50,6 +50,7 @@ func (m *member) publish() *State {
 func (l *loop) apply(set []Check, now time.Time) {
 	members := make(map[string]*member, len(set))
 	entries := make([]entry, 0, len(set))
+	var joining []*member // with another job than before, or their first
 	for _, check := range set {
 		m := l.members[check.ID]
 		if m == nil {
@@ -60,12 +61,15 @@ func (l *loop) apply(set []Check, now time.Time) {
 		m.tracker.SetPolicy(check.Spec.Policy)
 		m.check = check
 		m.publish()
-		if key := keyOf(&check); m.job == nil || m.job.key != key {
-			l.leave(m)
-			l.join(m, key, now)
+		if m.job == nil || m.job.key != keyOf(&check) {
+			joining = append(joining, m)
 		}
 		members[check.ID] = m
 		entries = append(entries, entry{check.ID, check.Target, check.Spec, &m.state})
+	}
+	for _, m := range joining {
+		l.leave(m)
+		l.join(m, now, len(joining))
 	}
 	for id, m := range l.members {
 		if members[id] == nil {
@@ -113,8 +117,10 @@ func keyOf(c *Check) jobKey {
 	return k
 }
 
-// join adds a member to the job of key, made if there is none.
-func (l *loop) join(m *member, key jobKey, now time.Time) {
+// join adds a member to the job of its check, made if there is none. It is one of n
+// that join.
+func (l *loop) join(m *member, now time.Time, n int) {
+	key := keyOf(&m.check)
 	j := l.jobs[key]
 	if j == nil {
 		j = &job{key: key, prober: m.check.Prober, schedule: Schedule{
@@ -125,10 +131,10 @@ func (l *loop) join(m *member, key jobKey, now time.Time) {
 			Jitter:   key.jitter,
 		}}
 		l.jobs[key] = j
-		l.startAt(j, j.schedule.First(now))
+		l.startAt(j, j.schedule.First(now, n))
 	}
 	if j.queue == nil { // it rests, which a new member cannot afford
-		l.startAt(j, j.schedule.First(now))
+		l.startAt(j, j.schedule.First(now, n))
 	}
 	j.members = append(j.members, m)
 	m.job = j

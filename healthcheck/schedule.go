@@ -15,9 +15,19 @@ type Schedule struct {
 	Jitter time.Duration
 }
 
-// firstSpread bounds how long a new check waits for its first start: nobody
-// wants to wait for the grid of an hourly check to learn that a server is well.
-const firstSpread = 2 * time.Second
+const (
+	// firstSpread bounds how long a new check waits for its first start: nobody
+	// wants to wait for the grid of an hourly check to learn that a server is well.
+	firstSpread = 2 * time.Second
+
+	// firstShare is what each of the checks that are new together adds to the time
+	// over which they are spread: the server that a reload adds is asked at once, and
+	// thousands at a start do not come in a burst.
+	firstShare = time.Millisecond
+
+	// gridClose is an interval so short that its grid is waited for from the start.
+	gridClose = time.Second
+)
 
 // Phase returns the place of a check in its interval: a hash of its identity, so
 // that checks are spread evenly, and one keeps its place whatever the others do.
@@ -37,14 +47,15 @@ func part(h uint64, d time.Duration) time.Duration {
 	return time.Duration(float64(h>>11) / (1 << 53) * float64(d))
 }
 
-// First returns the first start of a check that is new at now: within the
-// interval, and within two seconds.
-func (s Schedule) First(now time.Time) time.Time {
-	if s.Interval <= firstSpread {
+// First returns the first start of one of n checks that are new at now: within the
+// interval, within two seconds and, unless the interval is short, n milliseconds.
+func (s Schedule) First(now time.Time, n int) time.Time {
+	spread := min(time.Duration(n)*firstShare, firstSpread)
+	if s.Interval <= max(spread, gridClose) {
 		return s.gridAfter(now)
 	}
 	share := float64(s.Phase) / float64(s.Interval)
-	return now.Add(time.Duration(share * float64(firstSpread)))
+	return now.Add(time.Duration(share * float64(spread)))
 }
 
 // Next returns the start that follows the one at start, never before now, the

@@ -42,6 +42,29 @@ func TestScheduleNext(t *testing.T) {
 	}
 }
 
+// TestScheduleFirst: who is new alone is asked at once; thousands are spread.
+func TestScheduleFirst(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		interval time.Duration
+		n        int
+		want     time.Duration // of a check whose place is at nine tenths of the interval
+	}{
+		{10 * time.Second, 1, 900 * time.Microsecond},
+		{10 * time.Second, 100, 90 * ms},
+		{10 * time.Second, 10000, 1800 * ms},
+		{2 * time.Second, 1, 900 * time.Microsecond},
+		{2 * time.Second, 10000, 1800 * ms}, // on the grid
+		{time.Second, 1, 900 * ms},
+		{100 * ms, 1, 90 * ms},
+	} {
+		s := Schedule{Epoch: noon, Phase: test.interval / 10 * 9, Interval: test.interval}
+		if got := s.First(noon, test.n).Sub(noon); got != test.want {
+			t.Errorf("interval %v, one of %d: first start after %v, want %v", test.interval, test.n, got, test.want)
+		}
+	}
+}
+
 // TestScheduleInvariants: the next start is never in the past; probes of any
 // length leave the grid as it is; the gap is bounded by the interval.
 func TestScheduleInvariants(t *testing.T) {
@@ -55,8 +78,9 @@ func TestScheduleInvariants(t *testing.T) {
 		if s.Phase < 0 || s.Phase >= s.Interval {
 			t.Fatalf("phase %v of interval %v", s.Phase, s.Interval)
 		}
-		start := s.First(noon)
-		if wait := start.Sub(noon); wait < 0 || wait > min(s.Interval, firstSpread) {
+		n := rapid.IntRange(1, 10000).Draw(t, "new")
+		start := s.First(noon, n)
+		if wait := start.Sub(noon); wait < 0 || wait > min(s.Interval, firstSpread, max(gridClose, time.Duration(n)*firstShare)) {
 			t.Fatalf("first start after %v", wait)
 		}
 		for range 20 {
