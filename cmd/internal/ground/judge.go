@@ -141,10 +141,7 @@ func (j *judge) interfaces() {
 		strict := j.reversePath(in.Interface) == 1
 		loose := set("net/ipv4/conf/"+in.Interface+"/rp_filter", "2")
 		switch {
-		case in.Family != ipvs.IPv4 || !ok:
-		case in.VirtualMAC:
-			j.say(strict, Wrong, in.Name, "rp-filter", "reverse-path filtering lets packets to the virtual MAC in",
-				"strict reverse-path filtering on "+in.Interface+": what comes to the virtual MAC comes in by another interface than the route back, and is dropped", loose)
+		case in.Family != ipvs.IPv4 || !ok || in.VirtualMAC: // a virtual MAC has an interface of its own, and that is loose
 		case j.facts.Outside != "" && j.facts.Outside != in.Interface && !strings.HasPrefix(j.facts.Outside, in.Interface+"."):
 			j.say(strict, Advice, in.Name, "rp-filter", "reverse-path filtering on "+in.Interface+" is not strict",
 				fmt.Sprintf("strict reverse-path filtering on %s, and the default route is by %s: packets of clients from beyond a router on %[1]s are dropped", in.Interface, j.facts.Outside), loose)
@@ -299,8 +296,13 @@ func (j *judge) connections() {
 		return
 	}
 	if j.any(func(s *config.Service) bool { return s.OnFail == ipvs.Remove }) {
-		j.sayOff(vs+"expire_nodest_conn", Advice, "ipvs", "expire-nodest", "connections of a removed server end at once",
-			"expire_nodest_conn is 0: packets of connections to a server that was removed are dropped in silence, and clients wait for their own timeout; with 1 they are reset")
+		// In DR and TUN the director sees nothing of a server's answers, and an entry outlives its connection by minutes.
+		severity, also := Advice, ""
+		if j.any(func(s *config.Service) bool { return s.OnFail == ipvs.Remove && s.Forward != ipvs.NAT }) {
+			severity, also = Wrong, "; in DR and TUN new connections too, from each source port that IPVS still remembers for that server"
+		}
+		j.sayOff(vs+"expire_nodest_conn", severity, "ipvs", "expire-nodest", "connections of a removed server end at once",
+			"expire_nodest_conn is 0: packets of connections to a server that was removed are dropped in silence, and clients wait for their own timeout"+also+"; with 1 they are reset")
 	}
 	if j.any(func(s *config.Service) bool { return s.Persistence != nil }) {
 		j.sayOff(vs+"expire_quiescent_template", Advice, "ipvs", "expire-quiescent", "persistence ends with the weight of a server",
