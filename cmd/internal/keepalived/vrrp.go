@@ -1,0 +1,254 @@
+package keepalived
+
+import (
+	"strconv"
+	"strings"
+)
+
+// instance writes a vrrp_instance. Its own keys come first, tables after them.
+func (c *converter) instance(in *statement) {
+	c.table(in.at, "[[vrrp]]")
+	c.text(in.at, "name", in.arg(1))
+	version := "2"
+	if c.version3 {
+		version = "3"
+	}
+	var tables converter
+	tables.scripts, tables.files, tables.processes = c.scripts, c.files, c.processes
+	var source *statement
+	for _, s := range in.block {
+		switch s.words[0] {
+		case "interface":
+			c.text(s.at, "interface", s.arg(1))
+		case "virtual_router_id":
+			c.number(s, "id")
+		case "priority":
+			c.number(s, "priority")
+		case "version":
+			version = s.arg(1)
+		case "advert_int":
+			c.seconds(s, "interval")
+		case "nopreempt":
+			c.raw(s.at, "preempt", "false")
+		case "preempt":
+		case "preempt_delay":
+			c.seconds(s, "preempt_delay")
+		case "down_timer_adverts":
+			c.number(s, "down_adverts")
+		case "use_vmac":
+			c.raw(s.at, "virtual_mac", "true")
+		case "virtual_ipaddress":
+			c.addresses(s, "addresses")
+		case "virtual_ipaddress_excluded":
+			c.addresses(s, "extra_addresses")
+		case "unicast_src_ip":
+			source = s
+		case "unicast_peer", "authentication", "track_interface", "track_script", "track_file", "track_process", "notify", "virtual_routes",
+			"garp_master_delay", "garp_master_repeat", "garp_master_refresh":
+			// a table each, written below
+		default:
+			c.unknown(s)
+		}
+	}
+	if version != "2" && version != "3" {
+		c.note(in.at, "version: %.20q is neither 2 nor 3", version)
+		version = "2"
+	}
+	c.raw(in.at, "version", version)
+	var announce converter
+	for _, s := range in.block {
+		switch s.words[0] {
+		case "unicast_peer":
+			tables.unicast(s, source)
+		case "authentication":
+			tables.authentication(s, version)
+		case "track_interface", "track_script", "track_file", "track_process":
+			for _, t := range s.block {
+				tables.track(s.words[0], t)
+			}
+		case "notify":
+			tables.table(s.at, "[vrrp.notify]")
+			tables.raw(s.at, "command", command(s))
+			tables.note(s.at, "notify: the command is told in another way: see the environment of notify in the manual")
+		case "virtual_routes":
+			for _, r := range s.block {
+				tables.route(r)
+			}
+		case "garp_master_delay":
+			announce.seconds(s, "repeat_after")
+		case "garp_master_repeat":
+			announce.number(s, "count")
+		case "garp_master_refresh":
+			announce.seconds(s, "refresh")
+		}
+	}
+	if len(announce.lines) > 0 {
+		c.table(in.at, "[vrrp.announce]")
+	}
+	for _, part := range []*converter{&announce, &tables} {
+		c.lines = append(c.lines, part.lines...)
+		c.notes = append(c.notes, part.notes...)
+	}
+}
+
+// addresses writes a list of "ADDRESS[/LENGTH] [dev IF] [scope S] [label L]".
+func (c *converter) addresses(list *statement, key string) {
+	var out []string
+	for _, s := range list.block {
+		address := quote(s.words[0])
+		var more []string
+		for i := 1; i < len(s.words); i++ {
+			switch w := s.words[i]; w {
+			case "dev", "label", "scope":
+				i++
+				more = append(more, map[string]string{"dev": "interface", "label": "label", "scope": "scope"}[w]+" = "+quote(s.arg(i)))
+			case "brd", "broadcast":
+				i++
+				c.note(s.at, "%s of %.60s: the kernel's own", w, s.words[0])
+			default:
+				c.note(s.at, "%.40q of the address %.60s: no equivalent", w, s.words[0])
+			}
+		}
+		if len(more) > 0 {
+			address = "{ address = " + address + ", " + strings.Join(more, ", ") + " }"
+		}
+		out = append(out, address)
+	}
+	c.raw(list.at, key, "["+strings.Join(out, ", ")+"]")
+}
+
+func (c *converter) unicast(s, source *statement) {
+	c.table(s.at, "[vrrp.unicast]")
+	if source != nil {
+		c.text(source.at, "source", source.arg(1))
+	}
+	var peers []string
+	for _, p := range s.block {
+		peers = append(peers, p.words[0])
+		if len(p.words) > 1 {
+			c.note(p.at, "%s: settings of one peer have no equivalent", p.words[0])
+		}
+	}
+	c.raw(s.at, "peers", quoteAll(peers))
+}
+
+func (c *converter) authentication(s *statement, version string) {
+	typ, key := "", (*statement)(nil)
+	for _, a := range s.block {
+		switch a.words[0] {
+		case "auth_type":
+			typ = a.arg(1)
+		case "auth_pass":
+			key = a
+		default:
+			c.unknown(a)
+		}
+	}
+	switch {
+	case typ != "PASS" && typ != "SIMPLE":
+		c.note(s.at, "authentication by %.20q: no equivalent; see auth.type = \"hmac\"", typ)
+	case version == "3":
+		c.note(s.at, "authentication: version 3 has no password, and keepalived ignores it; see auth.type = \"hmac\"")
+	case key == nil || key.arg(1) == "":
+		c.note(s.at, "authentication: no auth_pass")
+	default:
+		password := key.arg(1)
+		if len(password) > 8 {
+			password = password[:8]
+			c.note(key.at, "auth_pass: only its first 8 bytes were ever sent")
+		}
+		c.table(s.at, "[vrrp.auth]")
+		c.text(s.at, "type", "pass")
+		c.text(key.at, "key", password)
+	}
+}
+
+// track writes one line of a block of tracks: "NAME [weight N]".
+func (c *converter) track(kind string, s *statement) {
+	weight, own := "", false
+	for i := 1; i < len(s.words); i++ {
+		if n, err := strconv.Atoi(s.arg(i + 1)); s.words[i] == "weight" && err == nil {
+			weight, own = strconv.Itoa(n), true
+			i++
+		} else {
+			c.note(s.at, "%.40q of the track %.40s: no equivalent", s.words[i], s.words[0])
+		}
+	}
+	if kind == "track_interface" {
+		c.table(s.at, "[[vrrp.track]]")
+		c.text(s.at, "interface", s.words[0])
+		c.weight(s, weight)
+		return
+	}
+	defined := map[string]map[string]*statement{"track_script": c.scripts, "track_file": c.files, "track_process": c.processes}[kind][s.words[0]]
+	if defined == nil {
+		c.note(s.at, "%s: %.40q is not defined", kind, s.words[0])
+		return
+	}
+	c.table(defined.at, "[[vrrp.track]]")
+	for _, d := range defined.block {
+		switch w := d.words[0]; {
+		case w == "script" && kind == "track_script":
+			c.raw(d.at, "script", command(d))
+		case w == "file" && kind == "track_file":
+			c.text(d.at, "file", d.arg(1))
+		case w == "process" && kind == "track_process":
+			c.text(d.at, "process", d.arg(1))
+			if len(d.words) > 2 {
+				c.note(d.at, "process: the arguments are not compared")
+			}
+		case w == "weight":
+			if !own {
+				weight = d.arg(1)
+			}
+		case kind == "track_script" && (w == "interval" || w == "timeout"):
+			c.seconds(d, w)
+		case kind == "track_script" && (w == "rise" || w == "fall"):
+			c.number(d, w)
+		case kind == "track_script" && w == "user":
+			c.text(d.at, "user", d.arg(1))
+		default:
+			c.unknown(d)
+		}
+	}
+	if kind == "track_file" {
+		if weight != "" && weight != "1" {
+			c.note(s.at, "track_file: the content of the file is the weight, and is not multiplied by %.20s", weight)
+		}
+		return
+	}
+	c.weight(s, weight)
+}
+
+func (c *converter) weight(s *statement, weight string) {
+	if n, err := strconv.Atoi(weight); err == nil {
+		c.raw(s.at, "weight", strconv.Itoa(n))
+	} else if weight != "" {
+		c.note(s.at, "weight: %.40q is not a number", weight)
+	}
+}
+
+// route writes a line of virtual_routes: "[src A] [to] PREFIX [via A] [dev IF] [table N] …".
+func (c *converter) route(s *statement) {
+	c.table(s.at, "[[vrrp.route]]")
+	for i := 0; i < len(s.words); i++ {
+		switch w := s.words[i]; w {
+		case "src", "via", "gw", "dev", "to":
+			i++
+			c.text(s.at, map[string]string{"src": "source", "via": "via", "gw": "via", "dev": "device", "to": "destination"}[w], s.arg(i))
+		case "table", "metric":
+			i++
+			if n, err := strconv.Atoi(s.arg(i)); err == nil {
+				c.raw(s.at, w, strconv.Itoa(n))
+			} else {
+				c.note(s.at, "%s: %.40q is not a number", w, s.arg(i))
+			}
+		default:
+			if i == 0 || strings.ContainsAny(w, "./:") || w == "default" {
+				c.text(s.at, "destination", w)
+			} else {
+				c.note(s.at, "%.40q of a route: no equivalent", w)
+			}
+		}
+	}
+}
