@@ -87,6 +87,7 @@ type AddressLost struct {
 // AnnouncementHeard says that another host announced one of our addresses.
 type AnnouncementHeard struct {
 	Address netip.Addr
+	By      string // its link-layer address, the evidence; empty: it did not say
 }
 
 // AdvertSent is the outcome of a Send.

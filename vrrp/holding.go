@@ -290,12 +290,16 @@ func (m *Machine) witness(ad *AdvertReceived) {
 
 // announcementHeard is another host announcing one of our addresses: to a master
 // a rival or a stranger, to one that was relieved the word it waits for.
-func (m *Machine) announcementHeard(a netip.Addr) {
+func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
 	switch {
 	case m.state == Master && m.master.holds && m.now >= m.master.objectAt:
 		// Once: two that object to each other must not start a burst each time.
 		m.master.objectAt = m.now.Add(max(m.cfg.Interval, assertGap))
-		m.emit(Finding{Reason: FindingForeignAnnouncement, Detail: a.String()})
+		f := Finding{Reason: FindingForeignAnnouncement, Detail: ev.Address.String()}
+		if ev.By != "" {
+			f.Detail += " is announced by " + ev.By
+		}
+		m.emit(f)
 		m.announceNow()
 	case m.lingerAt != never:
 		m.release()

@@ -103,7 +103,7 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	case AddressLost:
 		m.addressLost(ev.Address)
 	case AnnouncementHeard:
-		m.announcementHeard(ev.Address)
+		m.announcementHeard(&ev)
 	case LinkChanged:
 		m.linkChanged(ev)
 	case TrackChanged:

@@ -212,6 +212,26 @@ func TestPeersAreBounded(t *testing.T) {
 	}
 }
 
+// TestAForeignAnnouncementNamesItsSender: the finding holds the evidence, as far as there is any.
+func TestAForeignAnnouncementNamesItsSender(t *testing.T) {
+	for by, want := range map[string]string{
+		"":                  "10.9.0.100",
+		"02:00:00:00:00:07": "10.9.0.100 is announced by 02:00:00:00:00:07",
+	} {
+		m := running(t, testConfig(200))
+		at := until[Send](m, Instant(time.Hour+10*time.Second))
+		var got []string
+		for _, e := range drive(m, at[len(at)-1], AnnouncementHeard{Address: netip.MustParseAddr("10.9.0.100"), By: by}) {
+			if f, ok := e.(Finding); ok {
+				got = append(got, f.Detail)
+			}
+		}
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("announced by %q: %q, want %q", by, got, want)
+		}
+	}
+}
+
 // TestFindingsExpire: who has gone is no mismatch any more.
 func TestFindingsExpire(t *testing.T) {
 	m := running(t, testConfig(200))
