@@ -164,6 +164,7 @@ func (b *builder) command(l list[opt[string]]) []string {
 func (b *builder) number(o opt[int], fallback, low, high int) int {
 	if o.set() && (o.Value < low || o.Value > high) {
 		b.error(o.Node, "%s: must be %d to %d, not %d", o.Node.label(), low, high, o.Value)
+		return fallback
 	}
 	return o.or(fallback)
 }
