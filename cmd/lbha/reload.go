@@ -101,7 +101,7 @@ func reloadCommand(client func() *admin.Client) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&req.Expect, "expect", "", "refuse unless the configuration in force has this hash (see `lbha status --json`)")
+	cmd.Flags().StringVar(&req.Expect, "expect", "", "refuse unless the configuration in force has this `HASH` (see lbha status --json)")
 	return cmd
 }
 
