@@ -34,7 +34,10 @@ func (p *Place) do(ctx context.Context, c script.Clause) (said string, err error
 	inside := func(args ...string) (string, error) {
 		return docker(append([]string{"exec", prefix + name}, args...)...)
 	}
-	address := netlab.VIP.String() + "/32"
+	h, err := p.net.Host(name)
+	if err != nil {
+		return "", err
+	}
 	switch c.Form {
 	case script.Kill:
 		if c.Part != "" {
@@ -61,14 +64,10 @@ func (p *Place) do(ctx context.Context, c script.Clause) (said string, err error
 	case script.Status:
 		return inside("lbha", "status")
 	case script.DeleteVIP:
-		return inside("ip", "address", "del", address, "dev", nic)
+		return "", h.DeleteAddress(netlab.VIP) // at once: docker exec takes longer than the address is gone
 	case script.AddVIP:
-		return inside("ip", "address", "add", address, "dev", nic)
+		return "", h.AddAddress(nic, netlab.VIP.String()+"/32")
 	case script.ClearTable:
-		h, err := p.net.Host(name)
-		if err != nil {
-			return "", err
-		}
 		return h.Output("ipvsadm", "-C")
 	}
 	return "", fmt.Errorf("%w: %s", ErrNotHere, c.Form)

@@ -43,24 +43,32 @@ func Judge(c *Case) (findings []Finding) {
 	return findings
 }
 
-// since is when the step of a demand was done, or the last step; the window's begin without steps.
-func (c *Case) since(d Clause) (mono.Time, bool) {
+// moment is when something was done. A command takes its time, in some places much: what happens meanwhile is in time, and the time that a
+// demand gives begins when the command has ended.
+type moment struct{ began, done mono.Time }
+
+// after is how long after the moment something was; never less than nothing.
+func (m moment) after(t mono.Time) time.Duration { return max(t.Sub(m.done), 0) }
+
+// since is the step of a demand, or the last step; the window's begin without steps.
+func (c *Case) since(d Clause) (moment, bool) {
 	marks := c.Run.Marks
 	if d.Step == "" {
 		if len(c.Scenario.Steps) == 0 {
-			return c.Run.From, true
+			return moment{c.Run.From, c.Run.From}, true
 		}
 		if len(marks) < len(c.Scenario.Steps) {
-			return 0, false
+			return moment{}, false
 		}
-		return marks[len(marks)-1].At, true
+		last := marks[len(marks)-1]
+		return moment{last.At, last.Done}, true
 	}
 	for _, m := range marks {
 		if m.Name == d.Step {
-			return m.At, true
+			return moment{m.At, m.Done}, true
 		}
 	}
-	return 0, false
+	return moment{}, false
 }
 
 func (c *Case) judge(d Clause) (bool, string) {
@@ -88,11 +96,11 @@ func (c *Case) judge(d Clause) (bool, string) {
 }
 
 // holding judges who has the virtual address.
-func (c *Case) holding(d Clause, since mono.Time) (bool, string) {
+func (c *Case) holding(d Clause, since moment) (bool, string) {
 	e := c.Run
 	switch d.Form {
 	case OneMaster:
-		from := since.Add(d.Time)
+		from := since.done.Add(d.Time)
 		if from >= e.To {
 			return false, "the scenario ends before"
 		}
@@ -100,8 +108,8 @@ func (c *Case) holding(d Clause, since mono.Time) (bool, string) {
 		return nobody+both <= handover, fmt.Sprintf("nobody %s, both %s; %s", ms(nobody), ms(both), e.Masters())
 	case BecomesMaster:
 		for _, h := range e.Holds() {
-			if h.Host == d.Host() && h.To > since {
-				took := max(h.From.Sub(since), 0)
+			if h.Host == d.Host() && h.To > since.began {
+				took := since.after(h.From)
 				return took <= d.Time, ms(took)
 			}
 		}
@@ -141,20 +149,21 @@ func (c *Case) steady(host string) (bool, string) {
 }
 
 // wire judges what a third host heard.
-func (c *Case) wire(d Clause, since mono.Time) (bool, string) {
+func (c *Case) wire(d Clause, since moment) (bool, string) {
 	e := c.Run
 	switch d.Form {
 	case Announces:
-		at := e.Announced(d.Host(), since)
+		at := e.Announced(d.Host(), since.began)
 		if at == 0 {
 			return false, "never"
 		}
-		return at.Sub(since) <= d.Time, ms(at.Sub(since))
+		return since.after(at) <= d.Time, ms(since.after(at))
 	case NoDouble:
+		from := since.done
 		if d.Step == "" {
-			since = e.From
+			from = e.From
 		}
-		asked, silent, double := e.DoubleAnswers(since, e.To)
+		asked, silent, double := e.DoubleAnswers(from, e.To)
 		return double == 0 && asked > 0, fmt.Sprintf("asked %d times, twice answered %d, not answered %d", asked, double, silent)
 	case ARPRight:
 		holders := e.HolderAt(e.To - 1)
@@ -195,7 +204,7 @@ func (c *Case) client(d Clause) (bool, string) {
 }
 
 // table judges the kernels' tables.
-func (c *Case) table(d Clause, since mono.Time) (bool, string) {
+func (c *Case) table(d Clause, since moment) (bool, string) {
 	e := c.Run
 	host := d.Host()
 	before := e.Before[host].Table
@@ -217,10 +226,10 @@ func (c *Case) table(d Clause, since mono.Time) (bool, string) {
 }
 
 // reaches finds when a table has become as it must be, and is so at the end.
-func (c *Case) reaches(host string, since mono.Time, bound time.Duration, good func(observe.Table) bool) (bool, string) {
-	at, is := since, good(c.Run.TableAt(host, since))
+func (c *Case) reaches(host string, since moment, bound time.Duration, good func(observe.Table) bool) (bool, string) {
+	at, is := since.began, good(c.Run.TableAt(host, since.began))
 	for _, t := range c.Run.Tables {
-		if t.Host != host || t.At <= since {
+		if t.Host != host || t.At <= since.began {
 			continue
 		}
 		if now := good(t.Table); now != is {
@@ -230,17 +239,17 @@ func (c *Case) reaches(host string, since mono.Time, bound time.Duration, good f
 	if !is {
 		return false, "not at the end"
 	}
-	return at.Sub(since) <= bound, ms(at.Sub(since))
+	return since.after(at) <= bound, ms(since.after(at))
 }
 
 // comes finds when a table is as it must be for the first time: it may change again later.
-func (c *Case) comes(host string, since mono.Time, bound time.Duration, good func(observe.Table) bool) (bool, string) {
-	if good(c.Run.TableAt(host, since)) {
+func (c *Case) comes(host string, since moment, bound time.Duration, good func(observe.Table) bool) (bool, string) {
+	if good(c.Run.TableAt(host, since.began)) {
 		return true, "already"
 	}
 	for _, t := range c.Run.Tables {
-		if t.Host == host && t.At > since && good(t.Table) {
-			return t.At.Sub(since) <= bound, ms(t.At.Sub(since))
+		if t.Host == host && t.At > since.began && good(t.Table) {
+			return since.after(t.At) <= bound, ms(since.after(t.At))
 		}
 	}
 	return false, "never"

@@ -107,6 +107,22 @@ stop d1 fails`
 	}
 }
 
+// What happens while a command still runs is in time, and time is counted from its end.
+func TestJudgeSlowCommands(t *testing.T) {
+	s, err := Parse("pair.scenario", "length 10s\nat 1s stop d1\nexpect d2 is master within 1s of stop d1\nexpect d2 announces within 1s of stop d1\n"+
+		"expect table d1 without rs1 within 0s of stop d1\nexpect table d1 with rs1 within 2s of stop d1\nexpect one master within 1s of stop d1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := moved()
+	e.Marks = []stage.Mark{{At: at(1), Done: at(3.1), Name: "stop d1"}}
+	for _, f := range Judge(&Case{Scenario: s, Run: e}) {
+		if !f.OK {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 // A step that was never done meets no demand that counts from it.
 func TestJudgeWithoutTheStep(t *testing.T) {
 	s, err := Parse("pair.scenario", "length 10s\nat 1s stop d1\nat 9s heal\nexpect one master within 0s of heal\nexpect one master within 0s")

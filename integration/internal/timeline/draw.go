@@ -3,6 +3,7 @@ package timeline
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,11 @@ const (
 	rows   = 3 // of labels of steps, so that neighbours do not cover each other
 )
 
-// shortGap is what is drawn as a gap: the clients ask every millisecond or two.
-const shortGap = 20 * time.Millisecond
+// A gap is drawn if it is longer than this, and than as many requests: clients in containers ask more slowly than the lab's.
+const (
+	shortGap      = 20 * time.Millisecond
+	shortRequests = 10
+)
 
 // colours of the directors, and of what is bad.
 var colours = map[string]string{"d1": "#3b6ea5", "d2": "#c2802d"}
@@ -166,9 +170,9 @@ func gaps(attempts []load.Attempt, from, to mono.Time) (list []load.Gap) {
 	if len(attempts) == 0 {
 		return nil
 	}
-	last := from
+	last, short := from, max(shortGap, shortRequests*rhythm(attempts))
 	add := func(t mono.Time) {
-		if d := t.Sub(last); d > shortGap {
+		if d := t.Sub(last); d > short {
 			list = append(list, load.Gap{From: last, Long: d})
 		}
 		last = max(last, t)
@@ -181,4 +185,17 @@ func gaps(attempts []load.Attempt, from, to mono.Time) (list []load.Gap) {
 	}
 	add(to)
 	return list
+}
+
+// rhythm is how far apart a client's requests usually begin: the median.
+func rhythm(attempts []load.Attempt) time.Duration {
+	var apart []time.Duration
+	for i := 1; i < len(attempts); i++ {
+		apart = append(apart, attempts[i].Start.Sub(attempts[i-1].Start))
+	}
+	if len(apart) == 0 {
+		return 0
+	}
+	slices.Sort(apart)
+	return apart[len(apart)/2]
 }
