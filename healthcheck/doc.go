@@ -20,7 +20,7 @@
 //     that was missed is skipped, never caught up.
 //   - [Checker]: the actor that owns all checks of a director. One goroutine owns
 //     the schedule and the trackers; probes run in goroutines of their own, in
-//     bounded number, and answer with results.
+//     bounded number, and answer with results; or a [Starter] runs them, without.
 //
 // # Whose failure is it?
 //

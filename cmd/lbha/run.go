@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,9 @@ func runCommand() *cobra.Command {
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 			signal.Ignore(syscall.SIGPIPE)
-			err = supervisor.Run(path, cfg.Global.StateDir, signals, log.With("process", "supervisor"))
+			dir := cfg.Global.StateDir
+			go debug.FreeOSMemory() // the configuration was read for its errors; its processes read it themselves
+			err = supervisor.Run(path, dir, signals, log.With("process", "supervisor"))
 			if errors.Is(err, supervisor.ErrFatal) {
 				return exit(1) // the process that refused has said why
 			}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -31,8 +30,6 @@ func Main(path, version string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	debug.SetGCPercent(garbage)
-
 	d, err := open(path, version)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lbha: director:", err)
@@ -51,11 +48,6 @@ func Main(path, version string) int {
 		return 1
 	}
 }
-
-// garbage is how much of it there may be before it is collected, in percent of what is in use. Each result of a check
-// leaves some: to collect it twice as often as by default costs one part in a hundred of what checks cost, and spares a
-// quarter of the memory.
-const garbage = 50
 
 // startError is a reason not to start at all: retrying would not help.
 type startError struct{ err error }

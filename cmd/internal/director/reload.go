@@ -147,6 +147,8 @@ func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.
 	// Whoever asked may go away in the middle: that is no reason to stop there.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
+	lavish()
+	defer func() { go spare() }()
 	d.notify.Reloading()
 	result := d.reload(ctx, req)
 	_ = d.do(context.WithoutCancel(ctx), func() {

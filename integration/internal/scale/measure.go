@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -169,12 +167,12 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 		return s, fmt.Errorf("start: %w", err)
 	}
 	sleep(ctx, rest)
-	s.Memory = memory(d)
+	s.Memory = d.Usage().Resident
 
 	if err := d.ConfigureText(size.config(kind, b.host.Name, true)); err != nil {
 		return s, err
 	}
-	cost := processor(d)
+	cost := d.Usage().Processor
 	b.checks.reset()
 	begin = mono.Now()
 	said, err := d.Reload()
@@ -187,7 +185,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 	if s.Reload, err = b.await(ctx, d, begin, 1, reloadLimit); err != nil {
 		return s, fmt.Errorf("reload: %w", err)
 	}
-	s.Processor = processor(d) - cost
+	s.Processor = d.Usage().Processor - cost
 	if size.Check > 0 {
 		sleep(ctx, afterwards)
 		s.Unchecked = b.checks.long()
@@ -197,7 +195,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 			s.Lost++
 		}
 	}
-	s.After = memory(d)
+	s.After = d.Usage().Resident
 	if err := b.check(ctx, size.Servers()+1); err != nil {
 		return s, err
 	}
@@ -277,43 +275,6 @@ func (b *bench) clear(d *drive.Director) error {
 		return err
 	}
 	return d.Forget()
-}
-
-// memory is what the processes of a daemon have resident, in kB.
-func memory(d *drive.Director) (sum int) {
-	for _, pid := range d.Processes() {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			continue // it ended: the demand on the table tells
-		}
-		for line := range strings.Lines(string(text)) {
-			if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				n, _ := strconv.Atoi(strings.Fields(value)[0])
-				sum += n
-			}
-		}
-	}
-	return sum
-}
-
-// processor is the time that the processes of a daemon have worked.
-func processor(d *drive.Director) (sum time.Duration) {
-	for _, pid := range d.Processes() {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		// The name is in brackets and may have blanks; utime and stime are the 12th and 13th field after it, in hundredths.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 13 {
-			continue
-		}
-		for _, f := range fields[11:13] {
-			n, _ := strconv.Atoi(f)
-			sum += time.Duration(n) * 10 * time.Millisecond
-		}
-	}
-	return sum
 }
 
 func sleep(ctx context.Context, d time.Duration) {
