@@ -309,7 +309,7 @@ func (j *judge) connections() {
 			"expire_quiescent_template is 0: persistence goes on to send its clients to a server of weight 0: a drain ends at its deadline only")
 	}
 	if _, stateful := j.facts.Sysctls["net/netfilter/nf_conntrack_max"]; stateful && j.any(isNAT) {
-		j.sayOff(vs+"conntrack", Note, "nat", "conntrack", "IPVS tells connection tracking of its connections",
+		j.sayOff(vs+"conntrack", Advice, "nat", "conntrack", "IPVS tells connection tracking of its connections",
 			"conntrack is 0, and this kernel tracks connections: rules of a firewall that go by their state (ct state, masquerade) do not know those of NAT services")
 	}
 }

@@ -131,7 +131,7 @@ advice www: tunnel-mtu: the route to fd00::3 has an MTU of 1500, so the tunnel c
 		}, `
 advice ipvs: expire-nodest: expire_nodest_conn is 0: packets of connections to a server that was removed are dropped in silence, and clients wait for their own timeout; with 1 they are reset; fix: sysctl -w net.ipv4.vs.expire_nodest_conn=1
 advice ipvs: expire-quiescent: expire_quiescent_template is 0: persistence goes on to send its clients to a server of weight 0: a drain ends at its deadline only; fix: sysctl -w net.ipv4.vs.expire_quiescent_template=1
-note nat: conntrack: conntrack is 0, and this kernel tracks connections: rules of a firewall that go by their state (ct state, masquerade) do not know those of NAT services; fix: sysctl -w net.ipv4.vs.conntrack=1
+advice nat: conntrack: conntrack is 0, and this kernel tracks connections: rules of a firewall that go by their state (ct state, masquerade) do not know those of NAT services; fix: sysctl -w net.ipv4.vs.conntrack=1
 `},
 		{"connections are forgotten of which half is seen", service("dr", ""), sysctl(vs+"expire_nodest_conn", "0"), `
 wrong ipvs: expire-nodest: expire_nodest_conn is 0: packets of connections to a server that was removed are dropped in silence, and clients wait for their own timeout; in DR and TUN new connections too, from each source port that IPVS still remembers for that server; with 1 they are reset; fix: sysctl -w net.ipv4.vs.expire_nodest_conn=1
