@@ -81,6 +81,7 @@ func root() *cobra.Command {
 		ipvsCommand(),
 		realserverCommand(),
 		doctorCommand(),
+		scanCommand(),
 		importCommand(),
 		manCommand(),
 		versionCommand(),
