@@ -17,6 +17,9 @@ func lease(interval time.Duration) time.Duration {
 func Random(seed uint64, spare bool) string {
 	d := &dice{spare: spare, Rand: rand.New(rand.NewPCG(seed, 0)), free: map[string]time.Duration{}, at: time.Second}
 	interval := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, 250 * time.Millisecond, 100 * time.Millisecond, time.Second}[d.IntN(5)]
+	if spare {
+		interval = 250 * time.Millisecond // the same for all: another would need another pair
+	}
 	for range 1 + d.IntN(4) {
 		d.fault()
 		d.at += time.Duration(d.IntN(2000)) * time.Millisecond
