@@ -82,12 +82,12 @@ func TestPollerCanceled(t *testing.T) {
 	for _, answer := range []string{"", "HTTP/1.1 200 OK\r\nX: a long header"} {
 		ready := make(chan struct{})
 		target := peer(func(c net.Conn) {
+			c.Read(make([]byte, 4096)) // the request
 			for _, b := range []byte(answer) {
 				c.Write([]byte{b})
 				time.Sleep(5 * time.Millisecond)
 			}
 			close(ready)
-			c.Read(make([]byte, 4096))
 			c.Read(make([]byte, 4096)) // until it is closed
 		}).listen(t, "127.0.0.1:0")
 		p, err := New(Options{Type: "http", Target: target})
