@@ -28,7 +28,7 @@ type Sample struct {
 	Resident  int             `json:"resident"`  // kB
 	Share     int             `json:"share"`     // kB
 	MaxLag    time.Duration   `json:"max_lag,omitempty"`
-	Lateness  []time.Duration `json:"-"` // of each probe after the first of its server, in order
+	Lateness  []time.Duration `json:"lateness"` // of each probe after the first of its server, in order
 }
 
 // cost is the processor time of a check, in microseconds.

@@ -1,6 +1,7 @@
 package checkbench
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,14 @@ func TestMissed(t *testing.T) {
 	} {
 		r := good()
 		spoil(r)
+		text, err := json.Marshal(r) // as it leaves its world
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = new(Report)
+		if err := json.Unmarshal(text, r); err != nil {
+			t.Fatal(err)
+		}
 		if diff := cmp.Diff(want, strings.Join(r.Missed(), "; ")); diff != "" {
 			t.Error(diff)
 		}
