@@ -66,9 +66,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// told holds that a result loads, and that no line of a block that was read is in neither
-// the result nor the notes.
-func told(t interface{ Errorf(string, ...any) }, text string) {
+// loads holds that a result loads, and that it is not for having nothing in it.
+func loads(t interface{ Errorf(string, ...any) }, text string) {
 	r := Import(File{"k.conf", text}, nearby, parsed)
 	if err := parsed(r.TOML); err != nil {
 		t.Errorf("%v\nof\n%s\nfrom\n%s", err, r.TOML, text)
@@ -115,7 +114,7 @@ func TestMixtures(t *testing.T) {
 			}
 			out = append(out, l)
 		}
-		told(t, strings.Join(out, "\n"))
+		loads(t, strings.Join(out, "\n"))
 	})
 }
 
@@ -132,5 +131,5 @@ func FuzzImport(f *testing.F) {
 		"vrrp_instance x { notify a\nnotify b\nauthentication { auth_type PASS\nauth_pass é\xff }\nauthentication { auth_type PASS\nauth_pass x } }"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, text string) { told(t, text) })
+	f.Fuzz(func(t *testing.T, text string) { loads(t, text) })
 }

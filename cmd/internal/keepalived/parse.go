@@ -222,7 +222,8 @@ func (p *parser) expand(at Place, text string) string {
 }
 
 // words splits a line: at blanks outside of quotes, up to a comment, which begins with #
-// or ! at the beginning of a word. A brace in quotes is no brace, and gets lost in this.
+// or ! at the beginning of a word. A word that is nothing but a brace opens or closes a block,
+// in quotes as well.
 func words(text string) []string {
 	var out []string
 	var word strings.Builder
