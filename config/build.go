@@ -51,6 +51,9 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	}
 	for i := range raw.Services.Items {
 		raw.Services.Items[i].inherit(raw.Defaults.Service)
+	}
+	raw.Services.Items = b.byFamily(raw.Services.Items)
+	for i := range raw.Services.Items {
 		b.services[raw.Services.Items[i].Name.Value] = true
 	}
 
@@ -68,7 +71,17 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	unique(b, raw.VRRP.Items, func(v *rawVRRP) opt[string] { return v.Name })
 	unique(b, raw.Groups.Items, func(g *rawGroup) opt[string] { return g.Name })
 	unique(b, raw.Services.Items, func(s *rawService) opt[string] { return s.Name })
-	return c, b.found
+	return c, once(b.found)
+}
+
+// once drops what was found twice: two services may be of one table.
+func once(found Diagnostics) Diagnostics {
+	seen := make(map[Diagnostic]bool, len(found))
+	return slices.DeleteFunc(found, func(d Diagnostic) bool {
+		twice := seen[d]
+		seen[d] = true
+		return twice
+	})
 }
 
 // unique reports every second use of a name among the tables of one kind.

@@ -118,7 +118,8 @@
 //
 //	[[service]]           name, server        must be set
 //	                      address, addresses or fwmark      one of them must be set
-//	                      family              "ipv4", with fwmark; else the addresses'
+//	                      family              "ipv4", with fwmark; else the addresses'; of both: two
+//	                                          pools, the second named NAME-ipv6 (or -ipv4)
 //	                      protocol            "tcp"; udp, sctp
 //	                      scheduler           "wlc"
 //	                      scheduler_flags     none
