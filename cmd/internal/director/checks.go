@@ -18,25 +18,34 @@ const separator = "/"
 // goes into its checks: the saved verdict, or that the kernel's table gives it connections.
 func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healthcheck.Check, error) {
 	pools := []*pool{} // nil: not known yet
-	var all []healthcheck.Check
+	n := 0
+	for i := range cfg.Services {
+		for j := range cfg.Services[i].Servers {
+			n += len(cfg.Services[i].ChecksOf(&cfg.Services[i].Servers[j]))
+		}
+	}
+	all := make([]healthcheck.Check, 0, n)
 	paths := newMarks(cfg)
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		p := &pool{service: s, checks: make([][]string, len(s.Servers)), paths: marks{}}
 		for j := range s.Servers {
 			server := &s.Servers[j]
-			for n, c := range s.ChecksOf(server) {
-				if way, through := pathOf(s, server, &c); through {
+			configured := s.ChecksOf(server)
+			for n := range configured { // each is large
+				c := &configured[n]
+				if way, through := pathOf(s, server, c); through {
 					p.paths[way] = paths[way]
 				}
-				check, err := newCheck(s, server, n, &c, paths)
+				check, err := newCheck(s, server, n, c, paths)
 				if err != nil {
 					return nil, nil, err
 				}
 				check.Adopted = found.serving(s, server)
 				// A verdict that nobody has watched over is good enough to keep a server in, not to put one in.
 				if v, ok := before.Verdicts[check.ID]; ok && (!before.old || v.Verdict != healthcheck.Up || check.Adopted) {
-					check.Saved = &v
+					saved := v // v itself would be in memory for each check that has none
+					check.Saved = &saved
 				}
 				p.checks[j] = append(p.checks[j], check.ID)
 				all = append(all, check)

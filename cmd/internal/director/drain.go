@@ -35,7 +35,11 @@ func (d *drain) destination() destination { return destination{d.Service.Key, d.
 
 // destinations are the real servers that a configuration names.
 func destinations(cfg *config.Config) map[destination]bool {
-	named := make(map[destination]bool)
+	n := 0
+	for i := range cfg.Services {
+		n += len(cfg.Services[i].Keys) * len(cfg.Services[i].Servers)
+	}
+	named := make(map[destination]bool, n)
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		for _, key := range s.Keys {
@@ -47,15 +51,15 @@ func destinations(cfg *config.Config) map[destination]bool {
 	return named
 }
 
-// except forgets what a configuration names.
-func (ds drains) except(cfg *config.Config) drains {
-	named := destinations(cfg)
+// except forgets what is named.
+func (ds drains) except(named map[destination]bool) drains {
 	return slices.DeleteFunc(slices.Clone(ds), func(d drain) bool { return named[d.destination()] })
 }
 
 // changeTo begins to drain what old put into the table and next does not name, and forgets what next names again.
 func (ds drains) changeTo(next, old *config.Config, table ipvs.Table, now time.Time) drains {
-	named, kept := destinations(next), ds.except(next)
+	named := destinations(next)
+	kept := ds.except(named)
 	for i := range old.Services {
 		s := &old.Services[i]
 		for _, key := range s.Keys {

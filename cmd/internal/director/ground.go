@@ -13,6 +13,10 @@ import (
 // groundPeriod is between two looks at what this host is like. Nobody changes that often.
 const groundPeriod = time.Minute
 
+// groundRest is between a change of the configuration and the look at the host for it: with thousands of servers, whose
+// routes it asks for one by one, a look costs more than the reload, which is first to be done with.
+const groundRest = 2 * time.Second
+
 // lookAround looks at the host now and then, and when the configuration has changed. It runs beside the loop: it reads
 // files.
 func (d *director) lookAround(ctx context.Context) error {
@@ -26,6 +30,11 @@ func (d *director) lookAround(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 		case <-d.relook:
+			select {
+			case <-time.After(groundRest):
+			case <-ctx.Done():
+				return nil
+			}
 		case <-ctx.Done():
 			return nil
 		}

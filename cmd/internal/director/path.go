@@ -38,8 +38,9 @@ func newMarks(cfg *config.Config) marks {
 			taken[k.Mark()] = true
 		}
 		for j := range s.Servers {
-			for _, c := range s.ChecksOf(&s.Servers[j]) {
-				taken[c.Mark] = true
+			checks := s.ChecksOf(&s.Servers[j])
+			for n := range checks {
+				taken[checks[n].Mark] = true
 			}
 		}
 	}
@@ -47,8 +48,9 @@ func newMarks(cfg *config.Config) marks {
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		for j := range s.Servers {
-			for _, c := range s.ChecksOf(&s.Servers[j]) {
-				p, ok := pathOf(s, &s.Servers[j], &c)
+			checks := s.ChecksOf(&s.Servers[j])
+			for n := range checks {
+				p, ok := pathOf(s, &s.Servers[j], &checks[n])
 				if !ok || m[p] != 0 {
 					continue
 				}
