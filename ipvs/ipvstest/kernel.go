@@ -251,8 +251,20 @@ func (k *Kernel) do(op ipvs.Op) syscall.Errno {
 	if errno := k.check(op); errno != 0 {
 		return errno
 	}
-	k.table = k.table.After([]ipvs.Op{op})
-	switch key := op.Key(); op.Action {
+	key := op.Key()
+	if k.watch != nil {
+		k.table = maps.Clone(k.table) // who watches has what was
+	}
+	pool := ipvs.Table{}
+	if p, ok := k.table[key]; ok {
+		pool[key] = p
+	}
+	if p, ok := pool.After([]ipvs.Op{op})[key]; ok {
+		k.table[key] = p
+	} else {
+		delete(k.table, key)
+	}
+	switch op.Action {
 	case ipvs.DeleteService:
 		delete(k.stats, key)
 	case ipvs.DeleteServer:

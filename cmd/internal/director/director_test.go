@@ -30,7 +30,7 @@ import (
 // host is what surrounds a director under test: a kernel in memory, an elector that obeys (or not), real servers on
 // loopback, and the memory file that outlives it.
 type host struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	kernel *ipvstest.Kernel
 	memory *os.File
@@ -45,9 +45,11 @@ type host struct {
 	client *admin.Client
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	t.Helper()
-	t.Parallel() // hosts share nothing, and mostly wait
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel() // hosts share nothing, and mostly wait
+	}
 	h := &host{t: t, dir: t.TempDir(), kernel: ipvstest.NewKernel(), refuse: make(chan string, 1), asked: make(chan string, 64), say: make(chan link.Message, 64)}
 	var err error
 	if h.memory, err = keep.Create("test", 1<<20); err != nil {
@@ -242,7 +244,7 @@ func (h *host) start() (stop func() error) {
 
 func (h *host) until(what string, ok func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			st, _ := h.client.Status(context.Background())
 			h.t.Fatalf("never %s; table:\n%s\nstatus: %+v", what, h.kernel.Table(), st)

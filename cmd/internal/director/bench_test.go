@@ -1,0 +1,102 @@
+package director
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbha/lbha/ipvs"
+)
+
+// BenchmarkReload adds a server to 1,000 services of 10 each, and takes it out again: two reloads, each the whole way from
+// the command to the verified table. ms-to-table is from the command to the new server in the table.
+func BenchmarkReload(b *testing.B) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	port := l.Addr().(*net.TCPAddr).Port
+	h := newHost(b)
+	text := func(more bool) string {
+		var t strings.Builder
+		fmt.Fprintf(&t, `[global]
+name = "lb1"
+control = %q
+state_dir = %q
+[[vrrp]]
+name = "web"
+interface = "eth0"
+id = 51
+addresses = ["10.9.0.100/32"]
+[defaults.service]
+scheduler = "wlc"
+forward = "dr"
+[defaults.service.check]
+type = "tcp"
+interval = "10s"
+timeout = "3s"
+rise = 1
+`, filepath.Join(h.dir, "lbha.sock"), h.dir)
+		for i := range 1000 {
+			fmt.Fprintf(&t, "[[service]]\nname = \"s%d\"\naddress = \"10.30.%d.%d:%d\"\n", i, i>>8, i&255, port)
+			for j := range 10 {
+				fmt.Fprintf(&t, "[[service.server]]\naddress = \"127.20.%d.%d:%d\"\n", (10*i+j)>>8, (10*i+j)&255, port)
+			}
+			if more && i == 500 {
+				fmt.Fprintf(&t, "[[service.server]]\naddress = \"127.21.0.1:%d\"\n", port)
+			}
+		}
+		return t.String()
+	}
+	without, with := text(false), text(true)
+	h.writeText(without)
+	writes := make(chan ipvs.Op, 32<<10)
+	h.kernel.Refuse(func(op ipvs.Op) error { writes <- op; return nil })
+	await := func(action ipvs.Action, n int) {
+		b.Helper()
+		for late := time.After(time.Minute); n > 0; {
+			select {
+			case op := <-writes:
+				if op.Action == action {
+					n--
+				}
+			case <-late:
+				b.Fatalf("%d times no %v", n, action)
+			}
+		}
+	}
+	reload := func(text string) {
+		b.Helper()
+		h.writeText(text)
+		if r := h.reload(); !r.OK {
+			b.Fatalf("%+v", r)
+		}
+		h.wasAsked()
+	}
+	h.start()
+	await(ipvs.AddServer, 10000)
+	var took time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		begin := time.Now()
+		reload(with)
+		await(ipvs.AddServer, 1)
+		took += time.Since(begin)
+		reload(without)
+		await(ipvs.DeleteServer, 1)
+	}
+	b.ReportMetric(float64(took.Milliseconds())/float64(b.N), "ms-to-table")
+}
