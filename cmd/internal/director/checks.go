@@ -15,8 +15,9 @@ import (
 const separator = "/"
 
 // newPools lays out the pools of a configuration and the checks of their servers. What is known of a server already
-// goes into its checks: the saved verdict, or that the kernel's table gives it connections.
-func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healthcheck.Check, error) {
+// goes into its checks: the saved verdict, or that the kernel's table gives it connections. The services of which there
+// is a pool in same are as they were when that was laid out.
+func newPools(cfg *config.Config, before saved, found carried, same map[string]*pool) ([]*pool, []healthcheck.Check, error) {
 	pools := []*pool{} // nil: not known yet
 	n := 0
 	for i := range cfg.Services {
@@ -29,6 +30,11 @@ func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healt
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		p := &pool{service: s, checks: make([][]string, len(s.Servers)), paths: marks{}}
+		former := same[s.Name]
+		if former != nil && !former.lasting() {
+			former = nil
+		}
+		first := len(all)
 		for j := range s.Servers {
 			server := &s.Servers[j]
 			configured := s.ChecksOf(server)
@@ -37,9 +43,15 @@ func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healt
 				if way, through := pathOf(s, server, c); through {
 					p.paths[way] = paths[way]
 				}
-				check, err := newCheck(s, server, n, c, paths)
-				if err != nil {
-					return nil, nil, err
+				var check healthcheck.Check
+				if former != nil {
+					check = former.made[len(all)-first]
+					check.Saved = nil
+				} else {
+					var err error
+					if check, err = newCheck(s, server, n, c, paths); err != nil {
+						return nil, nil, err
+					}
 				}
 				check.Adopted = found.serving(s, server)
 				// A verdict that nobody has watched over is good enough to keep a server in, not to put one in.
@@ -51,9 +63,25 @@ func newPools(cfg *config.Config, before saved, found carried) ([]*pool, []healt
 				all = append(all, check)
 			}
 		}
+		p.made = all[first:len(all):len(all)]
 		pools = append(pools, p)
 	}
 	return pools, all, nil
+}
+
+// lasting reports whether the probes of the pool are what its configuration alone makes of them, so that they can stay
+// while it does. Certificates are read, and users looked up, whenever a configuration is; the mark of a path depends on
+// all that the configuration names.
+func (p *pool) lasting() bool {
+	for j := range p.service.Servers {
+		checks := p.service.ChecksOf(&p.service.Servers[j])
+		for n := range checks {
+			if c := &checks[n]; c.TLS != nil || c.User != "" || c.Through != "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // newCheck makes check number n of a server.

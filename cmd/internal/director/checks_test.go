@@ -1,9 +1,13 @@
 package director
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
@@ -16,7 +20,7 @@ func TestExampleChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, checks, err := newPools(cfg, saved{}, nil)
+	_, checks, err := newPools(cfg, saved{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +65,77 @@ func TestProbeOptions(t *testing.T) {
 	o, err = probeOptions(&c, target)
 	if err != nil || o.LDAP.Base != "dc=x" || !o.StartTLS || o.TLS.Insecure || o.RADIUS.Secret != "s" || !o.SIP.TCP || !o.Script.Dynamic {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestUnchangedServicesKeepTheirProbes: a reload makes only the probes of what differs, and those that depend on more than
+// their configuration.
+func TestUnchangedServicesKeepTheirProbes(t *testing.T) {
+	const services = `
+[[service]]
+name = "same"
+address = "10.9.0.100:80"
+[[service.server]]
+address = "10.9.0.3:80"
+[[service.server]]
+address = "10.9.0.4:80"
+[service.check]
+type = "tcp"
+[[service]]
+name = "edited"
+address = "10.9.0.100:81"
+[[service.server]]
+address = "10.9.0.3:81"
+[service.check]
+type = "tcp"
+[[service]]
+name = "secure"
+address = "10.9.0.100:443"
+[[service.server]]
+address = "10.9.0.3:443"
+[service.check]
+type = "https"
+`
+	parse := func(text string) *config.Config {
+		cfg, err := config.Parse("text", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	old, next := parse(services), parse(strings.Replace(services, `"10.9.0.3:81"`, "\"10.9.0.3:81\"\n[[service.server]]\naddress = \"10.9.0.5:81\"", 1))
+	pools, before, err := newPools(old, saved{}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fresh, err := newPools(next, saved{}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := next.Services[0].Keys[0]
+	found := carried{key: {next.Services[0].Servers[1].Address: 1}}
+	_, after, err := newPools(next, saved{}, found, unchanged(pools, config.Compare(old, next)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := make(map[healthcheck.Prober]bool)
+	for _, c := range before {
+		had[c.Prober] = true
+	}
+	var got strings.Builder
+	for i, c := range after {
+		if c.ID != fresh[i].ID || c.Target != fresh[i].Target || c.ProbeKey != fresh[i].ProbeKey || c.Spec != fresh[i].Spec {
+			t.Errorf("%+v, where a start would have %+v", c, fresh[i])
+		}
+		fmt.Fprintf(&got, "%s kept %v adopted %v\n", c.ID, had[c.Prober], c.Adopted)
+	}
+	want := `same/10.9.0.3:80/tcp kept true adopted false
+same/10.9.0.4:80/tcp kept true adopted true
+edited/10.9.0.3:81/tcp kept false adopted false
+edited/10.9.0.5:81/tcp kept false adopted false
+secure/10.9.0.3:443/https kept false adopted false
+`
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

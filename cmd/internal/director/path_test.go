@@ -53,7 +53,7 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pools, checks, err := newPools(cfg, saved{}, nil)
+	pools, checks, err := newPools(cfg, saved{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

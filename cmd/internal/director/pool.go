@@ -16,6 +16,7 @@ import (
 type pool struct {
 	service  *config.Service
 	checks   [][]string                // IDs of the checks of each server
+	made     []healthcheck.Check       // all of them, in the order of the servers
 	paths    marks                     // of those whose probes go the way of the traffic
 	outcomes map[ipvs.Key]ipvs.Outcome // as Desired last said
 }

@@ -63,7 +63,8 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 		}
 		return nil, &refusal{reason: err.Error()}
 	}
-	if err := d.do(ctx, func() { c.old = d.cfg }); err != nil {
+	var pools []*pool
+	if err := d.do(ctx, func() { c.old, pools = d.cfg, d.pools }); err != nil {
 		return nil, err
 	}
 	c.plan = config.Compare(c.old, c.cfg)
@@ -76,10 +77,22 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 		return nil, &refusal{reason: "this kernel had no IPVS when lbha started without services; load it with `modprobe ip_vs` and restart lbha"}
 	}
 	c.found = carriedBy(d.table.State().Table)
-	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found); err != nil {
+	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found, unchanged(pools, c.plan)); err != nil {
 		return nil, &refusal{reason: err.Error()}
 	}
 	return c, nil
+}
+
+// unchanged returns the pools, by name, of the services of which a plan says nothing.
+func unchanged(pools []*pool, plan config.Plan) map[string]*pool {
+	same := make(map[string]*pool, len(pools))
+	for _, p := range pools {
+		same[p.service.Name] = p
+	}
+	for i := range plan.Services {
+		delete(same, plan.Services[i].Name)
+	}
+	return same
 }
 
 // Plan says what a reload would do. It implements admin.Backend.

@@ -39,7 +39,7 @@ func (d *director) start(ctx context.Context) error {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-lost", Message: err.Error(), Warn: true})
 	}
 	found := carriedBy(d.table.State().Table)
-	pools, checks, err := newPools(d.cfg, before, found)
+	pools, checks, err := newPools(d.cfg, before, found, nil)
 	if err != nil {
 		return &startError{err}
 	}
