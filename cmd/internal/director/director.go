@@ -320,7 +320,7 @@ func (d *director) warmUp() {
 
 // intents says what the virtual services of the pools should be, in their order.
 func (d *director) intents(pools []*pool, found carried) []ipvs.Intent {
-	var intents []ipvs.Intent
+	intents := make([]ipvs.Intent, 0, len(pools))
 	k := knowledge{check: d.checker.Status, found: found, orders: d.orders, now: time.Now()}
 	for _, p := range pools {
 		intents = append(intents, p.intents(k)...)
@@ -426,7 +426,11 @@ func (d *director) save() {
 		return // what a former process saved has not been taken up yet
 	}
 	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders), Told: d.teller.told()}
-	if err := d.region.Save(record{saved: s, Config: d.frozen}); err != nil {
+	text, err := recordText(s, d.frozen)
+	if err == nil {
+		err = d.region.SaveText(text)
+	}
+	if err != nil {
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 	}
 	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), s)

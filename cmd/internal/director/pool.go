@@ -58,6 +58,7 @@ func (p *pool) intents(k knowledge) []ipvs.Intent {
 	intents := make([]ipvs.Intent, 0, len(p.service.Keys))
 	for _, key := range p.service.Keys {
 		in := ipvs.Intent{Service: virtualService(p.service, key), Policy: policy(p.service), QuorumLost: p.outcomes[key].QuorumLost}
+		in.Members = make([]ipvs.Member, 0, len(p.service.Servers))
 		for i := range p.service.Servers {
 			server := &p.service.Servers[i]
 			addr := p.service.Destination(key, server)
@@ -118,10 +119,10 @@ func panicEvent(s *config.Service, o ipvs.Outcome) observe.Event {
 
 // combined is the verdict on a server of whose checks need must pass.
 func (k knowledge) combined(need healthcheck.Need, ids []string) ipvs.Verdict {
-	checks := make([]healthcheck.Verdict, len(ids))
-	for i, id := range ids {
+	checks := make([]healthcheck.Verdict, 0, 4) // more are rare
+	for _, id := range ids {
 		st, _ := k.check(id) // a check that is not known is unknown
-		checks[i] = st.Verdict
+		checks = append(checks, st.Verdict)
 	}
 	switch need.Verdict(checks...) {
 	case healthcheck.Up:

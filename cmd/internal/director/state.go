@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,17 @@ type saved struct {
 type record struct {
 	saved
 	Config json.RawMessage `json:"config,omitempty"` // in force, its secrets included: it goes into no file
+}
+
+// recordText is the record as JSON. The configuration, which may be megabytes and is saved again with every verdict, goes
+// in as it is: package json would look at each of its letters.
+func recordText(s saved, cfg json.RawMessage) ([]byte, error) {
+	text, err := json.Marshal(s)
+	if err != nil || len(cfg) == 0 {
+		return text, err
+	}
+	text = slices.Grow(text[:len(text)-1], len(cfg)+len(`,"config":}`)) // an object, and not an empty one
+	return append(append(append(text, `,"config":`...), cfg...), '}'), nil
 }
 
 // freeze makes the configuration in force the one with which a successor of this process begins.

@@ -108,6 +108,11 @@ func (r *Region) Save(v any) error {
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
+	return r.SaveText(data)
+}
+
+// SaveText is Save for a record that is JSON already. It keeps no reference to it.
+func (r *Region) SaveText(data []byte) error {
 	if slotHeader+len(data) > r.slot {
 		return fmt.Errorf("save state of %d bytes: %w", len(data), ErrTooLarge)
 	}
