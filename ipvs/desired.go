@@ -127,6 +127,9 @@ func Desired(intents []Intent) (Table, []Outcome) {
 		pool := Pool{Service: in.Service}
 		for i, m := range out.Members {
 			if m.Placement.In() {
+				if pool.Servers == nil {
+					pool.Servers = make([]Server, 0, len(out.Members))
+				}
 				s := in.Members[i].Server
 				s.Weight = m.Weight
 				pool.Servers = append(pool.Servers, s)

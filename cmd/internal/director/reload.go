@@ -22,6 +22,9 @@ const (
 	verifyTimeout = 30 * time.Second
 	// reloadTimeout bounds a whole reload. Its steps have their own, tighter bounds.
 	reloadTimeout = 90 * time.Second
+	// spareAfter is how long after a reload its memory is given back: not while the answer, and the first verdicts on new
+	// servers, are on their way.
+	spareAfter = time.Second
 )
 
 // candidate is a configuration that has been read and compared, and not yet applied.
@@ -161,7 +164,7 @@ func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
 	lavish()
-	defer func() { go spare() }()
+	defer func() { time.AfterFunc(spareAfter, spare) }()
 	d.notify.Reloading()
 	result := d.reload(ctx, req)
 	_ = d.do(context.WithoutCancel(ctx), func() {

@@ -48,8 +48,9 @@ type poolView struct {
 // publish makes what the loop knows visible.
 func (d *director) publish() {
 	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, teller: d.teller, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v.pools = make([]poolView, 0, len(d.pools))
 	for _, p := range d.pools {
-		pv := poolView{service: p.service, checks: p.checks}
+		pv := poolView{service: p.service, checks: p.checks, outcomes: make([]ipvs.Outcome, 0, len(p.service.Keys))}
 		for _, k := range p.service.Keys {
 			pv.outcomes = append(pv.outcomes, p.outcomes[k])
 		}
