@@ -122,7 +122,7 @@ func TestPaths(t *testing.T) {
 				return
 			}
 		}
-		seen := make(chan string, 1)
+		seen := make(chan string, 2) // each probe asks twice: see runFor
 		server := peer(func(c net.Conn) { seen <- c.RemoteAddr().(*net.TCPAddr).IP.String() }).listen(t, "0.0.0.0:0").Port()
 		var got strings.Builder
 		for _, test := range []struct {
@@ -146,7 +146,10 @@ func TestPaths(t *testing.T) {
 			r := run(t, o)
 			fmt.Fprintf(&got, "%s: %s", test.name, steady(r))
 			if r.OK() {
-				fmt.Fprintf(&got, " from %s", <-seen)
+				from, again := <-seen, <-seen
+				if fmt.Fprintf(&got, " from %s", from); again != from {
+					t.Errorf("%s: from %s, and by a Poller from %s", test.name, from, again)
+				}
 			}
 			got.WriteByte('\n')
 		}

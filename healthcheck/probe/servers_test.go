@@ -22,14 +22,14 @@ func greets(text string) peer {
 
 // closes says a text at once, reads something and closes.
 func closes(text string) peer {
-	return func(c net.Conn) { io.WriteString(c, text); c.Read(make([]byte, 4096)) }
+	return func(c net.Conn) { io.WriteString(c, text); c.Read(make([]byte, 4096)); hangsUp(c) }
 }
 
 // hangsUp closes without a word, but not before it has read what there is to read:
 // to leave it would make the end a reset.
 func hangsUp(c net.Conn) {
 	c.SetReadDeadline(time.Now().Add(timeout / 4))
-	c.Read(make([]byte, 4096))
+	io.Copy(io.Discard, c)
 }
 
 // floods says a text again and again.
