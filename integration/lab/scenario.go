@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -133,8 +135,11 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 	return report, o.write(report)
 }
 
-// runScenarioFiles plays every file of the repository in the lab.
-func runScenarioFiles(ctx context.Context, world sandbox.Kind) (*rehearse.Report, error) {
+// unlikeDrill are the scenarios of the repository that the drill has nothing like.
+var unlikeDrill = []string{"migration", "mixed", "one-way", "partition"}
+
+// runScenarioFiles plays files of the repository in the lab: every one, or those that the drill has nothing like.
+func runScenarioFiles(ctx context.Context, world sandbox.Kind, all bool) (*rehearse.Report, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
@@ -142,6 +147,11 @@ func runScenarioFiles(ctx context.Context, world sandbox.Kind) (*rehearse.Report
 	paths, err := filepath.Glob(filepath.Join(root, "integration", "scenarios", "*.scenario"))
 	if err != nil {
 		return nil, err
+	}
+	if !all {
+		paths = slices.DeleteFunc(paths, func(path string) bool {
+			return !slices.Contains(unlikeDrill, strings.TrimSuffix(filepath.Base(path), ".scenario"))
+		})
 	}
 	return runScenarios(ctx, world, scenarioOptions{place: "lab"}, paths)
 }

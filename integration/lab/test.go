@@ -37,7 +37,7 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, scenarios, a soak, the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
 			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then its package under systemd, then the example for\n" +
-			"containerlab where that is installed, then the scenarios of integration/scenarios, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
+			"containerlab where that is installed, then the scenarios that the drill has nothing like, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
@@ -48,6 +48,7 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&p.quick, "quick", false, "tests of Go only, without the race detector")
 	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
+	cmd.Flags().BoolVar(&p.long, "long", false, "play every scenario of integration/scenarios, also those like the drill's")
 	cmd.Flags().StringVar(&p.faults, "faults", "", "write the list of faults, with what became of each, to this `file`")
 	return cmd
 }
@@ -93,13 +94,13 @@ type part struct {
 }
 
 // played are the parts that are no tests of Go.
-func played(ctx context.Context, world sandbox.Kind) []part {
+func played(ctx context.Context, world sandbox.Kind, long bool) []part {
 	return []part{
 		{partInterop, func() (report, error) { return runInterop(ctx, world, interop.Options{Busy: busyTime}) }},
 		{partLVS, func() (report, error) { return runLVS(ctx, world, lvs.Options{}) }},
 		{partSystemd, func() (report, error) { return runSystemd(ctx, world) }},
 		{partClab, func() (report, error) { return runContainerlab(ctx) }},
-		{partFiles, func() (report, error) { return runScenarioFiles(ctx, world) }},
+		{partFiles, func() (report, error) { return runScenarioFiles(ctx, world, long) }},
 		{partSoak, func() (report, error) {
 			return runSoak(ctx, world, rehearse.SoakOptions{For: 2 * time.Minute, Seed: rand.Uint64N(1_000_000)})
 		}},
@@ -113,6 +114,7 @@ func played(ctx context.Context, world sandbox.Kind) []part {
 type parts struct {
 	quick  bool
 	only   []string
+	long   bool   // every scenario file, not only those that the drill has nothing like
 	faults string // where to write the list of faults; empty: nowhere
 }
 
@@ -186,7 +188,7 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 			count(false)
 		}
 	}
-	for _, part := range played(ctx, world) {
+	for _, part := range played(ctx, world, p.long) {
 		if !p.has(part.name) {
 			continue
 		}
