@@ -1,15 +1,24 @@
 package elector
 
 import (
+	"time"
+
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
 )
+
+// verifyRoom is how long the loop should have nothing to do when a look begins.
+const verifyRoom = 50 * time.Millisecond
 
 // verify compares what the kernel holds with what the instances believe to hold, once a second and after lost events:
 // a notification is a hint, not a state. The mark of an address is not asked for: old kernels keep none. The look is
 // taken beside the loop, and is none if a role has changed meanwhile.
 func (e *elector) verify() {
 	if !e.unseen {
+		return
+	}
+	// On a host with one processor even what is beside the loop is in its way: it begins when there is room.
+	if t := now(); e.schedule.first().Sub(t) < verifyRoom && t < e.nextTick.Add(-verifyRoom) {
 		return
 	}
 	all := e.idle()
