@@ -45,13 +45,13 @@ func (e *elector) renew(t vrrp.Instant) {
 	e.renewals = slices.DeleteFunc(e.renewals, func(r renewal) bool {
 		return t.Sub(r.at) > renewLimit || r.in.machine.State() != vrrp.Master
 	})
-	todo := make([]lengthening, len(e.renewals))
+	due := make([]lengthening, len(e.renewals))
 	for k, r := range e.renewals {
-		todo[k] = lengthening{renewal: r, vips: r.in.appendLeased(nil)}
+		due[k] = lengthening{renewal: r, vips: r.in.appendLeased(nil)}
 	}
-	if len(todo) == 0 || !e.aside.begin(func(conn *address.Conn) func() {
-		lengthen(conn, todo)
-		return func() { e.renewed(todo) }
+	if len(due) == 0 || !e.aside.begin(func(conn *address.Conn) func() {
+		lengthen(conn, due)
+		return func() { e.renewed(due) }
 	}) {
 		return
 	}
@@ -76,17 +76,17 @@ type lengthening struct {
 }
 
 // lengthen carries renewals out, those of one lease together. If that fails each is tried by itself: it was somebody's.
-func lengthen(conn *address.Conn, todo []lengthening) {
+func lengthen(conn *address.Conn, due []lengthening) {
 	byLease := make(map[time.Duration][]address.VIP)
-	for _, l := range todo {
+	for _, l := range due {
 		byLease[l.lease] = append(byLease[l.lease], l.vips...)
 	}
 	for lease, vips := range byLease {
 		if len(vips) == 0 || lease == 0 || conn.Renew(vips, lease) == nil {
 			continue
 		}
-		for k := range todo {
-			if l := &todo[k]; l.lease == lease && len(l.vips) > 0 {
+		for k := range due {
+			if l := &due[k]; l.lease == lease && len(l.vips) > 0 {
 				l.err = conn.Renew(l.vips, lease)
 			}
 		}
