@@ -15,7 +15,7 @@ import (
 // What is not as wanted is said, each thing for itself.
 func TestMissed(t *testing.T) {
 	sample := func(micros int, kB int, late time.Duration) Sample {
-		return Sample{Checks: 1000, Processor: time.Duration(micros) * time.Millisecond, Resident: kB, Lateness: []time.Duration{0, late}}
+		return Sample{Checks: 1000, Processor: time.Duration(micros) * time.Millisecond, Share: kB, Lateness: []time.Duration{0, late}}
 	}
 	good := func() *Report {
 		r := &Report{Kills: 2}
@@ -31,7 +31,7 @@ func TestMissed(t *testing.T) {
 	for want, spoil := range map[string]func(*Report){
 		"": func(*Report) {},
 		"1000 servers, http each 1s: a check costs 1.01 of keepalived's": func(r *Report) { r.Rows[1].LBHA[0].Processor = 101 * time.Millisecond },
-		"10000 servers, tcp each 5s: 65.0 MiB resident":                  func(r *Report) { r.Rows[2].LBHA[0].Resident = 65 << 10 },
+		"10000 servers, tcp each 5s: 65.0 MiB":                           func(r *Report) { r.Rows[2].LBHA[0].Share = 65 << 10 },
 		"1000 servers, tcp each 1s, 100 of them silent: other probes are late by 41.0 ms at p99, without them by 20.0 ms": func(r *Report) {
 			r.Rows[3].LBHA[0].Lateness[1] = 41 * time.Millisecond
 		},

@@ -190,7 +190,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, load Load, window 
 		}
 		s = Sample{
 			Checks: checks, Processor: after.Processor - before.Processor,
-			Resident: after.Resident, Share: after.Share,
+			Resident: after.Resident, Share: after.Share, Shares: after.Shares,
 		}
 		for _, gap := range gaps {
 			s.Lateness = append(s.Lateness, max(0, gap-load.Interval))

@@ -13,11 +13,13 @@ type Usage struct {
 	Processor time.Duration // user and system, since they began
 	Resident  int           // memory in kB; what they share counts for each
 	Share     int           // memory in kB; what they share counts once (Pss)
+	Shares    map[Part]int  // of which each process has so much
 }
 
 // Usage reads it from /proc. A process that ends meanwhile does not count.
 func (d *Director) Usage() (u Usage) {
-	for _, pid := range d.Processes() {
+	u.Shares = map[Part]int{}
+	for part, pid := range d.Processes() {
 		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
 			u.Processor += worked(string(text))
 		}
@@ -25,7 +27,8 @@ func (d *Director) Usage() (u Usage) {
 			u.Resident += kilobytes(string(text), "VmRSS:")
 		}
 		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)); err == nil {
-			u.Share += kilobytes(string(text), "Pss:")
+			u.Shares[part] = kilobytes(string(text), "Pss:")
+			u.Share += u.Shares[part]
 		}
 	}
 	return u
