@@ -35,8 +35,9 @@ func TestReconcilerTrustsAListing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { d.done <- d.Run(ctx) }()
 		t.Cleanup(func() { cancel(); <-d.done })
+		synctest.Wait() // the first listing is under way, whoever of the two goroutines runs first
 		d.set(want(web))
-		d.pass(2 * listing) // the first listing, and the one for the first table
+		d.pass(2 * listing) // the first listing, and the one for the first table: just listed
 		d.expect(web, "table-applied (startup): -A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1")
 		return d, func() int { return d.kernel.Counts().Lists }
 	}
@@ -111,7 +112,7 @@ func TestReconcilerTrustsAListing(t *testing.T) {
 	bubble(t, "exclusive counts at once", func(t *testing.T) {
 		d, lists := startSlow(t)
 		d.foreign(web + dns)
-		d.pass(10 * time.Second)
+		d.pass(10*time.Second + listing + listing/2) // the slow timer's listing is over
 		d.expect(web+dns, "foreign-service (drift): udp/10.9.0.100:53")
 		before := lists()
 		d.set(ipvs.Want{Table: rules(web), Exclusive: true})
