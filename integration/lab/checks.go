@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -21,18 +20,13 @@ func checksDeadline(o bench.Options) time.Duration {
 	return 5*time.Minute + time.Duration(checkRuns(o))*10*(time.Minute+o.Checks) + time.Duration(o.Kills)*time.Second
 }
 
-// benchChecksJob is the inside of a bench of health checks.
-func benchChecksJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var o bench.Options
-	if err := json.Unmarshal(in.Arg, &o); err != nil {
-		return nil, err
-	}
+// playBenchChecks is the inside of a bench of health checks.
+func playBenchChecks(ctx context.Context, _ *sandbox.Inside, o bench.Options) (*bench.Report, error) {
 	report, err := checkbench.Run(ctx, checkbench.Options{Binary: o.Binary, Runs: checkRuns(o), Window: o.Checks, Kills: o.Kills}, sandbox.Say)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", bench.PartChecks, err)
 	}
-	return []bench.Section{{
-		Name: bench.PartChecks, About: "health checks, counted at the servers; processor time and memory of all processes of a daemon",
-		Kernel: sandbox.KernelRelease(), Checks: report,
-	}}, nil
+	return &bench.Report{Sections: []bench.Section{{
+		Name: bench.PartChecks, About: "health checks, counted at the servers; processor time and memory of all processes of a daemon", Checks: report,
+	}}}, nil
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -26,26 +25,12 @@ const (
 var errNoContainerlab = errors.New("containerlab is not installed (https://containerlab.dev/install)")
 
 func containerlabCommand() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "containerlab",
 		Short: "deploy examples/containerlab with Docker and containerlab, and break its master",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := runContainerlab(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := show(report, asJSON); err != nil {
-				return err
-			}
-			if !report.OK() {
-				return errFailed
-			}
-			return nil
-		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole report as JSON")
+	reporting(cmd, func(ctx context.Context, _ []string) (report, error) { return runContainerlab(ctx) })
 	return cmd
 }
 
@@ -54,14 +39,9 @@ func runContainerlab(ctx context.Context) (*clab.Report, error) {
 	if _, err := exec.LookPath("containerlab"); err != nil {
 		return nil, errNoContainerlab
 	}
-	report := new(clab.Report)
 	// Not in namespaces of the running kernel, whatever is asked for: Docker would share its own with the host's.
 	v := visit{world: sandbox.UserMode, job: "containerlab", deadline: clabDeadline, memory: clabMemory}
-	kind, err := v.enter(ctx, func(work string) (any, error) {
-		return prepareContainers(ctx, work)
-	}, report)
-	report.World = string(kind)
-	return report, err
+	return play[clab.Report](ctx, v, func(work string) (any, error) { return prepareContainers(ctx, work) })
 }
 
 // prepareContainers installs and compiles what the topology needs, beside containerlab itself.
@@ -78,16 +58,7 @@ func prepareContainers(ctx context.Context, work string) (o clab.Options, err er
 	return o, build(ctx, "./cmd/lbha", o.Binary)
 }
 
-// containerlabJob is the inside of a run.
-func containerlabJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var o clab.Options
-	if err := json.Unmarshal(in.Arg, &o); err != nil {
-		return nil, err
-	}
-	report, err := clab.Run(ctx, o, sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	report.Kernel = sandbox.KernelRelease()
-	return report, nil
+// playContainerlab is the inside of a run.
+func playContainerlab(ctx context.Context, _ *sandbox.Inside, o clab.Options) (*clab.Report, error) {
+	return clab.Run(ctx, o, sandbox.Say)
 }

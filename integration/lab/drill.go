@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,41 +20,29 @@ const drillDeadline = 15 * time.Minute
 func drillCommand(world *sandbox.Kind) *cobra.Command {
 	var o drill.Options
 	var so scenarioOptions
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "drill [SCENARIO…]",
 		Short: "break one of two directors in every way that matters, and measure what clients lose",
 		Long: "Without a file, drill plays what is built in. With files, it plays those: see integration/scenarios for examples, and\n" +
 			"drill --language for every sentence that a file may have.",
-		RunE: func(cmd *cobra.Command, files []string) error {
-			if so.language {
-				printLanguage(os.Stdout)
-				return nil
-			}
-			if len(files) > 0 {
-				return drillFiles(cmd.Context(), *world, so, files, asJSON)
-			}
-			if err := so.builtIn(); err != nil {
-				return err
-			}
-			if o.Peer == "" {
-				o.Peer = o.Director
-			}
-			report, err := runDrill(cmd.Context(), *world, o)
-			if err != nil {
-				return err
-			}
-			if err := show(report, asJSON); err != nil {
-				return err
-			}
-			if !report.OK() {
-				return errFailed
-			}
-			return nil
-		},
 	}
+	reporting(cmd, func(ctx context.Context, files []string) (report, error) {
+		if so.language {
+			printLanguage(os.Stdout)
+			return nil, nil
+		}
+		if len(files) > 0 {
+			return runScenarios(ctx, *world, so, files)
+		}
+		if err := so.builtIn(); err != nil {
+			return nil, err
+		}
+		if o.Peer == "" {
+			o.Peer = o.Director
+		}
+		return runDrill(ctx, *world, o)
+	})
 	flags := cmd.Flags()
-	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	flags.StringSliceVar(&o.Only, "only", nil, "play only the scenarios of these `names`")
 	directorFlags(cmd, &o)
 	so.flags(flags)
@@ -64,12 +51,9 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 
 // runDrill prepares a world for the drill and plays it there.
 func runDrill(ctx context.Context, world sandbox.Kind, o drill.Options) (*drill.Report, error) {
-	report := new(drill.Report)
-	kind, err := visit{world: world, job: "drill", deadline: drillDeadline}.enter(ctx, func(work string) (any, error) {
-		return o, prepareDirectors(ctx, work, &o.Binary, o.Director, o.Peer)
-	}, report)
-	report.World = string(kind)
-	return report, err
+	return play[drill.Report](ctx, visit{world: world, job: "drill", deadline: drillDeadline}, func(work string) (any, error) {
+		return &o, prepareDirectors(ctx, work, &o.Binary, o.Director, o.Peer)
+	})
 }
 
 // prepareDirectors installs and compiles what a lab with these daemons needs.
@@ -94,16 +78,7 @@ func prepareDirectors(ctx context.Context, work string, binary *string, kinds ..
 	return build(ctx, "./cmd/lbha", *binary)
 }
 
-// drillJob is the inside of a drill.
-func drillJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var o drill.Options
-	if err := json.Unmarshal(in.Arg, &o); err != nil {
-		return nil, err
-	}
-	report, err := drill.Run(ctx, o, filepath.Join(in.Work, "bin", "lab"), sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	report.Kernel = sandbox.KernelRelease()
-	return report, nil
+// playDrill is the inside of a drill.
+func playDrill(ctx context.Context, in *sandbox.Inside, o drill.Options) (*drill.Report, error) {
+	return drill.Run(ctx, o, in.Self(), sandbox.Say)
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"path/filepath"
 	"time"
 
@@ -23,44 +22,29 @@ const (
 
 func interopCommand(world *sandbox.Kind) *cobra.Command {
 	o := interop.Options{Busy: busyTime}
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "interop [WORD…]",
 		Short: "play lbha against keepalived and FRR: election, failover, preemption",
 		Long: "interop plays every pairing of lbha with keepalived and FRR's vrrpd, side by side, and prints who was master when. With words only\n" +
 			"the cells in whose name all of them are: `interop frr v3`, `interop 'lbha > keepalived' unicast`.",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.Cells = args; len(args) > 0 && !cmd.Flags().Changed("busy") {
-				o.Busy = 0
-			}
-			report, err := runInterop(cmd.Context(), *world, o)
-			if err != nil {
-				return err
-			}
-			if err := show(report, asJSON); err != nil {
-				return err
-			}
-			if !report.OK() {
-				return errFailed
-			}
-			return nil
-		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole report as JSON")
+	reporting(cmd, func(ctx context.Context, args []string) (report, error) {
+		if o.Cells = args; len(args) > 0 && !cmd.Flags().Changed("busy") {
+			o.Busy = 0
+		}
+		return runInterop(ctx, *world, o)
+	})
 	cmd.Flags().DurationVar(&o.Busy, "busy", busyTime, "how `long` to watch a pair at 10 ms while every processor is busy; 0: not at all")
 	return cmd
 }
 
 // runInterop prepares a world for the matrix and plays it there. VRRP needs no IPVS: the running kernel will do, and is faster.
 func runInterop(ctx context.Context, world sandbox.Kind, o interop.Options) (*interop.Report, error) {
-	report := new(interop.Report)
 	v := visit{world: world, job: "interop", deadline: interopDeadline + o.Busy, choose: sandbox.ChooseNetwork}
-	kind, err := v.enter(ctx, func(work string) (any, error) {
+	return play[interop.Report](ctx, v, func(work string) (any, error) {
 		o.Binary = filepath.Join(work, "bin", "lbha")
 		return o, prepareVRRP(ctx, o.Binary, drive.Keepalived, drive.FRR)
-	}, report)
-	report.World = string(kind)
-	return report, err
+	})
 }
 
 // prepareVRRP installs and compiles what networks of VRRP alone need.
@@ -80,17 +64,8 @@ func prepareVRRP(ctx context.Context, binary string, peers ...drive.Kind) error 
 	return build(ctx, "./cmd/lbha", binary)
 }
 
-// interopJob is the inside of the matrix.
-func interopJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var o interop.Options
-	if err := json.Unmarshal(in.Arg, &o); err != nil {
-		return nil, err
-	}
+// playInterop is the inside of the matrix.
+func playInterop(ctx context.Context, in *sandbox.Inside, o interop.Options) (*interop.Report, error) {
 	o.Slow = in.Kind == sandbox.UserMode
-	report, err := interop.Run(ctx, o, sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	report.Kernel = sandbox.KernelRelease()
-	return report, nil
+	return interop.Run(ctx, o, sandbox.Say)
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,21 +66,6 @@ func printLanguage(out io.Writer) {
 		}
 	}
 	w.Flush()
-}
-
-// drillFiles plays scenario files and shows what came of them.
-func drillFiles(ctx context.Context, world sandbox.Kind, o scenarioOptions, files []string, asJSON bool) error {
-	report, err := runScenarios(ctx, world, o, files)
-	if err != nil {
-		return err
-	}
-	if err := show(report, asJSON); err != nil {
-		return err
-	}
-	if !report.OK() {
-		return errFailed
-	}
-	return nil
 }
 
 // scenarioArg is what crosses into the world.
@@ -199,22 +183,16 @@ func scenariosInLab(ctx context.Context, world sandbox.Kind, files []scenarioFil
 			kinds = append(kinds, drive.Kind(name))
 		}
 	}
-	arg, report := scenarioArg{Files: files}, new(rehearse.Report)
-	kind, err := visit{world: world, job: "scenarios", deadline: scenariosDeadline(list)}.enter(ctx, func(work string) (any, error) {
+	arg := scenarioArg{Files: files}
+	return play[rehearse.Report](ctx, visit{world: world, job: "scenarios", deadline: scenariosDeadline(list)}, func(work string) (any, error) {
 		err := prepareDirectors(ctx, work, &arg.Binary, kinds...)
 		return arg, err
-	}, report)
-	report.World = string(kind)
-	return report, err
+	})
 }
 
-// scenariosJob is the inside of scenarios in the lab.
-func scenariosJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var arg scenarioArg
-	if err := json.Unmarshal(in.Arg, &arg); err != nil {
-		return nil, err
-	}
-	lab, err := rehearse.NewLab(filepath.Join(in.Work, "bin", "lab"), arg.Binary, sandbox.Say)
+// playScenarios is the inside of scenarios in the lab.
+func playScenarios(ctx context.Context, in *sandbox.Inside, arg scenarioArg) (*rehearse.Report, error) {
+	lab, err := rehearse.NewLab(in.Self(), arg.Binary, sandbox.Say)
 	if err != nil {
 		return nil, err
 	}
@@ -239,24 +217,18 @@ func scenariosInContainers(ctx context.Context, files []scenarioFile, list []*sc
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	arg, report := scenarioContainers{Files: files}, new(rehearse.Report)
+	arg := scenarioContainers{Files: files}
 	v := visit{world: sandbox.UserMode, job: "scenarios-cl", deadline: clabDeadline + scenariosDeadline(list), memory: clabMemory}
-	kind, err := v.enter(ctx, func(work string) (any, error) {
+	return play[rehearse.Report](ctx, v, func(work string) (any, error) {
 		var err error
 		arg.Options, err = prepareContainers(ctx, work)
 		return arg, err
-	}, report)
-	report.World = string(kind)
-	return report, err
+	})
 }
 
-// scenariosContainersJob is the inside of that.
-func scenariosContainersJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var arg scenarioContainers
-	if err := json.Unmarshal(in.Arg, &arg); err != nil {
-		return nil, err
-	}
-	place, end, err := clab.Deploy(ctx, arg.Options, filepath.Join(in.Work, "bin", "lab"), sandbox.Say)
+// playScenariosInContainers is the inside of that.
+func playScenariosInContainers(ctx context.Context, in *sandbox.Inside, arg scenarioContainers) (*rehearse.Report, error) {
+	place, end, err := clab.Deploy(ctx, arg.Options, in.Self(), sandbox.Say)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +251,7 @@ func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFi
 	}
 	report, err := playAll(ctx, pair, "ssh", files, say)
 	if err == nil {
-		report.World, report.Kernel = o.ssh["d1"]+", "+o.ssh["d2"], "theirs"
+		report.PlayedIn(o.ssh["d1"]+", "+o.ssh["d2"], "theirs")
 	}
 	return report, err
 }
@@ -287,7 +259,7 @@ func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFi
 // playAll plays files one after the other.
 func playAll(ctx context.Context, place rehearse.Place, name string, files []scenarioFile, say func(string, ...any)) (*rehearse.Report, error) {
 	begin := time.Now()
-	r := &rehearse.Report{Place: name, Kernel: sandbox.KernelRelease()}
+	r := &rehearse.Report{Place: name}
 	for i, f := range files {
 		s, err := script.Parse(f.Name, f.Text)
 		if err != nil {

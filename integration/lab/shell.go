@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drill"
@@ -45,10 +44,9 @@ func shellCommand(world *sandbox.Kind) *cobra.Command {
 			if o.Command == "" {
 				v.stdin = os.Stdin
 			}
-			_, err := v.enter(cmd.Context(), func(work string) (any, error) {
+			return v.enter(cmd.Context(), func(work string) (any, error) {
 				return &o, prepareDirectors(cmd.Context(), work, &o.Binary, o.Director, o.Peer)
 			}, nil)
-			return err
 		},
 	}
 	directorFlags(cmd, &o.Options)
@@ -73,7 +71,7 @@ func shellJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 	if o.Command == "" {
 		report = say // the console is the user's
 	}
-	s, err := stage.Set(filepath.Join(in.Work, "bin", "lab"), report)
+	s, err := stage.Set(in.Self(), report)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -25,7 +24,6 @@ type soakArg struct {
 
 func soakCommand(world *sandbox.Kind) *cobra.Command {
 	var o rehearse.SoakOptions
-	var asJSON bool
 	var pictures string
 	cmd := &cobra.Command{
 		Use:   "soak",
@@ -33,33 +31,23 @@ func soakCommand(world *sandbox.Kind) *cobra.Command {
 		Long: "soak draws faults from a seed, plays them, heals, and checks: one master, the right one, equal tables, the address never twice for longer\n" +
 			"than a lease. A failure prints the seed that plays it again. At each rest it measures memory, descriptors and threads of every process.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !cmd.Flags().Changed("seed") {
-				o.Seed = rand.Uint64N(1_000_000)
-			}
-			report, err := runSoak(cmd.Context(), *world, o)
-			if err != nil {
-				return err
-			}
-			if err := drawFailures(report, pictures); err != nil {
-				return err
-			}
-			if err := show(report, asJSON); err != nil {
-				return err
-			}
-			if !report.OK() {
-				return errFailed
-			}
-			return nil
-		},
 	}
+	reporting(cmd, func(ctx context.Context, _ []string) (report, error) {
+		if !cmd.Flags().Changed("seed") {
+			o.Seed = rand.Uint64N(1_000_000)
+		}
+		report, err := runSoak(ctx, *world, o)
+		if err != nil {
+			return nil, err
+		}
+		return report, drawFailures(report, pictures)
+	})
 	flags := cmd.Flags()
 	flags.DurationVar(&o.For, "for", time.Hour, "begin no further round after this `time`")
 	flags.Uint64Var(&o.Seed, "seed", 0, "of the first round; each round has the next (default: a random one)")
 	flags.IntVar(&o.Rounds, "rounds", 0, "at most this `number` of rounds")
 	flags.BoolVar(&o.Spare, "spare", false, "kill and stop no process: what each uses can be followed for long")
 	flags.StringVar(&pictures, "svg", "", "draw a timeline of each failed round into this `directory`")
-	flags.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
 	return cmd
 }
 
@@ -85,28 +73,20 @@ func drawFailures(r *rehearse.SoakReport, dir string) error {
 
 // runSoak prepares a world for a soak and plays it there.
 func runSoak(ctx context.Context, world sandbox.Kind, o rehearse.SoakOptions) (*rehearse.SoakReport, error) {
-	arg, report := soakArg{SoakOptions: o}, new(rehearse.SoakReport)
+	arg := soakArg{SoakOptions: o}
 	say("soak: seed %d", o.Seed)
 	// The last round may be played three times, and a pair may have to be started for each.
-	kind, err := visit{world: world, job: "soak", deadline: o.For + 10*time.Minute}.enter(ctx, func(work string) (any, error) {
+	return play[rehearse.SoakReport](ctx, visit{world: world, job: "soak", deadline: o.For + 10*time.Minute}, func(work string) (any, error) {
 		err := prepareDirectors(ctx, work, &arg.Binary, drive.LBHA)
 		return arg, err
-	}, report)
-	report.World = string(kind)
-	return report, err
+	})
 }
 
-// soakJob is the inside of a soak.
-func soakJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var arg soakArg
-	if err := json.Unmarshal(in.Arg, &arg); err != nil {
-		return nil, err
-	}
-	lab, err := rehearse.NewLab(filepath.Join(in.Work, "bin", "lab"), arg.Binary, sandbox.Say)
+// playSoak is the inside of a soak.
+func playSoak(ctx context.Context, in *sandbox.Inside, arg soakArg) (*rehearse.SoakReport, error) {
+	lab, err := rehearse.NewLab(in.Self(), arg.Binary, sandbox.Say)
 	if err != nil {
 		return nil, err
 	}
-	report := rehearse.Soak(ctx, lab, arg.SoakOptions, sandbox.Say)
-	report.Kernel = sandbox.KernelRelease()
-	return report, nil
+	return rehearse.Soak(ctx, lab, arg.SoakOptions, sandbox.Say), nil
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"path/filepath"
 	"time"
 
@@ -19,33 +18,18 @@ import (
 const systemdDeadline = 8 * time.Minute
 
 func systemdCommand(world *sandbox.Kind) *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "systemd",
 		Short: "boot systemd, install the package, and show how lbha lives under it",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := runSystemd(cmd.Context(), *world)
-			if err != nil {
-				return err
-			}
-			if err := show(report, asJSON); err != nil {
-				return err
-			}
-			if !report.OK() {
-				return errFailed
-			}
-			return nil
-		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole report as JSON")
+	reporting(cmd, func(ctx context.Context, _ []string) (report, error) { return runSystemd(ctx, *world) })
 	return cmd
 }
 
 // runSystemd makes two versions of the package and tries them.
 func runSystemd(ctx context.Context, world sandbox.Kind) (*booted.Report, error) {
-	report := new(booted.Report)
-	kind, err := visit{world: world, job: "systemd", deadline: systemdDeadline}.enter(ctx, func(work string) (any, error) {
+	return play[booted.Report](ctx, visit{world: world, job: "systemd", deadline: systemdDeadline}, func(work string) (any, error) {
 		var o booted.Options
 		if err := sandbox.Install(ctx, say, sandbox.Package{Brings: "systemd-nspawn", Name: "systemd-container"}, sandbox.Package{Brings: "dpkg-deb", Name: "dpkg"}); err != nil {
 			return nil, err
@@ -67,21 +51,10 @@ func runSystemd(ctx context.Context, world sandbox.Kind) (*booted.Report, error)
 			}
 		}
 		return o, nil
-	}, report)
-	report.World = string(kind)
-	return report, err
+	})
 }
 
-// systemdJob is the inside of a run.
-func systemdJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var o booted.Options
-	if err := json.Unmarshal(in.Arg, &o); err != nil {
-		return nil, err
-	}
-	report, err := booted.Run(ctx, o, sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	report.Kernel = sandbox.KernelRelease()
-	return report, nil
+// playSystemd is the inside of a run.
+func playSystemd(ctx context.Context, _ *sandbox.Inside, o booted.Options) (*booted.Report, error) {
+	return booted.Run(ctx, o, sandbox.Say)
 }

@@ -78,9 +78,9 @@ const (
 
 var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partFiles, partSoak, partDrill}
 
-// report is what became of a part.
-type report interface {
-	Print(out io.Writer)
+// counted is what became of a part.
+type counted interface {
+	report
 	Count() (passed, failed int)
 	// Outcomes says of each scenario, by its name, whether it passed.
 	Outcomes() map[string]bool
@@ -89,22 +89,22 @@ type report interface {
 // part is one that is played in a world.
 type part struct {
 	name string
-	play func() (report, error)
+	play func() (counted, error)
 }
 
 // played are the parts that are no tests of Go.
 func played(ctx context.Context, world sandbox.Kind, long bool) []part {
 	return []part{
-		{partInterop, func() (report, error) { return runInterop(ctx, world, interop.Options{Busy: busyTime}) }},
-		{partLVS, func() (report, error) { return runLVS(ctx, world, lvs.Options{}) }},
-		{partSystemd, func() (report, error) { return runSystemd(ctx, world) }},
-		{partClab, func() (report, error) { return runContainerlab(ctx) }},
-		{partFiles, func() (report, error) { return runScenarioFiles(ctx, world, long) }},
-		{partSoak, func() (report, error) {
+		{partInterop, func() (counted, error) { return runInterop(ctx, world, interop.Options{Busy: busyTime}) }},
+		{partLVS, func() (counted, error) { return runLVS(ctx, world, lvs.Options{}) }},
+		{partSystemd, func() (counted, error) { return runSystemd(ctx, world) }},
+		{partClab, func() (counted, error) { return runContainerlab(ctx) }},
+		{partFiles, func() (counted, error) { return runScenarioFiles(ctx, world, long) }},
+		{partSoak, func() (counted, error) {
 			// The same rounds each time: what a change broke is to be seen, and what is new is for `lab soak` to find.
 			return runSoak(ctx, world, rehearse.SoakOptions{For: 2 * time.Minute, Seed: 1})
 		}},
-		{partDrill, func() (report, error) {
+		{partDrill, func() (counted, error) {
 			return runDrill(ctx, world, drill.Options{Director: drive.LBHA, Peer: drive.LBHA})
 		}},
 	}
@@ -317,7 +317,7 @@ func kernelTests(ctx context.Context, world sandbox.Kind, root string, tally *su
 	say("%d tests were skipped here: in the lab's world once more", len(tests))
 	var said []string
 	var list []suite.Binary
-	_, err := visit{world: world, job: "tests", deadline: kernelDeadline}.enter(ctx, func(work string) (any, error) {
+	err := visit{world: world, job: "tests", deadline: kernelDeadline}.enter(ctx, func(work string) (any, error) {
 		dir := filepath.Join(work, "tests")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err

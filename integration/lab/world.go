@@ -18,19 +18,19 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
-	"bench":        benchJob,
-	"bench-checks": benchChecksJob,
-	"bench-vrrp":   benchVRRPJob,
-	"containerlab": containerlabJob,
-	"drill":        drillJob,
-	"interop":      interopJob,
-	"lvs":          lvsJob,
-	"scale":        scaleJob,
-	"scenarios":    scenariosJob,
-	"scenarios-cl": scenariosContainersJob,
+	"bench":        playing(playBench),
+	"bench-checks": playing(playBenchChecks),
+	"bench-vrrp":   playing(playBenchVRRP),
+	"containerlab": playing(playContainerlab),
+	"drill":        playing(playDrill),
+	"interop":      playing(playInterop),
+	"lvs":          playing(playLVS),
+	"scale":        playing(playScale),
+	"scenarios":    playing(playScenarios),
+	"scenarios-cl": playing(playScenariosInContainers),
 	"shell":        shellJob,
-	"soak":         soakJob,
-	"systemd":      systemdJob,
+	"soak":         playing(playSoak),
+	"systemd":      playing(playSystemd),
 	"tests":        testsJob,
 }
 
@@ -46,34 +46,34 @@ type visit struct {
 
 // enter makes a work directory, lets prepare fill it, runs the job in a world, and removes the directory. Only one lab at a time is
 // at work on a machine: two would measure each other.
-func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, err error), result any) (sandbox.Kind, error) {
+func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, err error), result any) error {
 	choose := v.choose
 	if choose == nil {
 		choose = sandbox.Choose
 	}
 	kind, err := choose(ctx, v.world, say)
 	if err != nil {
-		return "", err
+		return err
 	}
 	unlock, err := lock(ctx)
 	if err != nil {
-		return kind, err
+		return err
 	}
 	defer unlock()
 	work, err := os.MkdirTemp("", "lbha-lab-")
 	if err != nil {
-		return kind, err
+		return err
 	}
 	defer os.RemoveAll(work)
 	arg, err := prepare(work)
 	if err != nil {
-		return kind, err
+		return err
 	}
 	w := &sandbox.World{
 		Kind: kind, Work: work, Deadline: v.deadline, Job: v.job, Arg: arg, Stdin: v.stdin, Memory: v.memory,
 		Progress: func(line string) { say("%s", line) },
 	}
-	return kind, w.Run(ctx, result)
+	return w.Run(ctx, result)
 }
 
 // lock waits until no other lab runs on this machine. The kernel drops the lock with the process.

@@ -7,14 +7,14 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/checkbench"
 	"github.com/lbha/lbha/integration/internal/interop"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Section is some series that belong together, measured in one world.
 type Section struct {
+	suite.Where
 	Name   string             `json:"name"`
 	About  string             `json:"about"`
-	World  string             `json:"world"`
-	Kernel string             `json:"kernel"`
 	Series []Series           `json:"series,omitempty"`
 	Busy   []*interop.Busy    `json:"busy,omitempty"`
 	Checks *checkbench.Report `json:"checks,omitempty"`
@@ -41,6 +41,13 @@ func (s *Section) OK() bool {
 // Report is what a bench found.
 type Report struct {
 	Sections []Section `json:"sections"`
+}
+
+// PlayedIn notes where the sections were measured.
+func (r *Report) PlayedIn(world, kernel string) {
+	for i := range r.Sections {
+		r.Sections[i].PlayedIn(world, kernel)
+	}
 }
 
 // OK reports whether every section is as wanted.

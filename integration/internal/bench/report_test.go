@@ -10,6 +10,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/interop"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 func TestFigure(t *testing.T) {
@@ -31,12 +32,12 @@ func TestFigure(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	r := &Report{Sections: []Section{
-		{Name: PartOutage, About: "what clients lose", Kernel: "6.1", World: "uml", Series: []Series{
+		{Name: PartOutage, About: "what clients lose", Where: suite.Where{World: "uml", Kernel: "6.1"}, Series: []Series{
 			{What: "crash at 1s: gap", Unit: "ms", Want: 1.05, LBHA: []float64{3000, 3100}, Keepalived: []float64{3000, 3000}},
 			{What: "stop at 1s: gap", Unit: "ms", Want: 0.10, LBHA: []float64{70, 65}, Keepalived: []float64{650, 650}},
 			{What: "memory", Unit: "MB", LBHA: []float64{30}, Keepalived: []float64{5}},
 		}},
-		{Name: PartBusy, About: "at 10 ms", Kernel: "6.18", World: "host", Busy: []*interop.Busy{
+		{Name: PartBusy, About: "at 10 ms", Where: suite.Where{World: "host", Kernel: "6.18"}, Busy: []*interop.Busy{
 			{Kind: drive.Keepalived, RealTime: true, Length: time.Second, Load: interop.Compute, Processors: 2, Adverts: 100, Gap: 11 * time.Millisecond, P999: 10 * time.Millisecond},
 		}},
 	}}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Trial is one thing that was tried, and what was seen.
@@ -18,8 +20,7 @@ func (t *Trial) OK() bool { return len(t.Not) == 0 && len(t.Seen) > 0 }
 
 // Report is what became of all trials.
 type Report struct {
-	World   string   `json:"world"`
-	Kernel  string   `json:"kernel"`
+	suite.Where
 	Systemd string   `json:"systemd"`
 	Boot    string   `json:"boot"` // how long it took
 	Trials  []*Trial `json:"trials"`
@@ -27,23 +28,12 @@ type Report struct {
 
 // Count returns how many trials passed and failed.
 func (r *Report) Count() (passed, failed int) {
-	for _, t := range r.Trials {
-		if t.OK() {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	return passed, failed
+	return suite.Count(r.Trials, (*Trial).OK)
 }
 
 // Outcomes says of each trial whether it passed.
 func (r *Report) Outcomes() map[string]bool {
-	outcomes := make(map[string]bool, len(r.Trials))
-	for _, t := range r.Trials {
-		outcomes[t.Name] = t.OK()
-	}
-	return outcomes
+	return suite.Outcomes(r.Trials, func(t *Trial) (string, bool) { return t.Name, t.OK() })
 }
 
 // OK reports whether everything passed, and anything was tried.
@@ -57,11 +47,7 @@ func (r *Report) Print(out io.Writer) {
 	fmt.Fprintf(out, "lbha under %s; kernel %s (%s); booted in %s\n\n", r.Systemd, r.Kernel, r.World, r.Boot)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, t := range r.Trials {
-		result := "ok"
-		if !t.OK() {
-			result = "FAILED"
-		}
-		fmt.Fprintf(w, "%s\t%s\n", t.Name, result)
+		fmt.Fprintf(w, "%s\t%s\n", t.Name, suite.Verdict(t.OK()))
 		for _, s := range t.Seen {
 			fmt.Fprintf(w, "\t  %s\n", s)
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Options are what a run needs.
@@ -31,8 +33,7 @@ func (d *Deed) OK() bool { return d.Gap <= d.Limit && d.Masters == d.Expected }
 
 // Report is the outcome of a run.
 type Report struct {
-	World    string        `json:"world"`
-	Kernel   string        `json:"kernel"`
+	suite.Where
 	Versions string        `json:"versions"`
 	Deployed time.Duration `json:"deployed"` // how long it took
 	Deeds    []*Deed       `json:"deeds"`
@@ -40,23 +41,12 @@ type Report struct {
 
 // Count returns how many deeds went well, and how many did not.
 func (r *Report) Count() (passed, failed int) {
-	for _, d := range r.Deeds {
-		if d.OK() {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	return passed, failed
+	return suite.Count(r.Deeds, (*Deed).OK)
 }
 
 // Outcomes says of each deed whether it went well.
 func (r *Report) Outcomes() map[string]bool {
-	outcomes := make(map[string]bool, len(r.Deeds))
-	for _, d := range r.Deeds {
-		outcomes[d.Name] = d.OK()
-	}
-	return outcomes
+	return suite.Outcomes(r.Deeds, func(d *Deed) (string, bool) { return d.Name, d.OK() })
 }
 
 // OK reports whether all went well, and anything was done.

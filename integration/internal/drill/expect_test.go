@@ -12,6 +12,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
 	"github.com/lbha/lbha/integration/internal/stage"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // s makes a time from seconds.
@@ -302,7 +303,7 @@ func TestReport(t *testing.T) {
 	good, bad := rest(), killed()
 	bad.Run.TCP.Lost, bad.Run.TCP.Unconnected = 700, 699
 	bad.Run.Tables = moved().Run.Tables[:1]
-	r := &Report{Kernel: "6.1", World: "uml", Director: drive.LBHA, Peer: drive.Keepalived, Took: 20 * time.Second}
+	r := &Report{Where: suite.Where{World: "uml", Kernel: "6.1"}, Director: drive.LBHA, Peer: drive.Keepalived, Took: 20 * time.Second}
 	for _, sc := range []struct {
 		name   string
 		c      *Case

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/load"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // OK reports whether every scenario showed what it must.
@@ -18,30 +19,12 @@ func (r *Report) OK() bool {
 
 // Count returns how many scenarios passed and failed.
 func (r *Report) Count() (passed, failed int) {
-	for _, result := range r.Results {
-		if result.OK {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	return passed, failed
+	return suite.Count(r.Results, func(result Result) bool { return result.OK })
 }
 
 // Outcomes says of each scenario whether it passed.
 func (r *Report) Outcomes() map[string]bool {
-	outcomes := make(map[string]bool, len(r.Results))
-	for _, result := range r.Results {
-		outcomes[result.Name] = result.OK
-	}
-	return outcomes
-}
-
-func verdict(ok bool) string {
-	if ok {
-		return "ok"
-	}
-	return "FAILED"
+	return suite.Outcomes(r.Results, func(result Result) (string, bool) { return result.Name, result.OK })
 }
 
 // judge applies the expectations and sums up.
@@ -65,7 +48,7 @@ func (r *Result) line() string {
 	if r.Run == nil {
 		return "FAILED: " + r.Error
 	}
-	return fmt.Sprintf("%s: lost %d requests and %d datagrams, longest gap %s (quiet %s); %s", verdict(r.OK),
+	return fmt.Sprintf("%s: lost %d requests and %d datagrams, longest gap %s (quiet %s); %s", suite.Verdict(r.OK),
 		r.Run.TCP.Lost, r.Run.UDP.Lost, ms(r.Run.TCP.Gap.Long), ms(r.Quiet.TCP.Gap.Long), r.Masters)
 }
 
@@ -76,11 +59,11 @@ func (r *Report) Print(out io.Writer) {
 	fmt.Fprintln(w, "scenario\tverdict\tlost connections\trequests\tdatagrams\tgap tcp ms\t(quiet)\tgap udp ms\t(quiet)\tVIP held by, s\ttable")
 	for _, result := range r.Results {
 		if result.Run == nil {
-			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\t\t%s\t\n", result.Name, verdict(result.OK), result.Error)
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\t\t%s\t\n", result.Name, suite.Verdict(result.OK), result.Error)
 			continue
 		}
 		run, quiet := result.Run, result.Quiet
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d/%d\t%s\t(%s)\t%s\t(%s)\t%s\t%s\n", result.Name, verdict(result.OK),
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d/%d\t%s\t(%s)\t%s\t(%s)\t%s\t%s\n", result.Name, suite.Verdict(result.OK),
 			run.TCP.Unconnected, run.TCP.Attempts, run.TCP.Lost-run.TCP.Unconnected, run.UDP.Lost, run.UDP.Attempts,
 			bare(run.TCP), bare(quiet.TCP), bare(run.UDP), bare(quiet.UDP), result.Masters, result.changes())
 	}
@@ -94,7 +77,7 @@ func (r *Report) Print(out io.Writer) {
 			fmt.Fprintf(out, "  note    played %d times, because the lab's machine stood still\n", result.Replayed+1)
 		}
 		for _, f := range result.Findings {
-			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Name, f.Measured)
+			fmt.Fprintf(out, "  %-6s  %s: %s\n", suite.Verdict(f.OK), f.Name, f.Measured)
 		}
 		if result.Run != nil {
 			fmt.Fprintf(out, "          adverts: %s\n", result.Run.Advertisers())

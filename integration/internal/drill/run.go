@@ -8,6 +8,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/stage"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Options is what the caller of a drill may choose. It crosses into the world as JSON.
@@ -34,8 +35,7 @@ type Result struct {
 
 // Report is the outcome of a drill.
 type Report struct {
-	Kernel   string        `json:"kernel"`
-	World    string        `json:"world"`
+	suite.Where
 	Director drive.Kind    `json:"director"`
 	Peer     drive.Kind    `json:"peer"`
 	Took     time.Duration `json:"took"`

@@ -15,6 +15,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
 	"github.com/lbha/lbha/integration/internal/observe"
+	"github.com/lbha/lbha/integration/internal/suite"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,7 +67,7 @@ func (b *Busy) verdict() string {
 	if !b.judged() {
 		return "not judged"
 	}
-	return verdict(b.OK())
+	return suite.Verdict(b.OK())
 }
 
 func (b *Busy) judged() bool { return b.RealTime && b.Load == Compute }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Finding is one demand on a cell.
@@ -40,9 +42,8 @@ func (r *Result) OK() bool {
 
 // Report is the outcome of the matrix and of what is played with it.
 type Report struct {
-	World  string    `json:"world"`
-	Kernel string    `json:"kernel"`
-	Cells  []*Result `json:"cells"`
+	suite.Where
+	Cells []*Result `json:"cells"`
 	// Pairs beside a forger: lbha, and keepalived for comparison.
 	Trickles []*Trickle `json:"trickles,omitempty"`
 	Busy     *Busy      `json:"busy,omitempty"`
@@ -108,7 +109,7 @@ func (r *Report) Print(out io.Writer) {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s (%s)\t%s (%s)\t%s\t%d of %d\t%s\n", c.Cell, ms(c.Kill), ms(router.MasterDown()), ms(c.Resign), ms(router.Skew()),
-			dash(c.HandOver), passed, len(c.Findings), verdict(c.OK()))
+			dash(c.HandOver), passed, len(c.Findings), suite.Verdict(c.OK()))
 	}
 	w.Flush()
 	fmt.Fprintln(out, "\nwho was master when, in seconds, by what the switch heard:")
@@ -122,9 +123,9 @@ func (r *Report) Print(out io.Writer) {
 		if c.OK() {
 			continue
 		}
-		fmt.Fprintf(out, "\n%s: %s (the lab stood still for %s ms at most)\n", c.Cell, verdict(false), ms(c.Stall))
+		fmt.Fprintf(out, "\n%s: %s (the lab stood still for %s ms at most)\n", c.Cell, suite.Verdict(false), ms(c.Stall))
 		for _, f := range c.Findings {
-			fmt.Fprintf(out, "  %-6s %s: %s\n", verdict(f.OK), f.What, f.Measured)
+			fmt.Fprintf(out, "  %-6s %s: %s\n", suite.Verdict(f.OK), f.What, f.Measured)
 		}
 		for _, log := range c.Logs {
 			fmt.Fprintln(out, log)
@@ -140,13 +141,6 @@ func (r *Report) Print(out io.Writer) {
 		fmt.Fprintln(out)
 		r.Busy.Print(out)
 	}
-}
-
-func verdict(ok bool) string {
-	if ok {
-		return "ok"
-	}
-	return "FAILED"
 }
 
 func dash(d time.Duration) string {

@@ -7,12 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 func TestReport(t *testing.T) {
 	good := []Finding{{"election", true, "lbha is the one master"}}
 	bad := append(good, Finding{"priority 0 is said", false, "never"})
-	r := &Report{Kernel: "6.1", World: "host", Cells: []*Result{
+	r := &Report{Where: suite.Where{World: "host", Kernel: "6.1"}, Cells: []*Result{
 		{Cell: Cell{First: drive.LBHA, Second: drive.Keepalived, Version: 2, Password: true}, Findings: good, Story: "[start 0.00] lbha 3.23–4.23",
 			Kill: 3610 * time.Millisecond, Resign: 610 * time.Millisecond, HandOver: time.Second},
 		{Cell: Cell{First: drive.FRR, Second: drive.LBHA, Version: 3, IPv6: true}, Findings: bad, Story: "frr 0.30–1.00", Logs: []string{"frr on d1 said at last:\nnothing"}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/mono"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Options is what the caller may choose. It crosses into the world as JSON.
@@ -50,7 +51,7 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		begin := mono.Now()
 		r.Cells[i] = play(ctx, prefix, cells[i], o)
 		r.Cells[i].Stall = stalls.longest(begin, mono.Now())
-		say("  %s: %s in %.0f s", cells[i], verdict(r.Cells[i].OK()), mono.Now().Sub(begin).Seconds())
+		say("  %s: %s in %.0f s", cells[i], suite.Verdict(r.Cells[i].OK()), mono.Now().Sub(begin).Seconds())
 	}
 	var all sync.WaitGroup
 	places := map[bool]chan struct{}{false: make(chan struct{}, atOnce), true: make(chan struct{}, quickAtOnce)}

@@ -13,6 +13,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
 	"github.com/lbha/lbha/integration/internal/observe"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 const (
@@ -39,7 +40,7 @@ func (t *Trickle) OK() bool {
 // Print says what was seen.
 func (t *Trickle) Print(out io.Writer) {
 	fmt.Fprintf(out, "%s at %v, %d bad advertisements in %v: %d takeovers, %d adverts of the master: %s\n  %s\n",
-		t.Kind, trickleInterval, t.Packets, trickleTime, t.Takeovers, t.Adverts, verdict(t.OK()), t.Story)
+		t.Kind, trickleInterval, t.Packets, trickleTime, t.Takeovers, t.Adverts, suite.Verdict(t.OK()), t.Story)
 }
 
 // playTrickle runs a pair of one daemon beside a forger.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Finding is one demand and what was measured.
@@ -18,8 +20,7 @@ type Finding struct {
 
 // Report is the outcome of a run.
 type Report struct {
-	Kernel   string        `json:"kernel"`
-	World    string        `json:"world"`
+	suite.Where
 	Took     time.Duration `json:"took"`
 	Findings []Finding     `json:"findings"`
 }
@@ -32,25 +33,15 @@ func (r *Report) OK() bool {
 
 // Count returns how many demands were met and not met.
 func (r *Report) Count() (passed, failed int) {
-	for _, f := range r.Findings {
-		if f.OK {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	return passed, failed
+	return suite.Count(r.Findings, func(f Finding) bool { return f.OK })
 }
 
 // Outcomes says of each part, by the first word of its title, whether all of its demands were met.
 func (r *Report) Outcomes() map[string]bool {
-	outcomes := make(map[string]bool)
-	for _, f := range r.Findings {
+	return suite.Outcomes(r.Findings, func(f Finding) (string, bool) {
 		name, _, _ := strings.Cut(strings.Fields(f.Part)[0], ":")
-		met, known := outcomes[name]
-		outcomes[name] = f.OK && (met || !known)
-	}
-	return outcomes
+		return name, f.OK
+	})
 }
 
 // Print writes what was demanded and measured, part by part.
@@ -64,11 +55,7 @@ func (r *Report) Print(out io.Writer) {
 			w.Flush() // columns are a part's own
 			fmt.Fprintf(out, "\n%s\n", part)
 		}
-		verdict := "ok"
-		if !f.OK {
-			verdict = "FAILED"
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", verdict, f.Name, f.Measured)
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", suite.Verdict(f.OK), f.Name, f.Measured)
 	}
 	w.Flush()
 	passed, failed := r.Count()

@@ -7,27 +7,21 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Report is the outcome of some scenarios.
 type Report struct {
+	suite.Where
 	Place   string        `json:"place"`
-	World   string        `json:"world,omitempty"`
-	Kernel  string        `json:"kernel,omitempty"`
 	Took    time.Duration `json:"took"`
 	Results []*Result     `json:"results"`
 }
 
 // Count returns how many scenarios passed and failed.
 func (r *Report) Count() (passed, failed int) {
-	for _, result := range r.Results {
-		if result.OK {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	return passed, failed
+	return suite.Count(r.Results, func(result *Result) bool { return result.OK })
 }
 
 // OK reports whether every scenario showed what it must, and there was one.
@@ -38,18 +32,7 @@ func (r *Report) OK() bool {
 
 // Outcomes says of each scenario whether it passed.
 func (r *Report) Outcomes() map[string]bool {
-	outcomes := make(map[string]bool, len(r.Results))
-	for _, result := range r.Results {
-		outcomes[result.Name] = result.OK
-	}
-	return outcomes
-}
-
-func verdict(ok bool) string {
-	if ok {
-		return "ok"
-	}
-	return "FAILED"
+	return suite.Outcomes(r.Results, func(result *Result) (string, bool) { return result.Name, result.OK })
 }
 
 // Print writes a table, and then what was demanded of each scenario and what was measured.
@@ -59,11 +42,11 @@ func (r *Report) Print(out io.Writer) {
 	fmt.Fprintln(w, "scenario\tverdict\trequests lost\tdatagrams lost\tlongest gap ms\tVIP held by, s")
 	for _, result := range r.Results {
 		if result.Run == nil {
-			fmt.Fprintf(w, "%s\t%s\t\t\t\t%s\n", result.Name, verdict(result.OK), firstLine(result.Error))
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t%s\n", result.Name, suite.Verdict(result.OK), firstLine(result.Error))
 			continue
 		}
 		run := result.Run
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%.1f\t%s\n", result.Name, verdict(result.OK), run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%.1f\t%s\n", result.Name, suite.Verdict(result.OK), run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
 			float64(run.TCP.Gap.Long)/float64(time.Millisecond), result.Masters)
 	}
 	w.Flush()
@@ -76,7 +59,7 @@ func (r *Report) Print(out io.Writer) {
 			fmt.Fprintf(out, "  note    played %d times, because the machine stood still\n", result.Replayed+1)
 		}
 		for _, f := range result.Findings {
-			fmt.Fprintf(out, "  %-6s  %s: %s\n", verdict(f.OK), f.Demand, f.Measured)
+			fmt.Fprintf(out, "  %-6s  %s: %s\n", suite.Verdict(f.OK), f.Demand, f.Measured)
 		}
 	}
 	passed, failed := r.Count()
@@ -115,12 +98,12 @@ type (
 
 // JUnit renders the report as a suite of JUnit: a failure is a demand that was not met, an error a scenario that could not be played.
 func (r *Report) JUnit() ([]byte, error) {
-	suite := junitSuite{Name: "lbha scenarios in " + r.Place, Tests: len(r.Results), Time: seconds(r.Took)}
+	list := junitSuite{Name: "lbha scenarios in " + r.Place, Tests: len(r.Results), Time: seconds(r.Took)}
 	for _, result := range r.Results {
 		c := junitCase{Class: "scenarios." + r.Place, Name: result.Name, Time: seconds(result.Took)}
 		var failed, all []string
 		for _, f := range result.Findings {
-			line := fmt.Sprintf("%s: %s: %s: %s", f.Position, verdict(f.OK), f.Demand, f.Measured)
+			line := fmt.Sprintf("%s: %s: %s: %s", f.Position, suite.Verdict(f.OK), f.Demand, f.Measured)
 			all = append(all, line)
 			if !f.OK {
 				failed = append(failed, line)
@@ -128,16 +111,16 @@ func (r *Report) JUnit() ([]byte, error) {
 		}
 		switch {
 		case result.Error != "":
-			suite.Errors++
+			list.Errors++
 			c.Error = &junitProblem{firstLine(result.Error), result.Error}
 		case !result.OK:
-			suite.Failures++
+			list.Failures++
 			c.Failure = &junitProblem{fmt.Sprintf("%d demands not met", len(failed)), strings.Join(failed, "\n")}
 		}
 		c.Out = strings.Join(all, "\n")
-		suite.Cases = append(suite.Cases, c)
+		list.Cases = append(list.Cases, c)
 	}
-	text, err := xml.MarshalIndent(suite, "", "  ")
+	text, err := xml.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +134,7 @@ func (r *Result) Line() string {
 	if r.Run == nil {
 		return "FAILED: " + firstLine(r.Error)
 	}
-	line := fmt.Sprintf("%s: lost %d requests and %d datagrams; %s", verdict(r.OK), r.Run.TCP.Lost, r.Run.UDP.Lost, r.Masters)
+	line := fmt.Sprintf("%s: lost %d requests and %d datagrams; %s", suite.Verdict(r.OK), r.Run.TCP.Lost, r.Run.UDP.Lost, r.Masters)
 	for _, f := range r.Findings {
 		if !f.OK {
 			line += "; not met: " + f.Demand + ": " + f.Measured

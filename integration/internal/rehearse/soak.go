@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/script"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // SoakOptions is how long a soak takes, and where it begins.
@@ -32,8 +33,7 @@ type Round struct {
 
 // SoakReport is the outcome of a soak.
 type SoakReport struct {
-	World  string        `json:"world"`
-	Kernel string        `json:"kernel"`
+	suite.Where
 	Took   time.Duration `json:"took"`
 	Spare  bool          `json:"spare"`
 	Rounds []*Round      `json:"rounds"`
@@ -94,13 +94,7 @@ func (w watched) Prepare(ctx context.Context, s *script.Scenario) error {
 
 // Count returns how many rounds passed and failed, and each kind of process that keeps descriptors as a failure.
 func (r *SoakReport) Count() (passed, failed int) {
-	for _, round := range r.Rounds {
-		if round.OK {
-			passed++
-		} else {
-			failed++
-		}
-	}
+	passed, failed = suite.Count(r.Rounds, func(round *Round) bool { return round.OK })
 	for _, s := range r.Slopes {
 		if s.FilesGrew > mostNewFiles {
 			failed++

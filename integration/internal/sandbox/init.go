@@ -22,6 +22,9 @@ type Inside struct {
 	Arg  json.RawMessage // what the host passed
 }
 
+// Self is the path of the running program, for its own processes.
+func (in *Inside) Self() string { return filepath.Join(in.Work, initName) }
+
 // Job runs inside a world and returns what the host's side shall receive, as JSON.
 type Job func(ctx context.Context, in *Inside) (any, error)
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/suite"
 )
 
 // Options is what the caller may choose. It crosses into the world as JSON.
@@ -32,8 +33,7 @@ const (
 
 // Report is what was found.
 type Report struct {
-	Kernel     string   `json:"kernel"`
-	World      string   `json:"world"`
+	suite.Where
 	Beside     Size     `json:"beside"`
 	LBHA       []Sample `json:"lbha"`
 	Keepalived []Sample `json:"keepalived"`
@@ -143,9 +143,5 @@ func (r *Report) Print(out io.Writer) {
 	}
 	w.Flush()
 	fmt.Fprintf(out, "%v, lbha alone: %v\n", r.Alone, r.Huge)
-	verdict := "ok"
-	if !r.OK() {
-		verdict = "FAILED"
-	}
-	fmt.Fprintf(out, "%s: the reload is wanted within %v and %.2f of keepalived's; nothing may be removed by it; a cleared table must come back\n", verdict, reloadBound, reloadRatio)
+	fmt.Fprintf(out, "%s: the reload is wanted within %v and %.2f of keepalived's; nothing may be removed by it; a cleared table must come back\n", suite.Verdict(r.OK()), reloadBound, reloadRatio)
 }
