@@ -81,11 +81,25 @@ func takeUp(f *os.File, size int64) error {
 	}
 	have := make([]byte, len(want))
 	if _, err := f.ReadAt(have, offIdentity); err == nil && fi.Size() == size && string(have) == string(want) {
-		return nil
+		return reserve(f, size)
 	}
-	if err := errors.Join(f.Truncate(0), f.Truncate(size)); err != nil {
+	if err := errors.Join(f.Truncate(0), f.Truncate(size), reserve(f, size)); err != nil {
 		return err
 	}
 	_, err = f.WriteAt(want, offIdentity)
 	return err
+}
+
+// usualRecord is how long the record of an ordinary configuration may be, in bytes.
+const usualRecord = 32 << 10
+
+// reserve makes the file system give at once what a file of this size needs to be of use: its clocks, and the begin of both slots.
+// Somebody else may fill it later.
+func reserve(f *os.File, size int64) error {
+	slot := (size - offSlots) / 2
+	usual := min(usualRecord, slot)
+	return errors.Join(
+		unix.Fallocate(int(f.Fd()), 0, 0, offSlots+usual),
+		unix.Fallocate(int(f.Fd()), 0, offSlots+slot, usual),
+	)
 }

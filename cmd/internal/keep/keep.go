@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
@@ -39,8 +40,13 @@ const (
 	slotHeader  = 8 // length and checksum, 32 bits each
 )
 
-// ErrTooLarge is returned by Save for a record that does not fit into a slot. The previous record stays.
-var ErrTooLarge = errors.New("record is larger than its memory file")
+var (
+	// ErrTooLarge is returned by Save for a record that does not fit into a slot. The previous record stays.
+	ErrTooLarge = errors.New("record is larger than its memory file")
+	// ErrFull is returned by Save when the file system of the memory file has no room for a larger record. The previous
+	// record stays.
+	ErrFull = errors.New("no space left where the memory file is")
+)
 
 // Create makes an empty memory file of the given size in bytes. Its pages cost nothing until they are written.
 func Create(name string, size int64) (*os.File, error) {
@@ -118,11 +124,29 @@ func (r *Region) SaveText(data []byte) error {
 	}
 	next := r.current().Load() + 1
 	at := offSlots + int(next%2)*r.slot
-	binary.NativeEndian.PutUint32(r.mem[at:], uint32(len(data)))
-	binary.NativeEndian.PutUint32(r.mem[at+4:], crc32.ChecksumIEEE(data))
-	copy(r.mem[at+slotHeader:], data)
+	var header [slotHeader]byte
+	binary.NativeEndian.PutUint32(header[:], uint32(len(data)))
+	binary.NativeEndian.PutUint32(header[4:], crc32.ChecksumIEEE(data))
+	if !written(r.mem[at:], header[:]) || !written(r.mem[at+slotHeader:], data) {
+		return fmt.Errorf("save state of %d bytes: %w", len(data), ErrFull)
+	}
 	r.current().Store(next)
 	return nil
+}
+
+// written copies data into a mapped file, and reports false when that has no page for it: the first write to a page of a tmpfs
+// that is full is answered with SIGBUS, of which a process dies that does not expect it.
+func written(mem, data []byte) (ok bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		fault := recover()
+		if _, of := fault.(interface{ Addr() uintptr }); fault != nil && !of {
+			panic(fault)
+		}
+		ok = fault == nil
+	}()
+	copy(mem, data)
+	return true
 }
 
 // Load reads the record into v. It reports false for a region in which nothing was ever saved.
