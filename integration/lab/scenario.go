@@ -192,7 +192,7 @@ func scenariosInLab(ctx context.Context, world sandbox.Kind, files []scenarioFil
 
 // playScenarios is the inside of scenarios in the lab.
 func playScenarios(ctx context.Context, in *sandbox.Inside, arg scenarioArg) (*rehearse.Report, error) {
-	lab, err := rehearse.NewLab(in.Self(), arg.Binary, sandbox.Say)
+	lab, err := rehearse.NewLab(in.Self(), arg.Binary, in.Kind == sandbox.UserMode, sandbox.Say)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func runSoak(ctx context.Context, world sandbox.Kind, o rehearse.SoakOptions) (*
 
 // playSoak is the inside of a soak.
 func playSoak(ctx context.Context, in *sandbox.Inside, arg soakArg) (*rehearse.SoakReport, error) {
-	lab, err := rehearse.NewLab(in.Self(), arg.Binary, sandbox.Say)
+	lab, err := rehearse.NewLab(in.Self(), arg.Binary, in.Kind == sandbox.UserMode, sandbox.Say)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,12 @@ func (p *Place) deploy(ctx context.Context, o Options, say func(string, ...any))
 // config is the file that a director's container has as its configuration.
 func (p *Place) config(i int) string { return filepath.Join(p.dir, fmt.Sprintf("d%d.toml", i+1)) }
 
+// What needs a director's machine rather than its container, and what does so with the part in brackets.
+var (
+	labOnly   = []string{script.Starve, script.Feed, script.Disk, script.Misread, script.Claim, script.IPVS, script.Clock, script.Undying, script.Tells}
+	labOption = []string{script.Pause, script.Continue, script.AddVIP, script.DeleteVIP}
+)
+
 // Can is part of rehearse.Place.
 func (p *Place) Can(c script.Clause) error {
 	for _, host := range c.Hosts {
@@ -98,6 +104,8 @@ func (p *Place) Can(c script.Clause) error {
 	switch {
 	case c.Daemon != "" && c.Daemon != "lbha":
 		return fmt.Errorf("%w: the image has no %s", ErrNotHere, c.Daemon)
+	case slices.Contains(labOnly, c.Form), c.Option && slices.Contains(labOption, c.Form):
+		return ErrNotHere
 	case c.Form == script.Reserve || slices.Contains(c.Servers, "rs3"):
 		return fmt.Errorf("%w: the topology has two real servers", ErrNotHere)
 	case (c.Form == script.Stop || c.Form == script.Start) && strings.HasPrefix(c.Host(), "rs"):

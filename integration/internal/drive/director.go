@@ -116,8 +116,10 @@ func New(kind Kind, host *netlab.Host, binary string, s Settings) (*Director, er
 	return d, d.Configure(s)
 }
 
-// ConfigPath is the director's configuration file.
-func (d *Director) ConfigPath() string { return filepath.Join(d.dir, "config") }
+// ConfigPath is the director's configuration file. It is not where the daemon keeps its state and its log: /etc is not /run.
+func (d *Director) ConfigPath() string { return configPath(d.dir) }
+
+func configPath(dir string) string { return dir + ".config" }
 
 // LogPath is where everything goes that the daemon says on standard output and standard error.
 func (d *Director) LogPath() string { return filepath.Join(d.dir, "log") }
@@ -128,8 +130,11 @@ func (d *Director) Configure(s Settings) error {
 	return d.ConfigureText(d.Text(s))
 }
 
-// ConfigureText writes any text as the configuration file.
+// ConfigureText writes any text as the configuration file, whatever is in its place.
 func (d *Director) ConfigureText(text string) error {
+	if err := os.RemoveAll(d.ConfigPath()); err != nil {
+		return err
+	}
 	return os.WriteFile(d.ConfigPath(), []byte(text), 0o644)
 }
 
@@ -264,7 +269,7 @@ func (d *Director) Forget() error {
 		return err
 	}
 	for _, entry := range entries {
-		if path := filepath.Join(d.dir, entry.Name()); path != d.LogPath() && path != d.ConfigPath() {
+		if path := filepath.Join(d.dir, entry.Name()); path != d.LogPath() {
 			if err := os.RemoveAll(path); err != nil {
 				return err
 			}

@@ -43,7 +43,7 @@ func (frr) config(s Settings) string {
 }
 
 func (frr) command(dir string) *exec.Cmd {
-	return exec.Command(FRRDaemon, "--config_file", filepath.Join(dir, "config"), "--pid_file", filepath.Join(dir, "vrrpd.pid"),
+	return exec.Command(FRRDaemon, "--config_file", configPath(dir), "--pid_file", filepath.Join(dir, "vrrpd.pid"),
 		"--socket", zserv(dir), "--vty_socket", dir, "--vty_port", "0")
 }
 

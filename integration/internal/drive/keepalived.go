@@ -77,7 +77,7 @@ func (k keepalived) config(s Settings) string {
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 func (k keepalived) command(dir string) *exec.Cmd {
-	args := []string{"--dont-fork", "--log-console", "--use-file", filepath.Join(dir, "config"),
+	args := []string{"--dont-fork", "--log-console", "--use-file", configPath(dir),
 		"--pid", filepath.Join(dir, "supervisor.pid"),
 		"--vrrp_pid", filepath.Join(dir, "elector.pid"),
 		"--checkers_pid", filepath.Join(dir, "director.pid")}

@@ -82,7 +82,7 @@ addresses = [%s]
 }
 
 func (l lbha) command(dir string) *exec.Cmd {
-	return exec.Command(l.binary, "run", "-c", filepath.Join(dir, "config"))
+	return exec.Command(l.binary, "run", "-c", configPath(dir))
 }
 
 // processes finds the children by the names that they give themselves: "lbha: vrrp" and "lbha: director".

@@ -30,6 +30,16 @@ func Forgeries() []string { return forgeries[:] }
 // Run sends packets at a rate for a time and returns how many the kernel took. Packets that could not be sent in time are made up
 // for in bursts of a millisecond: what counts is the number.
 func (f Forger) Run(rate int, duration time.Duration) (sent int, err error) {
+	frames := f.frames()
+	return f.send(frames[:], rate, duration)
+}
+
+// Claim sends gratuitous ARPs for the virtual address instead, each a request and then a reply, as some who want an address do.
+func (f Forger) Claim(rate int, duration time.Duration) (sent int, err error) {
+	return f.send([][]byte{f.arp(1), f.arp(2)}, rate, duration)
+}
+
+func (f Forger) send(frames [][]byte, rate int, duration time.Duration) (sent int, err error) {
 	// The sender is no part of what is measured: it takes only the processor time that nobody else wants, even if it reaches its rate late or never.
 	runtime.LockOSThread()
 	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
@@ -44,7 +54,6 @@ func (f Forger) Run(rate int, duration time.Duration) (sent int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	frames := f.frames()
 	to := &unix.SockaddrLinklayer{Protocol: 0, Ifindex: iface.Index, Halen: 6}
 	begin := mono.Now()
 	for elapsed := time.Duration(0); elapsed < duration; elapsed = mono.Now().Sub(begin) {
@@ -95,6 +104,14 @@ func (f Forger) frame(ttl byte, interval, spoil uint16) []byte {
 	frame := append([]byte{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}, f.MAC...)
 	frame = append(frame, 0x08, 0x00)
 	return append(append(frame, ip...), v...)
+}
+
+// arp builds one gratuitous ARP of an operation: RFC 826.
+func (f Forger) arp(operation byte) []byte {
+	frame := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, f.MAC...)
+	frame = append(frame, 0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, operation)
+	frame = append(append(frame, f.MAC...), f.VIP.AsSlice()...)
+	return append(append(frame, 0, 0, 0, 0, 0, 0), f.VIP.AsSlice()...)
 }
 
 // checksum is RFC 1071's.

@@ -138,12 +138,15 @@ func (h *Host) Addresses() ([]netip.Addr, error) {
 }
 
 // DeleteAddress removes an address from eth0, as an operator would by hand.
-func (h *Host) DeleteAddress(addr netip.Addr) error {
+func (h *Host) DeleteAddress(addr netip.Addr) error { return h.DeletePrefix(addr, addr.BitLen()) }
+
+// DeletePrefix removes an IPv4 address that has a prefix length of its own from eth0.
+func (h *Host) DeletePrefix(addr netip.Addr, bits int) error {
 	link, err := h.link.LinkByName(h.Interface())
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
-	return h.link.AddrDel(link, &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(32, 32)}})
+	return h.link.AddrDel(link, &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(bits, addr.BitLen())}})
 }
 
 // Neighbour returns the MAC address that the host's ARP cache has for addr, or nil.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -23,19 +24,32 @@ type Lab struct {
 	binary   string
 	scenario *script.Scenario
 	pair     stage.Pair // what is on the stage
+	alone    bool       // nobody else runs on this kernel
+
+	// What a scenario may leave behind.
+	turned  time.Duration // the wall clock, from the right time
+	strange []int         // prefix lengths of virtual addresses that were added by hand
 }
 
-// NewLab sets the stage.
-func NewLab(self, binary string, say func(string, ...any)) (*Lab, error) {
+// NewLab sets the stage. On a kernel where it is alone, scenarios may do what concerns everything that runs on it.
+func NewLab(self, binary string, alone bool, say func(string, ...any)) (*Lab, error) {
 	s, err := stage.Set(self, say)
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{stage: s, binary: binary}, nil
+	return &Lab{stage: s, binary: binary, alone: alone}, nil
 }
 
+// ErrShared is returned for what concerns everything that runs on a kernel, where that is not the lab's alone.
+var ErrShared = errors.New("others run on this kernel, too: play it with --world uml")
+
 // Can is part of [Place].
-func (l *Lab) Can(script.Clause) error { return nil }
+func (l *Lab) Can(c script.Clause) error {
+	if !l.alone && (c.Form == script.IPVS || c.Form == script.Clock) {
+		return ErrShared
+	}
+	return nil
+}
 
 // Prepare is part of [Place].
 func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
@@ -46,6 +60,9 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 		for _, name := range d.Append {
 			pair.Append[i] += "\n" + s.Snippets[name]
 		}
+	}
+	if err := l.unharm(); err != nil {
+		return err
 	}
 	// What can stay stays: that is how it is where a pair works for years.
 	if l.pair == pair && l.intact(ctx) {
@@ -117,6 +134,9 @@ const endLimit = 10 * time.Second
 
 // do does one thing.
 func (l *Lab) do(c script.Clause) (said string, err error) {
+	if said, done, err := l.harm(c); done {
+		return said, err
+	}
 	switch c.Form {
 	case script.Cut, script.Loss, script.Delay, script.Link, script.Heal:
 		return "", l.network(c)
@@ -181,27 +201,37 @@ func (l *Lab) network(c script.Clause) error {
 	return n.Deafen(a, b)
 }
 
+// side is a director by its name.
+func (l *Lab) side(host string) *drive.Director {
+	if host == "d2" {
+		return l.stage.D2
+	}
+	return l.stage.D1
+}
+
+// signal sends a signal to the process of a sentence, or to all.
+func signal(d *drive.Director, c script.Clause, sig syscall.Signal) error {
+	if c.Part != "" {
+		return d.Signal(drive.Part(c.Part), sig)
+	}
+	return d.SignalAll(sig)
+}
+
 // director does something to one of the pair.
 func (l *Lab) director(c script.Clause) (said string, err error) {
-	d := l.stage.D1
-	if c.Host() == "d2" {
-		d = l.stage.D2
-	}
+	d := l.side(c.Host())
 	switch c.Form {
 	case script.Kill:
-		if c.Part != "" {
-			return "", d.Signal(drive.Part(c.Part), syscall.SIGKILL)
-		}
-		return "", d.SignalAll(syscall.SIGKILL)
+		return "", signal(d, c, syscall.SIGKILL)
 	case script.Stop:
 		return "", d.Stop()
 	case script.Start:
 		return "", l.start(d, drive.Kind(c.Daemon))
 	case script.Pause:
-		return "", d.SignalAll(syscall.SIGSTOP)
+		return "", signal(d, c, syscall.SIGSTOP)
 	case script.Continue:
-		return "", d.SignalAll(syscall.SIGCONT)
-	case script.Reload, script.Reprior, script.Reserve:
+		return "", signal(d, c, syscall.SIGCONT)
+	case script.Reload, script.Reprior, script.Reserve, script.Misread:
 		return l.reload(d, c)
 	case script.Failover:
 		return d.Ask("failover")
@@ -211,9 +241,10 @@ func (l *Lab) director(c script.Clause) (said string, err error) {
 		_, err := d.Status()
 		return "", err
 	case script.DeleteVIP:
-		return "", d.Host.DeleteAddress(netlab.VIP)
+		return "", d.Host.DeletePrefix(netlab.VIP, bits(c))
 	case script.AddVIP:
-		return "", d.Host.AddAddress(netlab.Interface, netlab.VIP.String()+"/32")
+		l.strange = append(l.strange, bits(c))
+		return "", d.Host.AddAddress(netlab.Interface, netip.PrefixFrom(netlab.VIP, bits(c)).String())
 	case script.ClearTable:
 		cmd := exec.Command("ipvsadm", "-C")
 		if err := d.Host.Start(cmd); err != nil {
@@ -222,6 +253,14 @@ func (l *Lab) director(c script.Clause) (said string, err error) {
 		return "", cmd.Wait()
 	}
 	return "", fmt.Errorf("the lab does not know %q", c.Form)
+}
+
+// bits is the prefix length of a virtual address in a sentence.
+func bits(c script.Clause) int {
+	if c.Option {
+		return c.Number
+	}
+	return netlab.VIP.BitLen()
 }
 
 // start starts a director when its daemon has ended, with another daemon if one is named.
@@ -264,7 +303,11 @@ func (l *Lab) reload(d *drive.Director, c script.Clause) (string, error) {
 	if c.Option {
 		text += "\n" + l.scenario.Snippets[c.Name]
 	}
-	if err := d.ConfigureText(text); err != nil {
+	err := d.ConfigureText(text)
+	if c.Form == script.Misread {
+		err = wreck(d, c.Name)
+	}
+	if err != nil {
 		return "", err
 	}
 	said, err := d.Reload()

@@ -37,8 +37,11 @@ const (
 	Kill       = "kill DIRECTOR [PART]"
 	Stop       = "stop HOST"
 	Start      = "start HOST [DAEMON]"
-	Pause      = "pause DIRECTOR TIME"
-	Continue   = "continue DIRECTOR" // the end of a pause; it is not written
+	Pause      = "pause DIRECTOR [PART] TIME"
+	Continue   = "continue DIRECTOR [PART]" // the end of a pause; it is not written
+	Starve     = "starve DIRECTOR PART TIME"
+	Feed       = "feed DIRECTOR PART" // the end of that; it is not written
+	Disk       = "disk DIRECTOR FILL"
 	Cut        = "cut HOST HOST [one-way]"
 	Loss       = "loss PERCENT [HOST]"
 	Delay      = "delay TIME [HOST]"
@@ -47,12 +50,16 @@ const (
 	Reload     = "reload DIRECTOR [with NAME]"
 	Reprior    = "reload DIRECTOR priority NUMBER"
 	Reserve    = "reload DIRECTOR servers SERVERS"
+	Misread    = "reload DIRECTOR from WRECK"
 	Failover   = "failover DIRECTOR"
 	Lift       = "lift DIRECTOR"
-	DeleteVIP  = "delete vip DIRECTOR"
-	AddVIP     = "add vip DIRECTOR"
+	DeleteVIP  = "delete vip DIRECTOR [prefix NUMBER]"
+	AddVIP     = "add vip DIRECTOR [prefix NUMBER]"
 	ClearTable = "clear table DIRECTOR"
 	Flood      = "flood NUMBER TIME"
+	Claim      = "claim vip NUMBER TIME"
+	IPVS       = "ipvs STATE"
+	Clock      = "clock DIRECTION NUMBER days"
 	Status     = "status DIRECTOR"
 )
 
@@ -65,6 +72,7 @@ const (
 	TwoHolders    = "two holders < TIME"
 	NoHolder      = "no holder < TIME"
 	Announces     = "DIRECTOR announces within TIME [of STEP]"
+	AnnouncesFew  = "DIRECTOR announces < NUMBER times"
 	NoDouble      = "no double answer [of STEP]"
 	ARPRight      = "arp right at end"
 	AdvertsLate   = "adverts of DIRECTOR late < TIME"
@@ -77,6 +85,8 @@ const (
 	TableWhole    = "table DIRECTOR whole within TIME [of STEP]"
 	TableWithout  = "table DIRECTOR without SERVER within TIME [of STEP]"
 	TableWith     = "table DIRECTOR with SERVER within TIME [of STEP]"
+	Undying       = "processes DIRECTOR unchanged"
+	Tells         = "DIRECTOR tells WORDS"
 	Fails         = "STEP fails"
 )
 
@@ -91,7 +101,9 @@ var forms = []Form{
 	{Deed, Kill, "kill -9: all processes, or one: supervisor, elector, director"},
 	{Deed, Stop, "SIGTERM to a director; a real server's web server goes at once"},
 	{Deed, Start, "start what was killed or stopped, a director with another daemon if one is named"},
-	{Deed, Pause, "SIGSTOP, and SIGCONT after the time"},
+	{Deed, Pause, "SIGSTOP, and SIGCONT after the time: all processes, or one"},
+	{Deed, Starve, "for the time the process gets no file descriptor beyond those it has"},
+	{Deed, Disk, "the file system of a director's state and log: full, free"},
 	{Deed, Cut, "the two hosts do not hear each other; one-way: the second does not hear the first"},
 	{Deed, Loss, "of packets on their way to every host, or to one"},
 	{Deed, Delay, "of packets on their way to every host, or to one"},
@@ -100,12 +112,16 @@ var forms = []Form{
 	{Deed, Reload, "as it is, or with a snippet appended"},
 	{Deed, Reprior, "with another priority"},
 	{Deed, Reserve, "with other real servers"},
+	{Deed, Misread, "when the file is missing, empty, garbage, half of itself, a directory, or a fifo"},
 	{Deed, Failover, "hand over by command"},
 	{Deed, Lift, "end what failover began"},
-	{Deed, DeleteVIP, "by hand"},
-	{Deed, AddVIP, "by hand"},
+	{Deed, DeleteVIP, "by hand, the one of 32 bits or of another prefix"},
+	{Deed, AddVIP, "by hand, as one of 32 bits or of another prefix"},
 	{Deed, ClearTable, "ipvsadm -C"},
 	{Deed, Flood, "that many bad adverts a second"},
+	{Deed, Claim, "that many gratuitous ARPs a second of the observer, for the virtual address"},
+	{Deed, IPVS, "the kernel's IPVS: down, with all tables; up. Only where the lab has a kernel of its own"},
+	{Deed, Clock, "the wall clock, of all hosts: back, forward. Only where the lab has a kernel of its own"},
 	{Deed, Status, "ask the daemon"},
 
 	{Demand, OneMaster, "from then on exactly one director has the virtual address, but for 50 ms in all"},
@@ -115,6 +131,7 @@ var forms = []Form{
 	{Demand, TwoHolders, "in all; 0s: never"},
 	{Demand, NoHolder, "in all; 0s: never"},
 	{Demand, Announces, "it sends a gratuitous ARP"},
+	{Demand, AnnouncesFew, "gratuitous ARPs in all"},
 	{Demand, NoDouble, "no ARP request gets answers of two machines"},
 	{Demand, ARPRight, "the client's ARP entry points to the holder"},
 	{Demand, AdvertsLate, "no advert of a master that stays one is later"},
@@ -127,6 +144,8 @@ var forms = []Form{
 	{Demand, TableWhole, "it is what it was at the beginning"},
 	{Demand, TableWithout, "the server is in no rule"},
 	{Demand, TableWith, "the server is in a rule of each service"},
+	{Demand, Undying, "those that run at the end are those of the beginning"},
+	{Demand, Tells, "the words are in what it logged meanwhile"},
 	{Demand, Fails, "a step whose command must fail; any other must succeed"},
 }
 

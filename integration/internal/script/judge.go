@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,12 +80,22 @@ func (c *Case) judge(d Clause) (bool, string) {
 	switch d.Form {
 	case OneMaster, BecomesMaster, HolderAtEnd, NoTransition, TwoHolders, NoHolder:
 		return c.holding(d, since)
-	case Announces, NoDouble, ARPRight, AdvertsLate:
+	case Announces, AnnouncesFew, NoDouble, ARPRight, AdvertsLate:
 		return c.wire(d, since)
 	case GapQuiet, GapBound, LosesNothing, Connects:
 		return c.client(d)
 	case TablesEqual, TableSame, TableWhole, TableWithout, TableWith:
 		return c.table(d, since)
+	case Undying:
+		before, after := c.Run.Before[d.Host()].Processes, c.Run.After[d.Host()].Processes
+		return maps.Equal(before, after) && len(after) > 0, fmt.Sprintf("%v, then %v", before, after)
+	case Tells:
+		for line := range strings.Lines(c.Run.Logs[d.Host()]) {
+			if strings.Contains(line, d.Name) {
+				return true, strings.TrimSpace(line)
+			}
+		}
+		return false, "never"
 	case Fails:
 		m, _ := c.Run.Mark(d.Step)
 		if m.Err == "" {
@@ -158,6 +169,14 @@ func (c *Case) wire(d Clause, since moment) (bool, string) {
 			return false, "never"
 		}
 		return since.after(at) <= d.Time, ms(since.after(at))
+	case AnnouncesFew:
+		n := 0
+		for _, a := range e.Announcements {
+			if a.MAC == stage.MACOf(d.Host()) {
+				n++
+			}
+		}
+		return n < d.Number, fmt.Sprintf("%d times", n)
 	case NoDouble:
 		from := since.done
 		if d.Step == "" {

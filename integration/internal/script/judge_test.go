@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
@@ -30,7 +31,12 @@ func moved() *stage.Evidence {
 		Probes:        []mono.Time{at(1.5), at(5)},
 		Answers:       []observe.Answer{{At: at(1.5) + 1, MAC: "020000000001"}, {At: at(1.5) + 2, MAC: "020000000002"}, {At: at(5) + 1, MAC: "020000000002"}},
 		Neighbour:     map[string]string{"client": "020000000002"},
+		Logs:          map[string]string{"d1": "well\ndisk full up to the brim\n"},
 	}
+	e.After = map[string]stage.Side{"d2": {Processes: map[drive.Part]int{drive.Elector: 7}}}
+	side := e.Before["d2"]
+	side.Processes = e.After["d2"].Processes
+	e.Before["d2"] = side
 	return e
 }
 
@@ -56,6 +62,9 @@ table d2 unchanged
 table d1 whole within 4s of stop d1
 table d1 without rs1 within 1s of stop d1
 table d1 with rs1 within 3s
+d2 announces < 2 times
+processes d2 unchanged
+d1 tells full up
 reload d2 fails`
 	unmet := `
 one master within 2.9s of stop d1
@@ -76,6 +85,10 @@ client loses nothing
 table d1 unchanged
 table d1 whole within 3.9s of stop d1
 table d1 without rs1 within 900ms of stop d1
+d2 announces < 1 times
+processes d1 unchanged
+d1 tells full down
+d2 tells full
 stop d1 fails`
 	judged := map[string]bool{}
 	for _, list := range []struct {

@@ -96,11 +96,11 @@ func (m *model) step(s *Step) {
 	if len(s.Hosts) > 0 {
 		host = s.Host()
 	}
-	if until, ok := m.paused[host]; ok && s.Form != Continue && s.Form != Link && s.Form != Cut && s.Form != Loss && s.Form != Delay {
+	if until, ok := m.paused[host]; ok && !slices.Contains([]string{Continue, Link, Cut, Loss, Delay, Disk}, s.Form) {
 		fail("%s is paused until %v", host, until)
 	}
 	switch s.Form {
-	case Kill, Pause, Reload, Reprior, Reserve, Failover, Lift, Status:
+	case Kill, Pause, Starve, Reload, Reprior, Reserve, Misread, Failover, Lift, Status:
 		if m.down[host] {
 			fail("%s does not run at that time", host)
 		}
@@ -124,9 +124,14 @@ func (m *model) step(s *Step) {
 		}
 		m.down[host] = false
 	case Pause:
-		m.paused[host] = s.At + s.Time
+		// The others of its processes go on, and can be asked.
+		if s.Part == "" {
+			m.paused[host] = s.At + s.Time
+		}
 	case Continue:
-		delete(m.paused, host)
+		if s.Part == "" {
+			delete(m.paused, host)
+		}
 	case Reload:
 		if s.Option {
 			m.p.known(s.Position, s.Clause.Name)
@@ -139,7 +144,11 @@ func (m *model) step(s *Step) {
 		if s.Form == Cut && s.Hosts[0] == s.Hosts[1] {
 			fail("a host is not cut off from itself")
 		}
-	case Flood:
+	case AddVIP, DeleteVIP:
+		if s.Option && (s.Number < 1 || s.Number > 32) {
+			fail("prefix %d: want 1 to 32", s.Number)
+		}
+	case Flood, Claim:
 		if s.Number == 0 {
 			fail("a flood of nothing")
 		}

@@ -16,6 +16,9 @@ var (
 	daemons   = []string{"lbha", "keepalived"}
 	parts     = []string{"supervisor", "elector", "director"}
 	states    = []string{"up", "down"}
+	fills     = []string{"full", "free"}
+	ways      = []string{"back", "forward"}
+	wrecks    = []string{"missing", "empty", "garbage", "half", "directory", "fifo"}
 )
 
 // match fills the operands of a clause from words. It returns at which word the template no longer fits, and what it wants there; an
@@ -72,6 +75,15 @@ func (c *Clause) take(expected, text string) bool {
 	case "STATE":
 		c.Up = text == "up"
 		return slices.Contains(states, text)
+	case "FILL":
+		c.Up = text == "full"
+		return slices.Contains(fills, text)
+	case "DIRECTION":
+		c.Up = text == "forward"
+		return slices.Contains(ways, text)
+	case "WRECK":
+		c.Name = text
+		return slices.Contains(wrecks, text)
 	case "NAME":
 		c.Name = text
 		return true
@@ -97,6 +109,8 @@ func (c *Clause) takeAll(expected string, words []word) (n int, want string) {
 	switch expected {
 	case "STEP":
 		c.Step = join(words)
+	case "WORDS":
+		c.Name = join(words)
 	case "SERVERS":
 		for i, w := range words {
 			if !slices.Contains(servers, w.text) {
@@ -123,6 +137,12 @@ func describe(expected string) string {
 		return "a process (" + strings.Join(parts, " ") + ")"
 	case "STATE":
 		return strings.Join(states, " or ")
+	case "FILL":
+		return strings.Join(fills, " or ")
+	case "DIRECTION":
+		return strings.Join(ways, " or ")
+	case "WRECK":
+		return "what became of the file (" + strings.Join(wrecks, " ") + ")"
 	case "NAME":
 		return "a name"
 	case "TIME":

@@ -191,10 +191,22 @@ func (p *parser) deed(words []word) {
 		return
 	}
 	p.s.Steps = append(p.s.Steps, Step{At: at, Name: cmp.Or(name, c.Text), Clause: c})
-	if c.Form == Pause {
-		end := Clause{Form: Continue, Position: c.Position, Text: "continue " + c.Host(), Hosts: c.Hosts}
+	if c.Form == Pause || c.Form == Starve {
+		end := c.end()
 		p.s.Steps = append(p.s.Steps, Step{At: at + c.Time, Name: end.Text, Clause: end})
 	}
+}
+
+// end is the step that ends what lasts for a time.
+func (c Clause) end() Clause {
+	end := Clause{Form: Continue, Position: c.Position, Text: "continue " + c.Host(), Hosts: c.Hosts, Part: c.Part, Option: c.Option}
+	if c.Form == Starve {
+		end.Form, end.Text = Feed, "feed "+c.Host()
+	}
+	if c.Part != "" {
+		end.Text += " " + c.Part
+	}
+	return end
 }
 
 func join(words []word) string {

@@ -47,9 +47,9 @@ type Clause struct {
 	Percent  float64
 	Part     string
 	Daemon   string
-	Name     string // of a snippet
+	Name     string // of a snippet; a word, or some
 	Step     string // name of a step; empty in a demand: of the last one
-	Up       bool
+	Up       bool   // full, forward
 	Servers  []string
 }
 
@@ -80,6 +80,11 @@ func (s *Scenario) Favourite() string {
 // NeedsQuiet reports whether a demand compares with a quiet run.
 func (s *Scenario) NeedsQuiet() bool {
 	return slices.ContainsFunc(s.Demands, func(c Clause) bool { return c.Form == GapQuiet })
+}
+
+// NeedsOwnKernel reports whether a step concerns all that the kernel runs.
+func (s *Scenario) NeedsOwnKernel() bool {
+	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Form == IPVS || step.Form == Clock })
 }
 
 // MustFail reports whether a step's command is expected to fail.
@@ -123,7 +128,7 @@ func (s *Scenario) String() string {
 		}
 	}
 	for _, step := range s.Steps {
-		if step.Form == Continue {
+		if step.Form == Continue || step.Form == Feed {
 			continue
 		}
 		fmt.Fprintf(&b, "at %v %s", step.At, step.Text)

@@ -15,7 +15,7 @@ import (
 // PartyCommand is the hidden first argument of the lab's own clients and servers.
 const PartyCommand = "party"
 
-// Party is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge RATE
+// Party is the main function of such a process: "tcp|udp TARGET PERIOD TIMEOUT RECORD", "echo ADDRESS NUMBER", "forge|claim RATE
 // DURATION MAC".
 func Party(args []string) error {
 	// What these processes allocate, they allocate at their start. A collection would wait for ever for a thread in a raw call.
@@ -33,8 +33,8 @@ func Party(args []string) error {
 			return err
 		}
 		return load.Echo(addr, byte(number))
-	case len(args) == 4 && args[0] == "forge":
-		return forger(args[1:])
+	case len(args) == 4 && (args[0] == "forge" || args[0] == "claim"):
+		return forger(args[0], args[1:])
 	}
 	return fmt.Errorf("no such party: %q", args)
 }
@@ -62,7 +62,7 @@ func client(kind string, args []string) error {
 	return load.UDP{Target: target, Period: period, Timeout: timeout}.Run(record)
 }
 
-func forger(args []string) error {
+func forger(what string, args []string) error {
 	rate, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -76,8 +76,11 @@ func forger(args []string) error {
 		return err
 	}
 	f := load.Forger{Interface: netlab.Interface, MAC: mac, Source: netip.MustParseAddr("10.9.0.66"), VRID: 51, VIP: netlab.VIP}
-	begin := time.Now()
-	sent, err := f.Run(rate, duration)
+	begin, run := time.Now(), f.Run
+	if what == "claim" {
+		run = f.Claim
+	}
+	sent, err := run(rate, duration)
 	fmt.Printf("%d sent in %v\n", sent, time.Since(begin).Round(time.Millisecond))
 	return err
 }

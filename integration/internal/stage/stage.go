@@ -92,6 +92,11 @@ func Set(self string, say func(string, ...any)) (*Stage, error) {
 	if err := os.MkdirAll(runDir, 0o755); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"d1", "d2"} {
+		if err := addDisk(name); err != nil {
+			return nil, err
+		}
+	}
 	say("network: bridge, two directors, three real servers, client, observer")
 	var err error
 	if s.Net, err = netlab.Build(); err != nil {
