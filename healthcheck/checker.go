@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -80,17 +79,11 @@ type counters struct {
 	lateness, lag                      atomic.Int64
 }
 
-// An index is the immutable list of checks for observers. The states behind it
-// are replaced one by one, as results come in.
+// An index is the immutable list of checks for observers. What is known of each changes
+// as results come in.
 type index struct {
-	entries []entry // ordered by ID
-	place   map[string]int
-}
-
-type entry struct {
-	id, target string
-	spec       Spec
-	state      *atomic.Pointer[State]
+	members map[string]*member
+	ordered []*member // by ID
 }
 
 // update is a set of checks on its way to the loop.
@@ -131,7 +124,8 @@ func (c *Checker) Run(ctx context.Context) error {
 
 // Update makes set the checks that run. When it returns nil they all have a
 // [Status]. Checks of the same ID keep their state, and their schedule if probe
-// and timing are the same. An invalid set changes nothing. It waits for Run.
+// and timing are the same. An invalid set changes nothing. The Checker keeps set: the
+// caller does not change it any more. It waits for Run.
 func (c *Checker) Update(ctx context.Context, set []Check) error {
 	seen := make(map[string]bool, len(set))
 	for i := range set {
@@ -143,7 +137,7 @@ func (c *Checker) Update(ctx context.Context, set []Check) error {
 		}
 		seen[set[i].ID] = true
 	}
-	u := update{set: slices.Clone(set), done: make(chan struct{})}
+	u := update{set: set, done: make(chan struct{})}
 	select {
 	case c.updates <- u:
 	case <-ctx.Done():
@@ -183,18 +177,19 @@ func (c *Checker) String() string { return "health checks" }
 
 // Verdict returns the verdict of a check; unknown if there is no such check.
 func (c *Checker) Verdict(id string) Verdict {
-	x := c.index.Load()
-	if i, ok := x.place[id]; ok {
-		return x.entries[i].state.Load().Verdict
+	m := c.index.Load().members[id]
+	if m == nil {
+		return Unknown
 	}
-	return Unknown
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tracker.verdict
 }
 
 // Status returns the picture of one check.
 func (c *Checker) Status(id string) (Status, bool) {
-	x := c.index.Load()
-	if i, ok := x.place[id]; ok {
-		return x.entries[i].status(), true
+	if m := c.index.Load().members[id]; m != nil {
+		return m.status(), true
 	}
 	return Status{}, false
 }
@@ -202,9 +197,9 @@ func (c *Checker) Status(id string) (Status, bool) {
 // Snapshot returns the pictures of all checks, ordered by ID.
 func (c *Checker) Snapshot() []Status {
 	x := c.index.Load()
-	out := make([]Status, len(x.entries))
-	for i := range x.entries {
-		out[i] = x.entries[i].status()
+	out := make([]Status, len(x.ordered))
+	for i, m := range x.ordered {
+		out[i] = m.status()
 	}
 	return out
 }
@@ -212,9 +207,9 @@ func (c *Checker) Snapshot() []Status {
 // Saved returns what is to survive a restart, by ID.
 func (c *Checker) Saved() map[string]Saved {
 	x := c.index.Load()
-	out := make(map[string]Saved, len(x.entries))
-	for i := range x.entries {
-		out[x.entries[i].id] = x.entries[i].state.Load().Saved()
+	out := make(map[string]Saved, len(x.members))
+	for id, m := range x.members {
+		out[id] = m.saved()
 	}
 	return out
 }
@@ -233,8 +228,4 @@ func (c *Checker) Stats() Stats {
 		Lateness:  time.Duration(s.lateness.Load()),
 		Lag:       time.Duration(s.lag.Load()),
 	}
-}
-
-func (e *entry) status() Status {
-	return Status{ID: e.id, Target: e.target, Spec: e.spec, State: *e.state.Load()}
 }

@@ -22,12 +22,12 @@ func (t *Tracker) fell(at time.Time) {
 	if more := len(t.falls) - d.Falls; more > 0 {
 		t.falls = append(t.falls[:0], t.falls[more:]...)
 	}
-	t.state.Flapping = len(t.falls) == d.Falls && at.Sub(t.falls[0]) <= d.Window
+	t.flapping = len(t.falls) == d.Falls && at.Sub(t.falls[0]) <= d.Window
 }
 
 // held reports whether a server that has risen is still to be left out. A policy that
 // damps no longer releases it.
 func (t *Tracker) held(now time.Time) bool {
 	d := t.policy.Damping
-	return t.state.Flapping && d.Falls > 0 && now.Sub(t.state.Well) < d.Hold
+	return t.flapping && d.Falls > 0 && now.Sub(t.well) < d.Hold
 }

@@ -122,7 +122,9 @@ func (l *loop) turn(now time.Time) {
 		}
 		l.giveUp(l.judging[0], now)
 	}
-	for len(l.starts) > 0 && !l.starts[0].at.After(now) {
+	// Whatever woke the loop, starts are of a whole span, the same in each round: one that came
+	// earlier for once would make the next one late.
+	for len(l.starts) > 0 && !l.tick(l.starts[0].at).After(now) {
 		j := l.starts[0]
 		switch {
 		case j.flight != nil:
@@ -327,8 +329,7 @@ func (l *loop) conclude(j *job, now time.Time, r Result) {
 	}
 	for _, m := range j.members {
 		l.observe(m, r)
-		state := m.state.Load()
-		settled = settled && (state.Settled() || !r.Counts()) // no hurry to fail for lack of descriptors again
+		settled = settled && (m.tracker.Settled() || !r.Counts()) // no hurry to fail for lack of descriptors again
 	}
 	l.plan(j, now, settled)
 	l.checkReady()
@@ -336,17 +337,15 @@ func (l *loop) conclude(j *job, now time.Time, r Result) {
 
 // observe tells one member a result.
 func (l *loop) observe(m *member, r Result) {
-	before := m.state.Load()
-	changed := m.tracker.Observe(r)
-	after := m.publish()
-	if before.Results == 0 {
-		l.unheard--
-	}
-	if changed {
+	was, first := m.tracker.verdict, m.tracker.results == 0
+	if m.observe(r) {
 		l.pending = append(l.pending, Change{
-			ID: m.check.ID, From: before.Verdict, To: after.Verdict,
-			Reason: after.Reason, Cause: r, At: r.At,
+			ID: m.check.ID, From: was, To: m.tracker.verdict,
+			Reason: m.tracker.reason, Cause: r, At: r.At,
 		})
+	}
+	if first {
+		l.unheard--
 	}
 	if l.c.options.OnResult != nil {
 		l.c.options.OnResult(m.check.ID, r)

@@ -3,16 +3,17 @@ package healthcheck
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 // A member is one check: its own verdict, on the results of a job.
 type member struct {
-	check   Check
-	tracker *Tracker
-	job     *job
-	state   atomic.Pointer[State] // what observers see of tracker
+	job *job
+
+	mu      sync.Mutex // for the loop to change what is below, and for others to look at it
+	check   *Check     // of the set that runs
+	tracker Tracker
 }
 
 // A job is one distinct probe, and the checks that want its results.
@@ -39,67 +40,83 @@ type jobKey struct {
 	jitter                  time.Duration
 }
 
-// publish shows the state of the tracker to observers.
-func (m *member) publish() *State {
-	s := m.tracker.show()
-	m.state.Store(s)
-	return s
+// take makes m the member of a check of the set that runs from now on.
+func (m *member) take(check *Check) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.check != nil && m.check.ProbeKey != check.ProbeKey {
+		m.tracker.BreakRow()
+	}
+	m.tracker.SetPolicy(check.Spec.Policy)
+	m.check = check
+}
+
+// observe takes in a result. Only the loop does, which may look at m without the lock.
+func (m *member) observe(r Result) (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tracker.Observe(r)
+}
+
+// status is a picture of m.
+func (m *member) status() Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Status{ID: m.check.ID, Target: m.check.Target, Spec: m.check.Spec, State: m.tracker.State()}
+}
+
+// saved is what is to survive a restart.
+func (m *member) saved() Saved {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	state := m.tracker.State()
+	return state.Saved()
 }
 
 // apply makes set the checks that run.
 func (l *loop) apply(set []Check, now time.Time) {
-	members := make(map[string]*member, len(set))
-	entries := make([]entry, 0, len(set))
+	x := &index{members: make(map[string]*member, len(set)), ordered: make([]*member, 0, len(set))}
 	var joining []*member // with another job than before, or their first
-	for _, check := range set {
+	l.unheard = 0
+	for i := range set {
+		check := &set[i]
 		m := l.members[check.ID]
 		if m == nil {
 			m = newMember(check, now)
-		} else if m.check.ProbeKey != check.ProbeKey {
-			m.tracker.BreakRow()
 		}
-		m.tracker.SetPolicy(check.Spec.Policy)
-		m.check = check
-		m.publish()
-		if m.job == nil || m.job.key != keyOf(&check) {
+		m.take(check)
+		if m.job == nil || m.job.key != keyOf(check) {
 			joining = append(joining, m)
 		}
-		members[check.ID] = m
-		entries = append(entries, entry{check.ID, check.Target, check.Spec, &m.state})
+		if m.tracker.results == 0 {
+			l.unheard++
+		}
+		x.members[check.ID] = m
+		x.ordered = append(x.ordered, m)
 	}
 	for _, m := range joining {
 		l.leave(m)
 		l.join(m, now, len(joining))
 	}
 	for id, m := range l.members {
-		if members[id] == nil {
+		if x.members[id] == nil {
 			l.leave(m)
 		}
 	}
-	l.members = members
-	l.unheard = 0
-	for _, m := range members {
-		if m.state.Load().Results == 0 {
-			l.unheard++
-		}
-	}
+	l.members = x.members
 	l.tolerance = time.Duration(1<<63 - 1)
 	for key := range l.jobs {
 		l.tolerance = min(l.tolerance, key.timeout/2)
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	place := make(map[string]int, len(entries))
-	for i := range entries {
-		place[entries[i].id] = i
-	}
-	l.c.index.Store(&index{entries, place})
-	l.c.stats.checks.Store(int64(len(members)))
+	slices.SortFunc(x.ordered, func(a, b *member) int { return cmp.Compare(a.check.ID, b.check.ID) })
+	l.c.index.Store(x)
+	l.c.stats.checks.Store(int64(len(set)))
 	l.c.stats.probes.Store(int64(len(l.jobs)))
 	l.checkReady()
 }
 
-func newMember(check Check, now time.Time) *member {
-	m := &member{tracker: NewTracker(check.Spec.Policy, now)}
+func newMember(check *Check, now time.Time) *member {
+	m := &member{tracker: *NewTracker(check.Spec.Policy, now)}
 	switch {
 	case check.Saved != nil && check.Saved.Verdict != Unknown:
 		m.tracker.Restore(*check.Saved)
@@ -120,7 +137,7 @@ func keyOf(c *Check) jobKey {
 // join adds a member to the job of its check, made if there is none. It is one of n
 // that join.
 func (l *loop) join(m *member, now time.Time, n int) {
-	key := keyOf(&m.check)
+	key := keyOf(m.check)
 	j := l.jobs[key]
 	if j == nil {
 		j = &job{key: key, prober: m.check.Prober, schedule: Schedule{

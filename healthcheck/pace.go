@@ -50,7 +50,7 @@ func (l *loop) paceOf(j *job) Pace {
 	pace := Off
 	for _, m := range j.members {
 		p := l.paces[m.check.Group]
-		if state := m.state.Load(); p == Off && (state.Verdict == Unknown || !state.Settled()) {
+		if p == Off && !m.tracker.Settled() {
 			p = Same
 		}
 		pace = min(pace, p)

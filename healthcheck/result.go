@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -29,12 +30,7 @@ const (
 )
 
 // Failures returns all failures, for those who prepare a counter for each.
-func Failures() []Failure {
-	return []Failure{
-		FailureDNS, FailureRefused, FailureUnreachable, FailureConnect, FailureReset, FailureTLS,
-		FailureTimeout, FailureStatus, FailureBody, FailureProtocol, FailureExit, FailureLocal, FailureCanceled,
-	}
-}
+func Failures() []Failure { return slices.Clone(failures[1:]) }
 
 // maxDetail bounds [Result.Detail], in bytes. Servers write parts of it, and
 // thousands are kept.
@@ -94,7 +90,7 @@ func (r Result) String() string {
 // clip cuts a line to maxDetail bytes of printable text, so that no server can
 // fill our memory or steer the terminal of the operator.
 func clip(s string) string {
-	if len(s) <= maxDetail && strings.IndexFunc(s, unprintable) < 0 {
+	if len(s) <= maxDetail && (isPlain(s) || strings.IndexFunc(s, unprintable) < 0) {
 		return s
 	}
 	var b strings.Builder
@@ -109,6 +105,16 @@ func clip(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// isPlain reports whether s is of printable ASCII only, as nearly every detail is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }

@@ -62,7 +62,7 @@ func TestRemovalsByLoss(t *testing.T) {
 				if random.Float64() < loss {
 					r.Failure = FailureTimeout
 				}
-				if tr.Observe(r) && tr.state.Verdict == Down {
+				if tr.Observe(r) && tr.verdict == Down {
 					removals++
 				}
 			}

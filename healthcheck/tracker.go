@@ -66,7 +66,7 @@ type Policy struct {
 // recent is the number of results that a tracker remembers.
 const recent = 5
 
-// A State is all that a [Tracker] knows; a copy of it is a snapshot.
+// A State is a picture of all that a [Tracker] knows.
 type State struct {
 	Verdict   Verdict
 	Since     time.Time // when the verdict was reached
@@ -82,7 +82,7 @@ type State struct {
 	Flapping  bool      // it fell too often: down until it has been well for Damping.Hold
 	Well      time.Time // when the first success of the row was; zero if there is none
 
-	ring [recent]Result
+	ring [recent]note
 }
 
 // Recent returns the last results, oldest first; at most five.
@@ -90,21 +90,9 @@ func (s *State) Recent() []Result {
 	n := min(s.Results, recent)
 	out := make([]Result, 0, n)
 	for i := s.Results - n; i < s.Results; i++ {
-		out = append(out, s.ring[i%recent])
+		out = append(out, s.ring[i%recent].result())
 	}
 	return out
-}
-
-// Settled reports whether the verdict agrees with the last result that counted, or
-// waits for nothing but time.
-func (s *State) Settled() bool {
-	switch s.Verdict {
-	case Up:
-		return s.Failures == 0
-	case Down:
-		return s.Successes == 0 || s.Flapping
-	}
-	return false
 }
 
 // Saved returns what is to survive a restart.
@@ -125,37 +113,43 @@ type Saved struct {
 // A Tracker turns the results of one check into a verdict. It is not safe for
 // concurrent use, has no clock and starts nothing: time comes with the results.
 type Tracker struct {
-	policy   Policy
-	begun    time.Time
-	state    *State
-	shown    bool        // others have state, too: a change must be a new one
-	agreeing Result      // the last that counted and was as the verdict says
-	falls    []time.Time // of the last, as many as damping counts
+	policy Policy
+	begun  time.Time
+
+	// What is known is a State, told in little memory.
+	verdict             Verdict
+	flapping            bool
+	weight              Weight
+	reason              Reason
+	since, well         time.Time
+	successes, failures int
+	results, ignored    uint64
+	cause, before       note
+	ring                [recent]note
+
+	agreeing note        // the last that counted and was as the verdict says
+	falls    []time.Time // the last, as many as damping counts
 }
 
 // NewTracker returns a tracker that knows nothing but the policy.
 func NewTracker(p Policy, now time.Time) *Tracker {
-	t := &Tracker{policy: p, begun: now, state: &State{Since: now, Reason: ReasonInitial}}
+	t := &Tracker{policy: p, begun: now, since: now, reason: ReasonInitial}
 	if p.Initial == Up {
-		t.state.Verdict = Up
+		t.verdict = Up
 	}
 	return t
 }
 
 // Adopt makes the server up because the kernel's table carries it: a restart of
 // the director is no reason to take it out before it fails.
-func (t *Tracker) Adopt(now time.Time) {
-	t.renew()
-	t.become(Up, ReasonAdopted, Result{}, now)
-}
+func (t *Tracker) Adopt(now time.Time) { t.become(Up, ReasonAdopted, note{}, now) }
 
 // Restore takes over the verdict of the time before a restart. Nothing known
 // then is nothing to restore.
 func (t *Tracker) Restore(s Saved) {
 	if s.Verdict == Up || s.Verdict == Down {
-		t.renew()
-		t.become(s.Verdict, ReasonRestored, s.Cause, s.Since)
-		t.state.Before, t.state.Weight = s.Before, s.Weight
+		t.become(s.Verdict, ReasonRestored, noteOf(s.Cause), s.Since)
+		t.before, t.weight = noteOf(s.Before), s.Weight
 	}
 }
 
@@ -166,25 +160,32 @@ func (t *Tracker) SetPolicy(p Policy) { t.policy = p }
 // BreakRow forgets the results in a row, not the verdict: another probe is asked
 // from now on, and the answers to the former one do not add up with its answers.
 func (t *Tracker) BreakRow() {
-	t.renew()
-	t.state.Successes, t.state.Failures, t.state.Well = 0, 0, time.Time{}
+	t.successes, t.failures, t.well = 0, 0, time.Time{}
 }
 
-// State returns a copy of what is known.
-func (t *Tracker) State() State { return *t.state }
-
-// show returns what is known, which does not change any more.
-func (t *Tracker) show() *State {
-	t.shown = true
-	return t.state
-}
-
-// renew makes the state one that can be changed: a copy, if others have it.
-func (t *Tracker) renew() {
-	if t.shown {
-		s := *t.state
-		t.state, t.shown = &s, false
+// State returns what is known.
+func (t *Tracker) State() State {
+	s := State{
+		Verdict: t.verdict, Since: t.since, Reason: t.reason, Cause: t.cause.result(), Before: t.before.result(),
+		Successes: t.successes, Failures: t.failures, Results: t.results, Ignored: t.ignored,
+		Weight: t.weight, Flapping: t.flapping, Well: t.well, ring: t.ring,
 	}
+	if t.results > 0 {
+		s.Last = t.ring[(t.results-1)%recent].result()
+	}
+	return s
+}
+
+// Settled reports whether the verdict agrees with the last result that counted, or
+// waits for nothing but time.
+func (t *Tracker) Settled() bool {
+	switch t.verdict {
+	case Up:
+		return t.failures == 0
+	case Down:
+		return t.successes == 0 || t.flapping
+	}
+	return false
 }
 
 // Observe takes in a result and reports whether the verdict changed, or the weight
@@ -192,49 +193,46 @@ func (t *Tracker) renew() {
 // that does not count (see [Result.Counts]), or a failure within the grace, neither
 // adds to a row nor breaks it.
 func (t *Tracker) Observe(r Result) (changed bool) {
-	t.renew()
-	s := t.state
-	s.ring[s.Results%recent] = r
-	s.Results++
-	s.Last = r
+	n := noteOf(r)
+	t.ring[t.results%recent] = n
+	t.results++
 	if !r.Counts() || !r.OK() && r.At.Before(t.begun.Add(t.policy.Grace)) {
-		s.Ignored++
+		t.ignored++
 		return false
 	}
 	if r.OK() {
-		if s.Successes == 0 {
-			s.Well = r.At
+		if t.successes == 0 {
+			t.well = r.At
 		}
-		s.Successes, s.Failures = s.Successes+1, 0
-		changed = s.Verdict == Up && s.Weight != r.Weight
-		s.Weight = r.Weight
+		t.successes, t.failures = t.successes+1, 0
+		changed = t.verdict == Up && t.weight != r.Weight
+		t.weight = r.Weight
 	} else {
-		s.Successes, s.Failures, s.Well = 0, s.Failures+1, time.Time{}
+		t.successes, t.failures, t.well = 0, t.failures+1, time.Time{}
 	}
 	switch {
-	case s.Verdict != Up && s.Successes >= t.policy.Rise && !t.held(r.At):
-		t.become(Up, ReasonPassed, r, r.At)
+	case t.verdict != Up && t.successes >= t.policy.Rise && !t.held(r.At):
+		t.become(Up, ReasonPassed, n, r.At)
 		changed = true
-	case s.Verdict == Up && s.Failures >= t.policy.Fall:
-		t.become(Down, ReasonFailed, r, r.At)
+	case t.verdict == Up && t.failures >= t.policy.Fall:
+		t.become(Down, ReasonFailed, n, r.At)
 		t.fell(r.At)
 		changed = true
-	case s.Verdict == Unknown && s.Failures > 0:
+	case t.verdict == Unknown && t.failures > 0:
 		// The server is not in use: nothing is lost by believing its first failure.
-		t.become(Down, ReasonFailed, r, r.At)
+		t.become(Down, ReasonFailed, n, r.At)
 		changed = true
 	}
-	if r.OK() == (s.Verdict != Down) {
-		t.agreeing = r
+	if r.OK() == (t.verdict != Down) {
+		t.agreeing = n
 	}
 	return changed
 }
 
-func (t *Tracker) become(v Verdict, reason Reason, cause Result, at time.Time) {
-	s := t.state
-	s.Before = t.agreeing
-	if s.Verdict == Unknown && v == Up {
-		s.Before = Result{} // it was no different
+func (t *Tracker) become(v Verdict, reason Reason, cause note, at time.Time) {
+	t.before = t.agreeing
+	if t.verdict == Unknown && v == Up {
+		t.before = note{} // it was no different
 	}
-	s.Verdict, s.Reason, s.Cause, s.Since, s.Flapping = v, reason, cause, at, false
+	t.verdict, t.reason, t.cause, t.since, t.flapping = v, reason, cause, at, false
 }

@@ -288,8 +288,8 @@ func TestDamping(t *testing.T) {
 	}
 	tr := NewTracker(p, noon)
 	script(tr, "-+-+-+")
-	if s := tr.State(); !s.Flapping || !s.Settled() || !s.Well.Equal(noon.Add(6*time.Second)) {
-		t.Errorf("flapping %v, settled %v, well since %v", s.Flapping, s.Settled(), s.Well.Sub(noon))
+	if s := tr.State(); !s.Flapping || !tr.Settled() || !s.Well.Equal(noon.Add(6*time.Second)) {
+		t.Errorf("flapping %v, settled %v, well since %v", s.Flapping, tr.Settled(), s.Well.Sub(noon))
 	}
 	tr.SetPolicy(Policy{Rise: 1, Fall: 1})
 	if script(tr, "+"); tr.State().Verdict != Up {
