@@ -27,7 +27,8 @@ func realserverCommand() *cobra.Command {
 		Short: "Prepare this host as a DR, TUN or NAT real server, undo it, or check it",
 		Long: "realserver makes the host that it runs on fit to stand behind a director. It needs no daemon.\n\n" +
 			"  dr   the VIP on lo, and no ARP answers for it\n" +
-			"  tun  the VIP on tunl0 (ip6tnl0 for IPv6), which is up and lets the clients' packets through, and no ARP answers for it\n" +
+			"  tun  the VIP on the device of the tunnel (tunl0, sit0, ip6tnl0, gre0, ip6gre0), which is up and lets the clients'\n" +
+			"       packets through, for gue a UDP port that unwraps them, and no ARP answers for the VIP\n" +
 			"  nat  only a check: the default route must lead to the director\n\n" +
 			"What was there before is kept in realserver.json of the state directory until down restores it.",
 		Args: cobra.NoArgs,
@@ -62,6 +63,8 @@ func realserverUp(dir *string) *cobra.Command {
 			"Exit status: 0 the host is ready, 1 it is not, and nothing was changed.",
 		Example: "  lbha realserver up --vip 192.0.2.10 --vip 2001:db8::10 --mode dr\n" +
 			"  lbha realserver up --vip 192.0.2.10 --mode tun --interface eth1 --arp filter\n" +
+			"  lbha realserver up --vip 192.0.2.10 --mode tun --tunnel gue --tunnel-port 6080\n" +
+			"  lbha realserver up --vip 2001:db8::10 --mode tun --tunnel gre --over ipv4\n" +
 			"  lbha realserver up --vip 192.0.2.10 --mode nat --director 10.0.0.1",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -166,6 +169,8 @@ func realserverShow(dir *string) *cobra.Command {
 type wantedFlags struct {
 	vips                      []string
 	mode, iface, arp, dirAddr string
+	tunnel, over              string
+	tunnelPort                uint16
 }
 
 func (f *wantedFlags) register(cmd *cobra.Command) {
@@ -174,6 +179,9 @@ func (f *wantedFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.iface, "interface", "", "interface of the real server's own address (default that of the default route)")
 	cmd.Flags().StringVar(&f.arp, "arp", string(realserver.BySysctl), "what keeps the host from answering ARP for an IPv4 VIP: sysctl, or filter (nftables)")
 	cmd.Flags().StringVar(&f.dirAddr, "director", "", "director's inside address, for nat")
+	cmd.Flags().StringVar(&f.tunnel, "tunnel", "", "for tun: the director's encapsulation, ipip, gue or gre (default ipip)")
+	cmd.Flags().Uint16Var(&f.tunnelPort, "tunnel-port", 0, "for gue: its UDP port")
+	cmd.Flags().StringVar(&f.over, "over", "", "for tun: the family of the packets around the tunnel's, which is that of the real server's own address, ipv4 or ipv6 (default that of the VIP)")
 }
 
 func (f *wantedFlags) parse() ([]realserver.Wanted, error) {
@@ -184,6 +192,17 @@ func (f *wantedFlags) parse() ([]realserver.Wanted, error) {
 	w := realserver.Wanted{Interface: f.iface, ARP: realserver.ARP(f.arp)}
 	if err := w.Mode.UnmarshalText([]byte(f.mode)); err != nil {
 		return nil, fmt.Errorf("--mode: %w", err)
+	}
+	w.Tunnel.Port = f.tunnelPort
+	if f.tunnel != "" {
+		if err := w.Tunnel.Type.UnmarshalText([]byte(f.tunnel)); err != nil {
+			return nil, fmt.Errorf("--tunnel: %w", err)
+		}
+	}
+	if f.over != "" {
+		if err := w.Over.UnmarshalText([]byte(f.over)); err != nil {
+			return nil, fmt.Errorf("--over: %w", err)
+		}
 	}
 	if f.dirAddr != "" {
 		if w.Director, err = netip.ParseAddr(f.dirAddr); err != nil {

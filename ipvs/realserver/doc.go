@@ -60,16 +60,29 @@
 //
 // # TUN
 //
-// The packets come out of tunl0, or ip6tnl0 for an IPv6 VIP (the director's
-// tunnels to servers of the other family than the VIP's are not covered, nor
-// are GUE and GRE). It is the fallback device that the kernel makes with the
-// module; it accepts from every sender, so a firewall should let IP protocol 4
-// (41) in from the directors alone. A client's packet on tunl0 has a source that
-// routes elsewhere, so strict reverse-path filtering (rp_filter=1) drops it. The
-// kernel uses the greater of "all" and the interface's value, but 2, loose, is
-// greater than 1, strict. So tunl0 gets 0 where "all" is not strict, and 2 where
-// it is: "all", and with it every other interface, keeps its protection. Loose
-// accepts any source that has a route, and without one there is no answer either.
+// The VIP is on the device out of which the packets come. Which one that is
+// depends on the encapsulation, on the family of the VIP, and on that of the
+// packets around, which is the family of the real server's own address:
+//
+//	                      around it IPv4    around it IPv6
+//	ipip, gue  IPv4 VIP   tunl0             ip6tnl0, its mode "any"
+//	           IPv6 VIP   sit0              ip6tnl0
+//	gre        both       gre0              ip6gre0
+//
+// GUE is IPIP in UDP: a port of the kernel's foo over UDP unwraps it, and what it
+// has unwrapped goes on as IPIP. It checks and undoes every checksum that a
+// director may add. gre0 and ip6gre0 drop GRE with a checksum: the director's
+// tunnel must have none there.
+//
+// Each is the fallback device that the kernel makes with the module; it accepts
+// from every sender, so a firewall should let IP protocol 4 (41 for IPv6, 47 for
+// GRE, the UDP port of GUE) in from the directors alone. A client's packet on
+// tunl0 has a source that routes elsewhere, so strict reverse-path filtering
+// (rp_filter=1) drops it. The kernel uses the greater of "all" and the
+// interface's value, but 2, loose, is greater than 1, strict. So the device gets 0
+// where "all" is not strict, and 2 where it is: "all", and with it every other
+// interface, keeps its protection. Loose accepts any source that has a route, and
+// without one there is no answer either.
 //
 // # NAT
 //

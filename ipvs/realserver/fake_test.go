@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,14 +72,17 @@ func (f *fake) edit(name string, change func(l *Link)) {
 	change(&f.host.Links[i])
 }
 
-func (f *fake) Observe(_ context.Context, filter bool) (Host, error) {
+func (f *fake) Observe(_ context.Context, also Extra) (Host, error) {
 	h := f.host
-	h.Links, h.Sysctls = slices.Clone(h.Links), maps.Clone(h.Sysctls)
+	h.Links, h.Sysctls, h.Listeners = slices.Clone(h.Links), maps.Clone(h.Sysctls), maps.Clone(h.Listeners)
 	for i := range h.Links {
 		h.Links[i].Addrs = slices.Clone(h.Links[i].Addrs)
 	}
-	if !filter {
+	if !also.Filter {
 		h.Filter = ""
+	}
+	if !also.Listeners {
+		h.Listeners = nil
 	}
 	return h, nil
 }
@@ -104,7 +108,11 @@ func (f *fake) Apply(_ context.Context, s Step) error {
 			if f.noModule {
 				return errFake
 			}
-			f.addLink(Link{Name: s.Name})
+			l := Link{Name: s.Name}
+			if s.Name == ip6tnl0 {
+				l.Mode = onlyIPv6
+			}
+			f.addLink(l)
 			return nil
 		}
 		f.edit(s.Name, func(l *Link) { l.Up = s.To == up })
@@ -112,6 +120,15 @@ func (f *fake) Apply(_ context.Context, s Step) error {
 		f.host.Filter = ""
 		if s.To != "" {
 			f.host.Filter = listed + strings.TrimPrefix(s.To, listed)
+		}
+	case TunnelMode:
+		f.edit(s.Name, func(l *Link) { l.Mode = s.To })
+	case Listener:
+		if f.host.Listeners == nil {
+			f.host.Listeners = map[string]string{}
+		}
+		if f.host.Listeners[s.Name] = s.To; s.To == absent {
+			delete(f.host.Listeners, s.Name)
 		}
 	case Address:
 		p, device, err := s.parts()
@@ -167,10 +184,18 @@ func show(h Host) string {
 			lines = append(lines, k+" = "+v)
 		}
 	}
+	for _, l := range h.Links {
+		if l.Mode != "" {
+			lines = append(lines, l.Name+" takes in "+l.Mode)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Listeners)) {
+		lines = append(lines, name+" unwraps "+h.Listeners[name])
+	}
 	return strings.Join(append(lines, h.Filter), "\n")
 }
 
-// want reads "VIP MODE [interface X] [arp X] [director X]".
+// want reads "VIP MODE [interface X] [arp X] [director X] [tunnel X] [port X] [over X]".
 func want(t testing.TB, text string) Wanted {
 	t.Helper()
 	f := strings.Fields(text)
@@ -186,6 +211,20 @@ func want(t testing.TB, text string) Wanted {
 			w.ARP = ARP(f[i+1])
 		case "director":
 			w.Director = netip.MustParseAddr(f[i+1])
+		case "tunnel":
+			if err := w.Tunnel.Type.UnmarshalText([]byte(f[i+1])); err != nil {
+				t.Fatal(err)
+			}
+		case "port":
+			port, err := strconv.ParseUint(f[i+1], 10, 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Tunnel.Port = uint16(port)
+		case "over":
+			if err := w.Over.UnmarshalText([]byte(f[i+1])); err != nil {
+				t.Fatal(err)
+			}
 		default:
 			t.Fatalf("unknown word %q", f[i])
 		}

@@ -1,6 +1,7 @@
 package realserver
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,6 +24,9 @@ type Host struct {
 	// Filter is our nftables table as nft lists it; empty if there is none, or
 	// if nobody asked.
 	Filter string
+	// Listeners are the UDP ports whose packets the kernel unwraps (foo over UDP),
+	// as the name of a Setting, and what they unwrap; empty if nobody asked.
+	Listeners map[string]string
 }
 
 // Link is a network interface.
@@ -36,6 +40,9 @@ type Link struct {
 	// Addrs are its addresses, each with its prefix length, in the kernel's
 	// order.
 	Addrs []netip.Prefix
+	// Mode is what an ip6tnl device takes in, as ip(8) says it: "ipv6/ipv6",
+	// "ip/ipv6" or "any". Empty for others.
+	Mode string
 }
 
 // Gateway is a next hop of a default route.
@@ -70,6 +77,11 @@ const (
 	LinkSet Kind = "link"    // interface; "absent", "down" or "up"
 	Address Kind = "address" // "PREFIX dev INTERFACE"; "absent" or "present"
 	Filter  Kind = "filter"  // nftables table of the family arp; its text, empty if there is none
+	// TunnelMode is what an ip6tnl device takes in; its name, and [Link].Mode.
+	TunnelMode Kind = "tunnel-mode"
+	// Listener is a UDP port whose packets the kernel unwraps: "FAMILY port PORT";
+	// "absent", "gue", or what else it unwraps.
+	Listener Kind = "listener"
 )
 
 const (
@@ -110,6 +122,11 @@ func (h Host) value(s Setting) string {
 		return h.Sysctls[s.Name]
 	case Filter:
 		return h.Filter
+	case TunnelMode:
+		l, _ := h.link(s.Name)
+		return l.Mode
+	case Listener:
+		return cmp.Or(h.Listeners[s.Name], absent)
 	case LinkSet:
 		switch l, ok := h.link(s.Name); {
 		case !ok:
@@ -148,6 +165,15 @@ func (s Step) String() string {
 			return "nft delete table arp " + s.Name
 		}
 		return fmt.Sprintf("nft -f - (table arp %s)", s.Name)
+	case TunnelMode:
+		return fmt.Sprintf("ip -6 tunnel change %s mode %s", s.Name, s.To)
+	case Listener:
+		over, port, _ := s.listener()
+		family := map[ipvs.Family]string{ipvs.IPv6: "-6 "}[over]
+		if s.To == absent {
+			return fmt.Sprintf("ip %sfou del port %d", family, port)
+		}
+		return fmt.Sprintf("ip %sfou add port %d %s", family, port, s.To)
 	}
 	switch p, _, _ := s.parts(); {
 	case s.To == absent:

@@ -58,6 +58,13 @@ func (r requirement) finding(w Wanted, value string, s saved) Finding {
 		if value == absent {
 			f.Text = fmt.Sprintf("%v is not on %s", p, device)
 		}
+	case TunnelMode:
+		f.Text = fmt.Sprintf("interface %s takes in %s", r.Name, value)
+	case Listener:
+		f.Text = fmt.Sprintf("UDP %s unwraps %s", r.Name, value)
+		if value == absent {
+			f.Text = fmt.Sprintf("UDP %s unwraps nothing", r.Name)
+		}
 	case Filter:
 		f.Text = fmt.Sprintf("nftables table arp %s is in place", r.Name)
 		if value == "" {
@@ -90,6 +97,9 @@ func conflicts(w Wanted, h Host) []Finding {
 	}
 	if w.Mode == ipvs.NAT {
 		fs = append(fs, w.gateway(h))
+	}
+	if w.Tunnel.Type == ipvs.GUE {
+		fs = append(fs, w.occupied(h))
 	}
 	return fs
 }

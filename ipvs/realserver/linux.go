@@ -52,7 +52,7 @@ func Dial() (*Linux, error) {
 func (l *Linux) Close() error { return l.h.Close() }
 
 // Observe takes a snapshot.
-func (l *Linux) Observe(ctx context.Context, filter bool) (Host, error) {
+func (l *Linux) Observe(ctx context.Context, also Extra) (Host, error) {
 	links, err := dump(func() ([]netlink.Link, error) { return l.h.LinkList() })
 	if err != nil {
 		return Host{}, fmt.Errorf("list interfaces: %w", err)
@@ -68,7 +68,7 @@ func (l *Linux) Observe(ctx context.Context, filter bool) (Host, error) {
 		a := link.Attrs()
 		names[a.Index] = a.Name
 		conf = append(conf, a.Name)
-		l := Link{Name: a.Name, Up: a.Flags&net.FlagUp != 0, Speaks: a.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0}
+		l := Link{Name: a.Name, Up: a.Flags&net.FlagUp != 0, Speaks: a.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0, Mode: modeOf(link)}
 		for _, addr := range addrs {
 			if ip, ok := netip.AddrFromSlice(addr.IP); ok && addr.LinkIndex == a.Index {
 				bits, _ := addr.Mask.Size()
@@ -104,7 +104,12 @@ func (l *Linux) Observe(ctx context.Context, filter bool) (Host, error) {
 			h.Proxies = append(h.Proxies, Proxy{ip, names[p.LinkIndex]})
 		}
 	}
-	if filter {
+	if also.Listeners {
+		if h.Listeners, err = l.listeners(); err != nil {
+			return Host{}, fmt.Errorf("list the ports of foo over UDP: %w", err)
+		}
+	}
+	if also.Filter {
 		h.Filter, err = l.filter(ctx)
 	}
 	return h, err
@@ -167,6 +172,10 @@ func (l *Linux) Apply(ctx context.Context, s Step) error {
 		return l.setAddress(s)
 	case Filter:
 		return l.setFilter(ctx, s)
+	case TunnelMode:
+		return setMode(s)
+	case Listener:
+		return l.setListener(ctx, s)
 	}
 	return fmt.Errorf("unknown kind of setting %q", s.Kind)
 }
@@ -183,26 +192,6 @@ func (l *Linux) setLink(s Step) error {
 		return l.h.LinkSetUp(link)
 	}
 	return l.h.LinkSetDown(link)
-}
-
-// loadTunnel makes the kernel load the module of a tunnel device, as ifconfig(8)
-// does: who may administer the network and asks for an interface by a name that
-// is unknown has it loaded (dev_load in net/core/dev_ioctl.c). That needs no
-// right to load modules.
-func loadTunnel(name string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
-		return fmt.Errorf("the kernel has no %s and cannot load the module %s: %w", name, modules[name], err)
-	}
-	return nil
 }
 
 func (l *Linux) setAddress(s Step) error {

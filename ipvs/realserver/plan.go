@@ -48,6 +48,9 @@ func (w Wanted) requirements(h Host) []requirement {
 		}
 		rs = append(rs, r)
 	}
+	if exists && w.Mode == ipvs.TUN {
+		rs = append(rs, w.unwrapping()...)
+	}
 	state := requirement{Setting{LinkSet, device}, up, nil, "nothing arrives through it"}
 	if !exists {
 		state.value, state.why = down, fmt.Sprintf("the module %s is not loaded", modules[device])

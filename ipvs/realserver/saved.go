@@ -165,7 +165,11 @@ func decode(data []byte) (saved, error) {
 			if _, _, err := o.parts(); err != nil {
 				return saved{}, err
 			}
-		case LinkSet, Filter:
+		case Listener:
+			if _, _, err := o.listener(); err != nil {
+				return saved{}, err
+			}
+		case LinkSet, Filter, TunnelMode:
 		default:
 			return saved{}, fmt.Errorf("unknown kind of setting %q", o.Kind)
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lbha/lbha/ipvs"
 )
 
 // ErrNothing: nothing is saved that could be undone or shown.
@@ -17,11 +19,17 @@ var ErrNothing = errors.New("nothing was set up here")
 // Kernel is a host that can be looked at and changed. Its calls end in bounded
 // time.
 type Kernel interface {
-	// Observe takes a snapshot; of the filter only if asked, since that needs a
-	// program that a host without a filter may lack.
-	Observe(ctx context.Context, filter bool) (Host, error)
+	// Observe takes a snapshot, with what is extra in it only if asked.
+	Observe(ctx context.Context, also Extra) (Host, error)
 	// Apply carries out one step, or nothing of it.
 	Apply(ctx context.Context, s Step) error
+}
+
+// Extra is what of a host is looked at only where it matters, since that needs
+// what others may lack.
+type Extra struct {
+	Filter    bool // needs the program nft
+	Listeners bool // needs the kernel's module fou
 }
 
 // Setup prepares one host.
@@ -105,7 +113,7 @@ func (u *Setup) Down(ctx context.Context, vips ...netip.Addr) (steps []Step, lef
 	if len(rest) == len(s.Wanted) && (len(s.Wanted) > 0 || len(s.Originals) == 0) {
 		return nil, nil, ErrNothing
 	}
-	h, err := u.kernel.Observe(ctx, filtered(s.Wanted, s))
+	h, err := u.kernel.Observe(ctx, extra(s.Wanted, s))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +157,7 @@ func (u *Setup) Show(ctx context.Context, want ...Wanted) ([]Report, error) {
 // observe takes a snapshot and completes what is wanted with it and with what
 // was wanted before.
 func (u *Setup) observe(ctx context.Context, s saved, want []Wanted) ([]Wanted, Host, error) {
-	h, err := u.kernel.Observe(ctx, filtered(want, s))
+	h, err := u.kernel.Observe(ctx, extra(want, s))
 	if err != nil {
 		return nil, Host{}, err
 	}
@@ -166,10 +174,15 @@ func (u *Setup) observe(ctx context.Context, s saved, want []Wanted) ([]Wanted, 
 	return all, h, nil
 }
 
-// filtered reports whether the filter matters.
-func filtered(want []Wanted, s saved) bool {
-	return slices.ContainsFunc(want, func(w Wanted) bool { return w.ARP == ByFilter }) ||
-		s.find(Setting{Filter, table}) >= 0
+// extra is what matters besides, for what is wanted and what was changed before.
+func extra(want []Wanted, s saved) Extra {
+	changed := func(k Kind) bool {
+		return slices.ContainsFunc(s.Originals, func(o original) bool { return o.Kind == k })
+	}
+	return Extra{
+		Filter:    changed(Filter) || slices.ContainsFunc(want, func(w Wanted) bool { return w.ARP == ByFilter }),
+		Listeners: changed(Listener) || slices.ContainsFunc(want, func(w Wanted) bool { return w.Tunnel.Type == ipvs.GUE }),
+	}
 }
 
 // converge plans and takes steps until there are none left. What it is about to
@@ -184,7 +197,7 @@ func (u *Setup) converge(ctx context.Context, st *state, before saved, want []Wa
 		}
 	}()
 	for range rounds {
-		h, err := u.kernel.Observe(ctx, filtered(want, s))
+		h, err := u.kernel.Observe(ctx, extra(want, s))
 		if err != nil {
 			return done, err
 		}
@@ -226,9 +239,9 @@ func (u *Setup) rollback(ctx context.Context, st *state, before, s saved, done [
 		}
 	}
 	if failed == nil {
-		if filtered(nil, before) {
+		if extra(nil, before).Filter {
 			// The filter came back, perhaps in other words.
-			if h, err := u.kernel.Observe(ctx, true); err == nil {
+			if h, err := u.kernel.Observe(ctx, Extra{Filter: true}); err == nil {
 				before.Listing = h.Filter
 			}
 		}

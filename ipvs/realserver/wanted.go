@@ -31,6 +31,12 @@ type Wanted struct {
 	// Director is the director's inside address, which NAT mode needs; unused
 	// in the others.
 	Director netip.Addr `json:"director,omitzero"`
+	// Tunnel is the encapsulation in TUN mode, as the director's servers have it;
+	// its Checksum is not looked at.
+	Tunnel ipvs.Tunnel `json:"tunnel,omitzero"`
+	// Over is the family of the packets that the tunnel's travel in, which is that
+	// of the real server's own address; 0: the VIP's.
+	Over ipvs.Family `json:"over,omitempty"`
 }
 
 // Validate reports what no host could fulfil.
@@ -42,6 +48,14 @@ func (w Wanted) Validate() error {
 		return fmt.Errorf("VIP %v: unknown mode %v", w.VIP, w.Mode)
 	case !slices.Contains([]ARP{"", BySysctl, ByFilter}, w.ARP):
 		return fmt.Errorf("VIP %v: unknown ARP guard %q (sysctl or filter)", w.VIP, w.ARP)
+	case !slices.Contains([]ipvs.TunnelType{ipvs.IPIP, ipvs.GUE, ipvs.GRE}, w.Tunnel.Type):
+		return fmt.Errorf("VIP %v: unknown tunnel %v", w.VIP, w.Tunnel.Type)
+	case w.Mode != ipvs.TUN && (w.Tunnel != ipvs.Tunnel{} || w.Over != 0):
+		return fmt.Errorf("VIP %v: mode %v has no tunnel", w.VIP, w.Mode)
+	case (w.Tunnel.Type == ipvs.GUE) != (w.Tunnel.Port != 0):
+		return fmt.Errorf("VIP %v: a gue tunnel has a UDP port, and no other has one (--tunnel-port)", w.VIP)
+	case w.Over != 0 && w.Over != ipvs.IPv4 && w.Over != ipvs.IPv6:
+		return fmt.Errorf("VIP %v: unknown family %v of the tunnel's packets", w.VIP, w.Over)
 	case w.Mode == ipvs.NAT && !w.Director.IsValid():
 		return fmt.Errorf("VIP %v: NAT needs the director's inside address, to which the default route must lead (--director)", w.VIP)
 	case w.Mode == ipvs.NAT && w.Director == w.VIP:
@@ -61,6 +75,9 @@ func (w Wanted) resolve(h Host) (Wanted, error) {
 	}
 	if w.Mode != ipvs.NAT {
 		w.Director = netip.Addr{}
+	}
+	if w.Over == w.family() {
+		w.Over = 0
 	}
 	if !w.quiet() {
 		w.Interface, w.ARP = "", ""
@@ -93,14 +110,9 @@ func (w Wanted) device() string {
 		return ""
 	case w.Mode == ipvs.DR:
 		return loopback
-	case w.VIP.Is4():
-		return "tunl0"
 	}
-	return "ip6tnl0"
+	return w.tunnelDevice()
 }
-
-// modules are the kernel's modules that make a tunnel device.
-var modules = map[string]string{"tunl0": "ipip", "ip6tnl0": "ip6_tunnel"}
 
 const loopback = "lo"
 
