@@ -17,6 +17,7 @@ func both(names ...string) []config.Group {
 func TestASyncGroupMovesAsOne(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t, 2)
+	l.apart(1)
 	first, second := l.elector(0), l.elector(1)
 	first.configure(both("a", "b"), router("a", 0, 1, 200), router("b", 1, 2, 150))
 	first.untilAll(vrrp.Master, "a", "b")

@@ -72,6 +72,29 @@ func (l *lan) cable(n int) {
 	}
 }
 
+// apart puts a switch into Ethernet n, at host 1: the link of that host stays up when the other's goes down. Without one, when a host
+// hears of the link at the other end is the kernel's choice, from at once to a second later.
+func (l *lan) apart(n int) {
+	l.t.Helper()
+	name, cable := fmt.Sprintf("eth%d", n), fmt.Sprintf("cable%d", n)
+	for _, args := range [][]string{
+		{"link", "set", name, "down"},
+		{"addr", "flush", "dev", name},
+		{"link", "set", name, "name", cable},
+		{"link", "add", name, "type", "bridge", "mcast_snooping", "0"},
+		{"link", "add", "port", "type", "veth", "peer", "name", "neighbour"},
+		{"link", "set", cable, "master", name},
+		{"link", "set", "port", "master", name},
+		{"addr", "add", fmt.Sprintf("10.9.%d.2/24", n), "dev", name},
+		{"link", "set", cable, "up"},
+		{"link", "set", "port", "up"},
+		{"link", "set", "neighbour", "up"},
+		{"link", "set", name, "up"},
+	} {
+		l.ip(append([]string{"-n", l.hosts[1]}, args...)...)
+	}
+}
+
 func (l *lan) ip(args ...string) string {
 	l.t.Helper()
 	out, err := exec.Command("ip", args...).CombinedOutput()
