@@ -10,12 +10,12 @@ const MaxDelay = 5 * time.Second
 // and what it has heard. The zero Session is not to be used. A session has a run of its
 // own: one process has another with each peer, and a new one when it begins anew.
 type Session struct {
-	self Stamp // the newest that was sent
-	zero time.Time
-	peer Stamp     // the newest that was accepted
-	last time.Time // when that was; zero: never
-	past uint64    // the run before that of peer: over
-	echo Stamp     // what is returned
+	self  Stamp // the newest that was sent
+	zero  time.Time
+	peer  Stamp     // the newest that was accepted
+	proof uint64    // of our numbers, the highest that it returned
+	last  time.Time // when that was; zero: never
+	echo  Stamp     // what is returned
 }
 
 // NewSession returns a session that begins now. Its run is a random number, not 0.
@@ -36,10 +36,10 @@ func (s *Session) Accept(h *Header, now time.Time) (delay time.Duration, why Dro
 	switch {
 	case h.Stamp.Run == s.self.Run:
 		return 0, DropOwn
-	case h.Stamp.Run == s.past && !s.last.IsZero():
-		return 0, DropReplayed
 	case h.Stamp.Run == s.peer.Run && h.Stamp.Seq <= s.peer.Seq:
 		return 0, DropReplayed
+	case h.Stamp.Run != s.peer.Run && h.Echo.Run == s.self.Run && h.Echo.Seq <= s.proof:
+		return 0, DropReplayed // of a run that is over: the one that follows has heard more of us
 	}
 	delay = now.Sub(s.zero) - time.Duration(h.Echo.Seq)
 	if h.Echo.Run != s.self.Run || h.Echo.Seq > s.self.Seq || delay > MaxDelay {
@@ -50,10 +50,7 @@ func (s *Session) Accept(h *Header, now time.Time) (delay time.Duration, why Dro
 		}
 		return 0, DropStale
 	}
-	if h.Stamp.Run != s.peer.Run {
-		s.past = s.peer.Run
-	}
-	s.peer, s.echo, s.last = h.Stamp, h.Stamp, now
+	s.peer, s.proof, s.echo, s.last = h.Stamp, max(s.proof, h.Echo.Seq), h.Stamp, now
 	return max(0, delay), ""
 }
 
