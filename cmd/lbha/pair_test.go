@@ -429,16 +429,18 @@ func TestAnAddressThatABackupShouldNotHaveIsFound(t *testing.T) {
 		}
 	}
 	untilStrays(0)
-	l.ip("-n", b.host, "addr", "add", "10.9.0.100/32", "dev", "eth0")
-	untilStrays(1)
-	if !b.holds() {
-		t.Error("it was removed: it is not ours")
+	for _, prefix := range []string{"10.9.0.100/32", "10.9.0.100/24"} { // or as somebody adds it who thinks of the network
+		l.ip("-n", b.host, "addr", "add", prefix, "dev", "eth0")
+		untilStrays(1)
+		if !b.holds() {
+			t.Errorf("%s was removed: it is not ours", prefix)
+		}
+		if in := b.until("backup"); in.Transition != b.transitions() {
+			t.Errorf("%s moved the backup", prefix)
+		}
+		l.ip("-n", b.host, "addr", "del", prefix, "dev", "eth0")
+		untilStrays(0)
 	}
-	if in := b.until("backup"); in.Transition != b.transitions() {
-		t.Error("the backup moved")
-	}
-	l.ip("-n", b.host, "addr", "del", "10.9.0.100/32", "dev", "eth0")
-	untilStrays(0)
 }
 
 // TestTheElectorsMemoryIsLocked: swapping must not delay an advert.

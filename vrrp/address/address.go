@@ -44,6 +44,9 @@ type VIP struct {
 	// Scope is an IPv4 address's: RT_SCOPE_… of linux/rtnetlink.h, 0 for global.
 	// An IPv6 address has the scope that its bits say.
 	Scope uint8
+	// AnyLength is for Missing: the address counts with whatever prefix length
+	// it is there.
+	AnyLength bool
 }
 
 // Held is an address that the kernel holds with our mark.

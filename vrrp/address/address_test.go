@@ -124,6 +124,14 @@ inet6 2001:db8::100/128 scope global nodad deprecated valid_lft forever preferre
 	if missing, err := c.Missing(append(vs, elsewhere)); err != nil || !slices.Equal(missing, []VIP{vs[0], elsewhere}) {
 		t.Errorf("missing: %v, %v; want %v and %v", missing, err, vs[0], elsewhere)
 	}
+	// Somebody who adds an address by hand may give it another length.
+	longer := vs[1]
+	longer.Prefix = netip.PrefixFrom(longer.Prefix.Addr(), 32)
+	loose := longer
+	loose.AnyLength, elsewhere.AnyLength = true, true
+	if missing, err := c.Missing([]VIP{longer, loose, elsewhere}); err != nil || !slices.Equal(missing, []VIP{longer, elsewhere}) {
+		t.Errorf("missing of any length: %v, %v; want %v and %v", missing, err, longer, elsewhere)
+	}
 	check(t, "release of one", strings.Join(strings.Split(claimed, "\n")[1:], "\n"), shown(h))
 	for _, again := range []string{"", " again"} {
 		if err := c.Release(vs); err != nil {

@@ -146,6 +146,7 @@ func (c *Conn) Missing(vips []VIP) ([]VIP, error) {
 	err := c.dump(unix.RTM_GETADDR, addressesOf(0), func(kind uint16, body []byte) {
 		if m := parseAddress(body); kind == unix.RTM_NEWADDR {
 			there[place{m.index, m.prefix}] = true
+			there[place{m.index, anyLength(m.prefix)}] = true
 		}
 	}, func() { clear(there) })
 	if err != nil {
@@ -153,12 +154,20 @@ func (c *Conn) Missing(vips []VIP) ([]VIP, error) {
 	}
 	var missing []VIP
 	for _, v := range vips {
-		if !there[place{v.Index, v.Prefix}] {
+		at := place{v.Index, v.Prefix}
+		if v.AnyLength {
+			at.prefix = anyLength(v.Prefix)
+		}
+		if !there[at] {
 			missing = append(missing, v)
 		}
 	}
 	return missing, nil
 }
+
+// anyLength stands for an address with any prefix length. No address has this
+// one.
+func anyLength(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(p.Addr(), -1) }
 
 // Held reads from the kernel which addresses carry our mark. It may leave out
 // one that was adopted: see the package comment.

@@ -17,7 +17,10 @@ func (e *elector) idle() (vips []address.VIP) {
 	for _, in := range e.instances {
 		if in.idle() {
 			theirs, _ := e.vips(in) // what is on no interface is not here
-			vips = append(vips, theirs...)
+			for _, v := range theirs {
+				v.AnyLength = true // by hand it gets that of the network
+				vips = append(vips, v)
+			}
 		}
 	}
 	return vips
