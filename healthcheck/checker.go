@@ -62,6 +62,7 @@ type Checker struct {
 
 	updates  chan update
 	paces    chan map[string]Pace // the newest, if the loop has not taken it yet
+	told     chan *handover
 	outcomes outcomes
 	changes  chan []Change
 	stopped  chan struct{}
@@ -101,6 +102,7 @@ func NewChecker(o Options) *Checker {
 		options:  o,
 		updates:  make(chan update),
 		paces:    make(chan map[string]Pace, 1),
+		told:     make(chan *handover),
 		outcomes: outcomes{wake: make(chan struct{}, 1)},
 		changes:  make(chan []Change),
 		stopped:  make(chan struct{}),

@@ -51,6 +51,9 @@
 // asked anew within half a second, and whoever answers otherwise than his verdict says
 // is asked in quick succession until it is certain.
 //
+// What another director holds of a check ([PeerVerdict], see package exchange) can be taken
+// over where it is fresher than what we know ourselves: [Checker.TakeOver].
+//
 // # Driving a Checker
 //
 //	c := healthcheck.NewChecker(healthcheck.Options{})

@@ -85,6 +85,8 @@ func (l *loop) run(ctx context.Context) error {
 			close(u.done)
 		case l.paces = <-l.c.paces:
 			l.hasten(time.Now())
+		case h := <-l.c.told:
+			l.takeOver(h, time.Now())
 		case changes <- l.pending:
 			l.pending = nil
 		case <-l.c.outcomes.wake:

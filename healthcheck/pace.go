@@ -82,14 +82,19 @@ func (l *loop) hasten(now time.Time) {
 			j.pace = was
 			continue
 		}
-		j.hurried = true
-		if j.queue == &l.judging {
-			continue // it is being asked
-		}
-		if j.queue != nil {
-			j.queue.remove(j)
-		}
-		within := min(hurry, j.schedule.Interval)
-		l.startAt(j, now.Add(time.Duration(float64(j.schedule.Phase)/float64(j.schedule.Interval)*float64(within))))
+		l.hurry(j, now)
 	}
+}
+
+// hurry starts a job anew, soon, and lets it go on in quick succession until it is sure.
+func (l *loop) hurry(j *job, now time.Time) {
+	j.hurried = true
+	if j.queue == &l.judging {
+		return // it is being asked
+	}
+	if j.queue != nil {
+		j.queue.remove(j)
+	}
+	within := min(hurry, j.schedule.Interval)
+	l.startAt(j, now.Add(time.Duration(float64(j.schedule.Phase)/float64(j.schedule.Interval)*float64(within))))
 }

@@ -134,7 +134,7 @@ send b b3
 hear a b3      made at most 0s ago
 hear a b2      replayed
 `},
-		{"nothing old takes the place of who is there", met+"start a 4\nsend a d1\nhear b d1\nsend b b2\nhear a b2\nsend a d2\nhear b d2\n" +
+		{"nothing old takes the place of who is there", met + "start a 4\nsend a d1\nhear b d1\nsend b b2\nhear a b2\nsend a d2\nhear b d2\n" +
 			"start a 5\nsend a e1\nhear b e1\nsend b b3\nhear a b3\nsend a e2\nhear b e2\n", `
 hear b a2      replayed
 hear b d2      replayed
