@@ -21,8 +21,8 @@ import (
 
 var soak = flag.Duration("soak", 2*time.Second, "how long TestSoak probes")
 
-// use is what a process holds.
-type use struct{ files, goroutines, objects, waiting int }
+// use is what a process holds: heap is in KiB, waiting are the ports in TIME_WAIT.
+type use struct{ files, goroutines, objects, heap, waiting int }
 
 // TestSoak probes real sockets of servers that are well, absent, silent and slow, with
 // -soak for as long as one likes. Descriptors, goroutines and memory stay what they
@@ -65,16 +65,25 @@ func TestSoak(t *testing.T) {
 		for _, target := range []netip.AddrPort{at(well.Listener.Addr()), at(silent.Addr()), at(slow.Listener.Addr()), absent} {
 			add(Options{Type: healthcheck.TypeTCP, Target: target})
 			add(Options{Type: healthcheck.TypeHTTP, Target: target})
+			// Not for the poller: in a goroutine of its own.
+			add(Options{Type: healthcheck.TypeHTTP, Target: target, HTTP: HTTP{Redirects: 1}})
 		}
 	}
-	c := healthcheck.NewChecker(healthcheck.Options{})
+	poller, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := healthcheck.NewChecker(healthcheck.Options{Starter: poller})
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 2)
 	go func() { done <- c.Run(ctx) }()
+	go func() { done <- poller.Run(ctx) }()
 	defer func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
+		for range cap(done) {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
 	}()
 
@@ -99,7 +108,12 @@ func TestSoak(t *testing.T) {
 	if err := c.Update(ctx, set); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(*soak * 3 / 4)
+	for n := range 9 {
+		time.Sleep(*soak / 12)
+		if *soak >= time.Minute {
+			t.Logf("after %v: %d probes; %+v", *soak/4+*soak*time.Duration(n+1)/12, c.Stats().Started, measure(t, at(well.Listener.Addr()), at(slow.Listener.Addr()), at(silent.Addr())))
+		}
+	}
 	last := rest()
 	s := c.Stats()
 	t.Logf("%d probes; at rest %+v, and then %+v", s.Started, first, last)
@@ -123,7 +137,7 @@ func measure(t *testing.T, servers ...netip.AddrPort) use {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return use{files: len(files), goroutines: runtime.NumGoroutine(), objects: int(m.HeapObjects), waiting: timeWaits(t, servers)}
+	return use{files: len(files), goroutines: runtime.NumGoroutine(), objects: int(m.HeapObjects), heap: int(m.HeapInuse >> 10), waiting: timeWaits(t, servers)}
 }
 
 // timeWaits counts the sockets of our side that wait, by /proc/net/tcp: "sl local remote
