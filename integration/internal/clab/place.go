@@ -195,6 +195,7 @@ func (p *Place) Watch(ctx context.Context, length time.Duration, steps []script.
 			m.Err = err.Error()
 		}
 		e.Marks = append(e.Marks, m)
+		e.Last(length - step.At)
 	}
 	stage.SleepUntil(ctx, e.To)
 	p.collect(e)

@@ -117,6 +117,12 @@ func (e *Evidence) LastAdvert(host string, t mono.Time) (last mono.Time) {
 	return last
 }
 
+// Last lets the window last for a time after the last step was done, which may have taken long: what is demanded of the
+// time after it can be seen.
+func (e *Evidence) Last(rest time.Duration) {
+	e.To = max(e.To, e.Marks[len(e.Marks)-1].Done.Add(rest))
+}
+
 // FirstAdvert returns when a director's first advert at or after t was seen; zero: none in the window.
 func (e *Evidence) FirstAdvert(host string, t mono.Time) mono.Time {
 	for _, a := range e.AdvertsOf(host) {

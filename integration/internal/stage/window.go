@@ -42,6 +42,7 @@ func (s *Stage) Watch(ctx context.Context, length time.Duration, steps []Step) *
 			m.Err = err.Error()
 		}
 		e.Marks = append(e.Marks, m)
+		e.Last(length - step.At)
 	}
 	SleepUntil(ctx, e.To)
 	for _, h := range []string{"client", "observer"} {
