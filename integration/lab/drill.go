@@ -10,6 +10,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/faults"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/spf13/cobra"
 )
@@ -31,16 +32,23 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 			printLanguage(os.Stdout)
 			return nil, nil
 		}
-		if len(files) > 0 {
-			return runScenarios(ctx, *world, so, files)
-		}
-		if err := so.builtIn(); err != nil {
-			return nil, err
-		}
 		if o.Peer == "" {
 			o.Peer = o.Director
 		}
-		return runDrill(ctx, *world, o)
+		var r report
+		var err error
+		if len(files) > 0 {
+			if cmd.Flags().Changed("director") {
+				so.daemons = [2]drive.Kind{o.Director, o.Peer}
+			}
+			r, err = runScenarios(ctx, *world, so, files)
+		} else if err = so.builtIn(); err == nil {
+			r, err = runDrill(ctx, *world, o)
+		}
+		if err == nil && so.measured != "" {
+			err = faults.Note(so.measured, measurements(r))
+		}
+		return r, err
 	})
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.Only, "only", nil, "play only the scenarios of these `names`")

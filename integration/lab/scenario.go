@@ -29,6 +29,8 @@ type scenarioOptions struct {
 	pictures string // directory for timelines; empty: none
 	junit    string // file for JUnit; empty: none
 	language bool
+	measured string            // file for what another daemon did; empty: none
+	daemons  [2]drive.Kind     // of d1 and d2, whatever the files say; empty: as they say
 	ssh      map[string]string // d1, d2: the hosts for ssh
 	command  string            // ssh
 	really   bool
@@ -41,6 +43,7 @@ func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&o.ssh, "hosts", nil, "with --in ssh: the `d1=HOST,d2=HOST` of a real pair")
 	flags.StringVar(&o.command, "ssh", "ssh -o BatchMode=yes", "with --in ssh: the `command` that reaches a host")
 	flags.BoolVar(&o.really, "yes-really", false, "with --in ssh: allow stop, start, kill, and a reload that changes something")
+	flags.StringVar(&o.measured, "measured", "", "note in this `file` what the daemons did, as the page of faults tells it of keepalived")
 	flags.BoolVar(&o.language, "language", false, "print every sentence of the language of scenarios")
 }
 
@@ -77,8 +80,8 @@ type scenarioArg struct {
 // scenarioFile is the text of a scenario.
 type scenarioFile struct{ Name, Text string }
 
-// readScenarios reads and parses files; all that is wrong in any of them is one error.
-func readScenarios(paths []string) (files []scenarioFile, list []*script.Scenario, err error) {
+// readScenarios reads and parses files; all that is wrong in any of them is one error. Their directors get other daemons if some are named.
+func readScenarios(paths []string, daemons [2]drive.Kind) (files []scenarioFile, list []*script.Scenario, err error) {
 	var errs []error
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -91,6 +94,10 @@ func readScenarios(paths []string) (files []scenarioFile, list []*script.Scenari
 			errs = append(errs, err)
 			continue
 		}
+		if daemons[0] != "" {
+			s.Use(string(daemons[0]), string(daemons[1]))
+			text = []byte(s.String())
+		}
 		files, list = append(files, scenarioFile{path, string(text)}), append(list, s)
 	}
 	return files, list, errors.Join(errs...)
@@ -98,7 +105,7 @@ func readScenarios(paths []string) (files []scenarioFile, list []*script.Scenari
 
 // runScenarios plays files in a place and writes what was asked for.
 func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, paths []string) (*rehearse.Report, error) {
-	files, list, err := readScenarios(paths)
+	files, list, err := readScenarios(paths, o.daemons)
 	if err != nil {
 		return nil, err
 	}

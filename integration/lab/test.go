@@ -42,13 +42,14 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 			if err := p.check(); err != nil {
 				return err
 			}
+			p.long = p.long || p.faults != ""
 			return runTests(cmd.Context(), *world, p)
 		},
 	}
 	cmd.Flags().BoolVar(&p.quick, "quick", false, "tests of Go only, without the race detector")
 	cmd.Flags().StringSliceVar(&p.only, "only", nil, "run only these `parts`: "+strings.Join(allParts, ", "))
 	cmd.Flags().BoolVar(&p.long, "long", false, "play every scenario of integration/scenarios, also those like the drill's")
-	cmd.Flags().StringVar(&p.faults, "faults", "", "write the list of faults, with what became of each, to this `file`")
+	cmd.Flags().StringVar(&p.faults, "faults", "", "write the list of faults, with what became of each, to this `file`; implies --long")
 	return cmd
 }
 

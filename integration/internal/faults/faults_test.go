@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,16 +12,20 @@ import (
 // TestProofsExist holds that every proof among the tests of Go is one, and its transcript is there.
 func TestProofsExist(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
-	for i := range Rows {
-		r := &Rows[i]
-		if r.Number != i+1 {
-			t.Errorf("row %d has the number %d", i+1, r.Number)
+	for i, r := range slices.Concat(Rows, Own) {
+		if n := i%len(Rows) + 1; r.Number != n {
+			t.Errorf("row %d has the number %d", n, r.Number)
 		}
 		if (len(r.Held) == 0) != (r.Why != "") {
 			t.Errorf("row %d has proofs, or says why not", r.Number)
 		}
 		for _, proof := range r.Held {
 			fields := strings.Fields(proof)
+			if fields[0] == "scenarios" {
+				if _, err := os.Stat(filepath.Join(root, "integration", "scenarios", fields[1]+".scenario")); err != nil {
+					t.Errorf("row %d: %v", r.Number, err)
+				}
+			}
 			if fields[0] != "go" {
 				continue
 			}
@@ -77,8 +82,7 @@ func TestThePageIsOfThisList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range Rows {
-		r := &Rows[i]
+	for _, r := range slices.Concat(Rows, Own) {
 		if !strings.Contains(string(text), "| "+r.Fault+" | "+r.Expected+" |") {
 			t.Errorf("row %d is not on the page: go run ./integration/lab test --faults integration/FAULTS.md", r.Number)
 		}

@@ -107,7 +107,8 @@ func (m *model) step(s *Step) {
 	}
 	switch s.Form {
 	case Kill:
-		m.down[host] = m.down[host] || s.Part == ""
+		// The others die with the supervisor.
+		m.down[host] = m.down[host] || s.Part == "" || s.Part == "supervisor"
 	case Stop:
 		m.service(s, host)
 		if m.down[host] {

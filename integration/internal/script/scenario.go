@@ -82,6 +82,9 @@ func (s *Scenario) NeedsQuiet() bool {
 	return slices.ContainsFunc(s.Demands, func(c Clause) bool { return c.Form == GapQuiet })
 }
 
+// Use gives the directors other daemons. A step that starts one with a daemon of its own keeps that.
+func (s *Scenario) Use(d1, d2 string) { s.Directors[0].Daemon, s.Directors[1].Daemon = d1, d2 }
+
 // NeedsOwnKernel reports whether a step concerns all that the kernel runs.
 func (s *Scenario) NeedsOwnKernel() bool {
 	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Form == IPVS || step.Form == Clock })

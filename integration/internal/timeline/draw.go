@@ -14,15 +14,17 @@ import (
 
 // Measures of the picture, in its own units.
 const (
-	width  = 1200.0
-	left   = 130.0
-	right  = 20.0
-	lane   = 26.0
-	top    = 44.0
-	bar    = 14.0
-	labels = 12.0
-	rows   = 3 // of labels of steps, so that neighbours do not cover each other
+	width       = 1200.0
+	left        = 130.0
+	right       = 20.0
+	lane        = 26.0
+	top         = 44.0
+	bar         = 14.0
+	labelHeight = 13.0
 )
+
+// lanes is how many there are.
+const lanes = 9
 
 // A gap is drawn if it is longer than this, and than as many requests: clients in containers ask more slowly than the lab's.
 const (
@@ -83,7 +85,11 @@ func (c *canvas) tick(at mono.Time, colour, title string) {
 
 // Draw renders the evidence of a window as an SVG document.
 func Draw(title string, e *stage.Evidence) string {
-	c := &canvas{from: e.From, to: e.To, y: top + labels*rows}
+	c := &canvas{from: e.From, to: e.To}
+	names, rows := c.arrange(e.Marks)
+	c.y = top + labelHeight*float64(rows)
+	first, bottom := c.y, c.y+(lanes+1)*lane
+	c.axis(first, bottom) // under everything else
 	clock := e.Clock
 	for _, host := range []string{"d1", "d2"} {
 		c.begin(host + " holds the VIP")
@@ -124,17 +130,14 @@ func Draw(title string, e *stage.Evidence) string {
 			c.tick(change.At, colours[host], fmt.Sprintf("%s s: %s", clock(change.At), change.Rule))
 		}
 	}
-	c.y += lane
-	bottom := c.y
-	c.axis(bottom)
-	c.marks(e, bottom)
+	c.marks(names, first, bottom)
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\">\n"+
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%.0f\" y=\"20\" font-size=\"14\">%s</text>\n%s</svg>\n",
 		width, bottom+lane+10, width, left, escape(title), c.b.String())
 }
 
-// axis draws the seconds.
-func (c *canvas) axis(y float64) {
+// axis draws the seconds, with a line for each between top and bottom.
+func (c *canvas) axis(top, bottom float64) {
 	total := c.to.Sub(c.from)
 	step := time.Second
 	for total/step > 25 {
@@ -142,26 +145,8 @@ func (c *canvas) axis(y float64) {
 	}
 	for at := time.Duration(0); at <= total; at += step {
 		x := c.x(c.from.Add(at))
-		c.printf("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#eee\"/>\n", x, x, top+labels*rows, y)
-		c.text(x, y+14, "middle", fmt.Sprintf("%.0f s", at.Seconds()))
-	}
-}
-
-// marks draws what was done, as lines through all lanes.
-func (c *canvas) marks(e *stage.Evidence, bottom float64) {
-	for i, m := range e.Marks {
-		x, y := c.x(m.At), top+labels*float64(i%rows)
-		colour := "#333"
-		if m.Err != "" {
-			colour = bad
-		}
-		c.printf("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-dasharray=\"4 3\"><title>%s</title></line>\n", x, x, y-4, bottom, colour,
-			escape(strings.TrimSpace(m.Said+" "+m.Err)))
-		anchor, shift := "start", 3.0
-		if x > width*0.8 {
-			anchor, shift = "end", -3.0
-		}
-		c.text(x+shift, y+4, anchor, m.Name)
+		c.printf("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#eee\"/>\n", x, x, top, bottom)
+		c.text(x, bottom+14, "middle", fmt.Sprintf("%.0f s", at.Seconds()))
 	}
 }
 

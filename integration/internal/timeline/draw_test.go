@@ -63,7 +63,7 @@ func TestDraw(t *testing.T) {
 		Adverts:       []observe.Advert{{At: s(101), Source: netip.MustParseAddr("10.9.0.1"), Priority: 150}, {At: s(104), Source: netip.MustParseAddr("10.9.0.2"), Priority: 100}},
 		Announcements: []observe.Announcement{{At: s(104), MAC: "020000000002"}, {At: s(105), MAC: "aabbccddeeff"}},
 		Tables:        []observe.TableChange{{At: s(106), Host: "d1", Table: observe.Table{"-A a", "-a b"}}},
-		Marks:         []stage.Mark{{At: s(103), Name: "stop d1 & <more>"}, {At: s(109), Name: "bad", Err: "refused"}},
+		Marks:         []stage.Mark{{At: s(103), Name: "stop d1 & <more>"}, {At: s(109), Name: "bad, and too long for what is left", Err: "refused"}},
 	}
 	for at := s(100); at < s(110); at += s(0.01) {
 		if at < s(103) || at >= s(104) {
@@ -100,6 +100,54 @@ func TestDraw(t *testing.T) {
 		if got := find(tt.name, tt.text).attrs[tt.attr]; got != tt.want {
 			t.Errorf("%s %q: %s=%q, want %q", tt.name, tt.text, tt.attr, got, tt.want)
 		}
+	}
+}
+
+// Names of steps cover neither each other nor what is below them, however many there are.
+func TestNamesHaveRoom(t *testing.T) {
+	c := &canvas{from: s(0), to: s(10)}
+	var marks []stage.Mark
+	for i := range 40 {
+		marks = append(marks, stage.Mark{At: s(float64(i/4) + 0.05*float64(i%4)), Name: "reload d1 servers rs1 rs2"})
+	}
+	marks = append(marks, stage.Mark{At: s(9.99), Name: "at the end"})
+	list, rows := c.arrange(marks)
+	if rows != mostRows {
+		t.Errorf("%d rows, want all %d", rows, mostRows)
+	}
+	shown := 0
+	for i := range list {
+		a := &list[i]
+		if a.row < 0 {
+			continue
+		}
+		shown++
+		from, to := a.ends()
+		if to > width || from < 0 {
+			t.Errorf("%q at %.0f to %.0f leaves the picture", a.text, from, to)
+		}
+		for j := range list[:i] {
+			b := &list[j]
+			if otherFrom, otherTo := b.ends(); b.row == a.row && from < otherTo && otherFrom < to {
+				t.Errorf("%q at %.0f covers %q at %.0f", a.text, from, b.text, otherFrom)
+			}
+		}
+	}
+	if shown < 20 {
+		t.Errorf("%d names are shown", shown)
+	}
+}
+
+// The lanes that are drawn are as many as there is room for.
+func TestLanes(t *testing.T) {
+	n := 0
+	for _, e := range elements(t, Draw("", &stage.Evidence{})) {
+		if e.attrs["stroke"] == "#ddd" {
+			n++
+		}
+	}
+	if n != lanes {
+		t.Errorf("%d lanes, want %d", n, lanes)
 	}
 }
 
