@@ -119,6 +119,7 @@ func (m *Machine) backupHears(ad *AdvertReceived) {
 			b.preemptAt = never
 		}
 		m.follow(ad)
+		m.concede(ad)
 	}
 }
 

@@ -84,7 +84,9 @@
 //     process that was killed.
 //   - The loser of an election sends one last advert before it yields. After a
 //     partition the winner may never have heard it, and would not know that the
-//     clients have to be told again. Any master answers a losing advert.
+//     clients have to be told again. Any master answers a losing advert. That last
+//     word may be lost: as a backup it goes on answering the winner with priority 1,
+//     which wins nothing, until it has heard it announce an address (concede.go).
 //   - Of two masters that are heard in the same time, the better is the current
 //     one. An advert that its sender's resignation overtook revives nobody.
 //   - A planned leave is make before break ([HandOver], [Stopped]): the master

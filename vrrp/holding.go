@@ -265,8 +265,9 @@ func (r *rival) hear(ad *AdvertReceived, now Instant) {
 }
 
 // lastWords is how many adverts a master that is relieved may send while its
-// successor is heard, and no harm in it.
-const lastWords = 3
+// successor is heard, and no harm in it: the farewell, what it repeats of it at once,
+// and one that crosses the successor's first.
+const lastWords = quickWords + 2
 
 // witness looks, as a backup, for a second master: one that goes on while the
 // current master is heard. The two do not hear each other, or one does not yield;
@@ -291,6 +292,7 @@ func (m *Machine) witness(ad *AdvertReceived) {
 // announcementHeard is another host announcing one of our addresses: to a master
 // a rival or a stranger, to one that was relieved the word it waits for.
 func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
+	m.conceding.audible = true
 	switch {
 	case m.state == Master && m.master.holds && m.now >= m.master.objectAt:
 		// Once: two that object to each other must not start a burst each time.
@@ -301,7 +303,10 @@ func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
 		}
 		m.emit(f)
 		m.announceNow()
-	case m.lingerAt != never:
-		m.release()
+	case m.state != Master:
+		m.conceding.owed = false // the clients have heard it too
+		if m.lingerAt != never {
+			m.release()
+		}
 	}
 }

@@ -29,10 +29,11 @@ type Machine struct {
 	stopping  bool    // Stopped was received
 	lingerAt  Instant // the relieved master gives the addresses up
 
-	backup backup
-	master master
-	fault  fault
-	group  membership
+	backup    backup
+	master    master
+	conceding conceding
+	fault     fault
+	group     membership
 
 	lastAdvert  Instant // the last that really left
 	releaseAt   Instant // a Release failed: try again

@@ -232,6 +232,41 @@ func TestAForeignAnnouncementNamesItsSender(t *testing.T) {
 	}
 }
 
+// TestConcedes: who was master says so until another announces the addresses, for a minute, and
+// only where announcements can be heard.
+func TestConcedes(t *testing.T) {
+	heard := AnnouncementHeard{Address: netip.MustParseAddr("10.9.0.100"), By: "02:00:00:00:00:07"}
+	words := func(before, after Event) (n int, last time.Duration) {
+		m := running(t, testConfig(100))
+		until[Send](m, Instant(time.Hour+10*time.Second))
+		drive(m, m.now, before)
+		begin := m.now
+		for ; m.now < begin.Add(2*time.Minute); m.now += Instant(time.Second) {
+			for _, e := range drive(m, m.now, advertFrom("10.9.0.2", 200, m.now)) {
+				if s, ok := e.(Send); ok && m.now > begin {
+					if s.Priority != PriorityLowest {
+						t.Errorf("concedes with priority %d", s.Priority)
+					}
+					n, last = n+1, m.now.Sub(begin)
+				}
+			}
+			if m.now == begin {
+				drive(m, m.now, after)
+			}
+		}
+		return n, last
+	}
+	if n, last := words(heard, TimerFired{}); n != 13 || last > time.Minute {
+		t.Errorf("%d words, the last after %v, of who hears no announcement", n, last)
+	}
+	if n, _ := words(heard, heard); n != 0 {
+		t.Errorf("%d words of who has heard an announcement", n)
+	}
+	if n, _ := words(TimerFired{}, TimerFired{}); n != 0 {
+		t.Errorf("%d words where no announcement can be heard", n)
+	}
+}
+
 // TestFindingsExpire: who has gone is no mismatch any more.
 func TestFindingsExpire(t *testing.T) {
 	m := running(t, testConfig(200))

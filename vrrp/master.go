@@ -77,6 +77,7 @@ func (m *Machine) resume(lastAdvert Instant) {
 func (m *Machine) enterMaster() {
 	m.backup.reset()
 	m.master.reset()
+	m.conceding.owed = false
 	m.lingerAt, m.releaseAt = never, never
 	m.counters.BecameMaster++
 	m.master.sent, m.master.advertAt = m.now, m.now
@@ -123,6 +124,7 @@ func (m *Machine) relieve() {
 func (m *Machine) leaveMaster() {
 	m.end(&m.master.rival)
 	m.master.reset()
+	m.conceding.begin(m.now)
 	m.emit(SetSyncRole{Master: false})
 }
 

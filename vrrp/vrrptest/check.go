@@ -18,17 +18,24 @@ const tolerance = time.Millisecond
 
 // history is what the checks remember about a node.
 type history struct {
-	spokeAt    vrrp.Instant // the last advert that it tried to send
-	sentAt     vrrp.Instant // the last that left
-	claimedAt  vrrp.Instant
-	lostAt     vrrp.Instant  // an address was removed behind its back
-	robbed     bool          // an address was removed, and the news waits for the end of a pause
-	relievedAt vrrp.Instant  // it was master until then, and was handed over
-	failed     bool          // a claim or a send failed
-	refused    bool          // the last release failed,
-	refusedAt  vrrp.Instant  // at this time
-	awakeAt    vrrp.Instant  // a pause ended
-	silence    time.Duration // how long it may be silent as a master
+	spokeAt     vrrp.Instant // the last advert that it tried to send
+	sentAt      vrrp.Instant // the last that left
+	claimedAt   vrrp.Instant
+	lostAt      vrrp.Instant // an address was removed behind its back
+	robbed      bool         // an address was removed, and the news waits for the end of a pause
+	relievedAt  vrrp.Instant // it was master until then, and was handed over
+	leftAt      vrrp.Instant // it was master until then
+	wordAt      vrrp.Instant // it conceded last, as a backup
+	words       int          // since then
+	answered    bool         // and heard another announce an address since
+	audible     bool         // it has heard another announce an address, ever
+	startedAt   vrrp.Instant
+	announcedAt vrrp.Instant  // its last announcement, lost or not
+	failed      bool          // a claim or a send failed
+	refused     bool          // the last release failed,
+	refusedAt   vrrp.Instant  // at this time
+	awakeAt     vrrp.Instant  // a pause ended
+	silence     time.Duration // how long it may be silent as a master
 
 	heard      heard
 	lesser     lesser
@@ -59,7 +66,7 @@ type lesser struct {
 }
 
 func (h *history) reset(now vrrp.Instant) {
-	*h = history{failed: h.failed, spokeAt: now, sentAt: h.sentAt, claimedAt: h.claimedAt, lostAt: h.lostAt, windowAt: now, announceAt: now, relievedAt: now}
+	*h = history{failed: h.failed, startedAt: now, spokeAt: now, sentAt: h.sentAt, claimedAt: h.claimedAt, lostAt: h.lostAt, windowAt: now, announceAt: now, relievedAt: now, announcedAt: h.announcedAt}
 }
 
 // snapshot is a router before a Step.
@@ -113,10 +120,13 @@ func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) 
 	l := n.lan
 	after := n.Router.State()
 	var sent, released, resigned bool
+	if _, ok := ev.(vrrp.AnnouncementHeard); ok {
+		n.answered, n.audible = true, true
+	}
 	for _, e := range effects {
 		switch e := e.(type) {
 		case vrrp.Send:
-			n.checkSend(before, after, e, released)
+			n.checkSend(before, after, ev, e, released)
 			sent = true
 			resigned = resigned || e.Priority == vrrp.PriorityResign
 		case vrrp.Claim:
@@ -145,7 +155,7 @@ func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) 
 	}
 }
 
-func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, released bool) {
+func (n *Node) checkSend(before snapshot, after vrrp.State, ev vrrp.Event, e vrrp.Send, released bool) {
 	l := n.lan
 	if e.Priority == vrrp.PriorityResign {
 		if before.state != vrrp.Master || !released {
@@ -154,7 +164,8 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, release
 		return
 	}
 	if before.state != vrrp.Master && after != vrrp.Master {
-		l.violate(n, "sends an advert as %v", before.state)
+		n.checkWord(before, ev, e)
+		return
 	}
 	limit := vrrp.QuickestTakeover(n.version(), max(n.interval(), n.silence), n.downAdverts())
 	if silent := l.now.Sub(n.spokeAt); before.state == vrrp.Master && silent > limit+tolerance {
@@ -173,6 +184,32 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, e vrrp.Send, release
 	if n.adverts++; n.adverts > 8*len(n.nodes) {
 		l.violate(n, "sends %d adverts in an interval", n.adverts)
 	}
+}
+
+// checkWord judges an advert of a backup: it may only concede, to a better one whose
+// advert it is the answer to, within a minute of its mastership, until it hears that the
+// clients are told, and so rarely that nobody can take it for a master.
+func (n *Node) checkWord(before snapshot, ev vrrp.Event, e vrrp.Send) {
+	l := n.lan
+	ad, heard := ev.(vrrp.AdvertReceived)
+	beaten := ad.Priority > e.Priority || ad.Priority == e.Priority && ad.Source.Compare(n.source) > 0
+	if before.state != vrrp.Backup || !heard || !beaten || e.Priority != vrrp.PriorityLowest {
+		l.violate(n, "sends priority %d as %v, having heard %d of %v", e.Priority, before.state, ad.Priority, ad.Source)
+	}
+	if n.answered || l.now.Sub(n.leftAt) >= time.Minute {
+		l.violate(n, "concedes what it was %v ago, the clients are told: %v", l.now.Sub(n.leftAt), n.answered)
+	}
+	if age := l.now.Sub(ad.ReceivedAt); age > ad.Interval {
+		l.violate(n, "concedes to what it heard %v ago", age)
+	}
+	quickest := vrrp.QuickestTakeover(n.version(), n.intervalOf(ad.Interval), n.downAdverts())
+	if n.words++; n.words <= 2 {
+		quickest = n.intervalOf(ad.Interval) - tolerance
+	}
+	if since := l.now.Sub(max(n.leftAt, n.wordAt)); since <= quickest {
+		l.violate(n, "concedes %v after its last advert, %d times: others may wait for the next one", since, n.words)
+	}
+	n.wordAt = l.now
 }
 
 func (n *Node) checkAnnounce(before snapshot) {
@@ -195,6 +232,9 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 		n.losses++ // a promotion is announced as a loss is
 	} else {
 		n.lesser.since = l.now // it begins anew
+	}
+	if e.From == vrrp.Master {
+		n.leftAt, n.answered, n.words = l.now, false, 0
 	}
 	switch {
 	case e.From == vrrp.Master && e.To == vrrp.Backup && e.Reason != vrrp.ReasonStalled && e.Reason != vrrp.ReasonGroup:

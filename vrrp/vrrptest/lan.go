@@ -35,6 +35,8 @@ type LAN struct {
 	// Clients is what a host on the segment believes: the node that announced
 	// each address last.
 	Clients map[netip.Addr]*Node
+	// since is when they came to believe it.
+	since map[netip.Addr]vrrp.Instant
 
 	now        vrrp.Instant
 	origin     vrrp.Instant
@@ -56,6 +58,7 @@ func New(seed uint64) *LAN {
 	return &LAN{
 		Network:    Network{Delay: 500 * time.Microsecond},
 		Clients:    map[netip.Addr]*Node{},
+		since:      map[netip.Addr]vrrp.Instant{},
 		now:        origin,
 		origin:     origin,
 		rng:        rand.New(rand.NewPCG(seed, 0)),

@@ -26,6 +26,8 @@ func TestMutations(t *testing.T) {
 		{name: "a lease is renewed whether adverts leave or not", spoil: func(r Router) Router { return &renewing{Router: r} }},
 		{name: "a lost address is not put back", spoil: func(r Router) Router { return without[vrrp.AddressLost]{r, any1} }},
 		{name: "the loser does not say that it was there", spoil: func(r Router) Router { return &taciturn{Router: r} }},
+		{name: "the loser says it once", spoil: func(r Router) Router { return &laconic{Router: r} }},
+		{name: "the loser does not stop saying it", spoil: func(r Router) Router { return &garrulous{laconic: laconic{Router: r}} }},
 		{name: "nopreempt is forgotten", spoil: func(r Router) Router { return &forgetful{Router: r} }},
 		{name: "preempt_delay is forgotten", mislead: func(c *vrrp.Config) { c.PreemptDelay = 0 }},
 		{name: "who must not preempt does", mislead: func(c *vrrp.Config) { c.Preempt = true }},
@@ -250,15 +252,47 @@ func (r *renewing) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
 	return effects
 }
 
-// taciturn yields in silence.
+// taciturn yields in silence, and stays silent.
 type taciturn struct{ Router }
 
 func (r *taciturn) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
-	was := r.State()
 	effects := r.Router.Step(now, ev)
-	if _, ok := ev.(vrrp.AdvertReceived); !ok || was != vrrp.Master || r.State() != vrrp.Backup {
+	if _, ok := ev.(vrrp.AdvertReceived); !ok || r.State() != vrrp.Backup {
 		return effects
 	}
+	return withoutSends(effects)
+}
+
+// laconic does not repeat what may not have been heard.
+type laconic struct{ Router }
+
+func (r *laconic) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	was := r.State()
+	effects := r.Router.Step(now, ev)
+	if was != vrrp.Backup || r.State() != vrrp.Backup {
+		return effects
+	}
+	return withoutSends(effects)
+}
+
+// garrulous answers its master for ever.
+type garrulous struct {
+	laconic
+	was bool // master
+}
+
+func (r *garrulous) Step(now vrrp.Instant, ev vrrp.Event) []vrrp.Effect {
+	effects := r.laconic.Step(now, ev)
+	ad, ok := ev.(vrrp.AdvertReceived)
+	r.was = r.was || r.State() == vrrp.Master
+	if ok && r.was && r.State() == vrrp.Backup && ad.Source == r.Status().Master.Address && ad.Priority > vrrp.PriorityLowest {
+		s := r.Status()
+		effects = append(effects, vrrp.Send{VRID: s.VRID, Version: s.Version, Priority: vrrp.PriorityLowest, Interval: s.Interval, Source: s.Source, Addresses: vips(1)})
+	}
+	return effects
+}
+
+func withoutSends(effects []vrrp.Effect) []vrrp.Effect {
 	var kept []vrrp.Effect
 	for _, e := range effects {
 		if _, ok := e.(vrrp.Send); !ok {

@@ -213,6 +213,7 @@ func (n *Node) release() error {
 }
 
 func (n *Node) announce() {
+	n.announcedAt = n.lan.now
 	for _, h := range n.kernel.held {
 		heard := vrrp.AnnouncementHeard{Address: h.addr}
 		n.lan.broadcast(n, func(to *Node) {
@@ -221,7 +222,7 @@ func (n *Node) announce() {
 			}
 		})
 		if n.linkUp && !n.lan.clientsCut[n] {
-			n.lan.transmit(func() { n.lan.Clients[heard.Address] = n })
+			n.lan.transmit(func() { n.lan.Clients[heard.Address], n.lan.since[heard.Address] = n, n.lan.now })
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package vrrptest
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -121,22 +122,40 @@ func (s *schedule) quiet() bool {
 	if m = s.onlyMaster(healed); m == nil {
 		return false
 	}
-	// Without a refresh, only an election tells clients whose announcements were
-	// lost; but every sign of two masters must.
-	told := s.base[0].Announce.Refresh > 0 || s.split
-	for segment, base := range s.base {
-		for _, a := range base.Addresses {
-			if told && l.Clients[a] != m.nodes[segment] {
-				s.fail("the clients do not believe %s to hold %v", m.nodes[segment].Name, a)
-			}
-		}
-	}
+	s.believed(m)
 	for _, n := range l.nodes {
 		if n.process != m && n.Holds() && (n.Alive() || n.Config.Lease > 0) {
 			s.fail("%s holds addresses beside the master %s", n.Name, m.name)
 		}
 	}
 	return true
+}
+
+// believed checks that the clients know the master. Without a refresh, only an election
+// tells clients whose announcements were lost; but every sign of two masters must, and
+// who announced itself after the master did has to give that sign.
+func (s *schedule) believed(m *process) {
+	l := s.lan
+	for segment, base := range s.base {
+		master := m.nodes[segment]
+		told := s.base[0].Announce.Refresh > 0 || s.split
+		for _, a := range base.Addresses {
+			other := l.Clients[a]
+			if other == nil || other == master {
+				continue
+			}
+			if told || s.misled(a, other, master) {
+				s.fail("the clients believe %s to hold %v, and not %s", other.Name, a, master.Name)
+			}
+		}
+	}
+}
+
+// misled reports whether the clients believe a router that knows of it, and that the master has not told
+// them since.
+func (s *schedule) misled(a netip.Addr, other, master *Node) bool {
+	since := s.lan.since[a]
+	return other.Alive() && master.announcedAt < since && other.startedAt < since && other.audible
 }
 
 func (s *schedule) transitions() uint64 {

@@ -3,7 +3,9 @@ package vrrptest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +38,7 @@ import (
 //	inject NODE from=ADDRESS [priority=N] [interval=1s] [version=3] [addresses=0] [times=N]
 //	advance 5s
 //	state
+//	clients                        whom they believe to hold each address
 //
 // Output is what the machines did, with the seconds since the LAN was made.
 // Adverts on schedule and renewals are left out.
@@ -320,6 +323,10 @@ func (s *script) verb(t *testing.T, d *datadriven.TestData, out *bytes.Buffer) {
 	case "state":
 		for _, n := range l.Nodes() {
 			fmt.Fprintln(out, n)
+		}
+	case "clients":
+		for _, a := range slices.SortedFunc(maps.Keys(l.Clients), netip.Addr.Compare) {
+			fmt.Fprintf(out, "%v is at %s\n", a, l.Clients[a].Name)
 		}
 	default:
 		o.fail("unknown verb %s", d.Cmd)
