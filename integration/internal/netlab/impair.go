@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -10,19 +11,23 @@ import (
 type impairment struct {
 	loss  float64 // percent
 	delay time.Duration
-	deaf  bool // something filters by sender
-	slow  bool // a queue of netem is there
+	deaf  []*Host // whose packets do not come through
+	slow  bool    // a queue of netem is there
 }
 
 // Deafen lets no packet of one host reach another, and says nothing to either: the switch drops them. The other direction stays.
+// To do it twice is to do it once.
 func (n *Network) Deafen(h, from *Host) error {
 	i := n.impair(h)
-	if !i.deaf {
+	if slices.Contains(i.deaf, from) {
+		return nil
+	}
+	if len(i.deaf) == 0 {
 		if err := n.tc("qdisc", "add", "dev", h.Name, "clsact"); err != nil {
 			return err
 		}
-		i.deaf = true
 	}
+	i.deaf = append(i.deaf, from)
 	return n.tc("filter", "add", "dev", h.Name, "egress", "protocol", "all", "prio", "1", "flower", "src_mac", from.MAC.String(), "action", "drop")
 }
 
@@ -49,7 +54,7 @@ func (n *Network) netem(h *Host, i *impairment) error {
 // Mend takes every impairment back. Ports that are down stay down.
 func (n *Network) Mend() error {
 	for h, i := range n.impaired {
-		if i.deaf {
+		if len(i.deaf) > 0 {
 			if err := n.tc("qdisc", "del", "dev", h.Name, "clsact"); err != nil {
 				return err
 			}
