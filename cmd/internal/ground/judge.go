@@ -62,16 +62,6 @@ func Judge(cfg *config.Config, f Facts) []Finding {
 	return j.found
 }
 
-// Count returns how many findings are of concern: wrong, or worth an advice.
-func Count(found []Finding) (n int) {
-	for _, f := range found {
-		if f.Severity == Wrong || f.Severity == Advice {
-			n++
-		}
-	}
-	return n
-}
-
 type judge struct {
 	cfg   *config.Config
 	facts *Facts

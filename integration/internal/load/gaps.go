@@ -75,18 +75,6 @@ func longest(events []mono.Time, from, to mono.Time) Gap {
 	return gap
 }
 
-// FirstAnswer returns when the first attempt that began after t was answered; zero: none was.
-func FirstAnswer(attempts []Attempt, t mono.Time) mono.Time {
-	var first mono.Time
-	for i := range attempts {
-		a := &attempts[i]
-		if a.Start > t && a.Answered != 0 && (first == 0 || a.Answered < first) {
-			first = a.Answered
-		}
-	}
-	return first
-}
-
 // LostBetween counts the attempts that began in [from, to) and failed.
 func LostBetween(attempts []Attempt, from, to mono.Time) int {
 	lost := 0
@@ -96,15 +84,4 @@ func LostBetween(attempts []Attempt, from, to mono.Time) int {
 		}
 	}
 	return lost
-}
-
-// ServedBy counts the attempts that began in [from, to) and that the given server answered.
-func ServedBy(attempts []Attempt, server uint32, from, to mono.Time) int {
-	served := 0
-	for i := range attempts {
-		if a := &attempts[i]; a.Start >= from && a.Start < to && a.Answered != 0 && a.Server == server {
-			served++
-		}
-	}
-	return served
 }

@@ -91,19 +91,9 @@ func TestSummarise(t *testing.T) {
 	}
 }
 
-func TestAnswersAfterAnEvent(t *testing.T) {
-	list := attempts(10, 4, 5)
-	if got, want := FirstAnswer(list, 35*ms), 61*ms+1; got != want {
-		t.Errorf("first answer after 35 ms: %d, want %d", got, want)
-	}
-	if got := FirstAnswer(list, 95*ms); got != 0 {
-		t.Errorf("first answer after the last attempt: %d, want none", got)
-	}
-	if got := LostBetween(list, 0, 45*ms); got != 1 {
+func TestLostBetween(t *testing.T) {
+	if got := LostBetween(attempts(10, 4, 5), 0, 45*ms); got != 1 {
 		t.Errorf("lost before 45 ms: %d, want 1", got)
-	}
-	if got := ServedBy(list, 2, 40*ms, 100*ms); got != 2+0 {
-		t.Errorf("served by 2 from 40 ms: %d, want 2", got)
 	}
 }
 

@@ -52,19 +52,6 @@ func WatchTable(h *netlab.Host, tape *Tape[TableChange], stop <-chan struct{}) {
 	}()
 }
 
-// ReadTable reads a host's table now.
-func ReadTable(h *netlab.Host) (Table, error) {
-	var data []byte
-	err := h.Do(func() (err error) {
-		data, err = os.ReadFile("/proc/thread-self/net/ip_vs")
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ParseTable(data)
-}
-
 func readInto(path string, buf []byte) (int, error) {
 	f, err := os.Open(path)
 	if err != nil {
