@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 
 // onVerdicts takes what the checks found into the wanted table, all of a batch at once.
 func (d *director) onVerdicts(changes []healthcheck.Change) {
+	touched := make(map[string]bool, min(len(changes), len(d.pools)))
 	for _, c := range changes {
 		service, server := owner(c.ID)
+		touched[service] = true
 		if c.From == c.To {
 			// Servers that say their load do so with every answer: it is in the status, and no event.
 			continue
@@ -29,7 +32,7 @@ func (d *director) onVerdicts(changes []healthcheck.Change) {
 		}
 		d.record(observe.Event{Kind: "server", Object: service + separator + server, Reason: word, Message: message, Warn: c.To == healthcheck.Down})
 	}
-	d.apply()
+	d.applyOf(func(service string) bool { return touched[service] })
 }
 
 // gathering lets verdicts gather when taking them into the table has cost a lot. With thousands of servers each batch
@@ -57,14 +60,32 @@ const (
 
 // apply works out the wanted table and hands it to the reconciler.
 func (d *director) apply() {
+	d.wanted = nil
+	d.applyOf(func(string) bool { return true })
+}
+
+// applyOf does so where only some services, by name, may be wanted otherwise than before: who has ten thousand servers
+// and loses one does not think about all of them.
+func (d *director) applyOf(concerned func(service string) bool) {
 	if d.pools == nil {
 		return // not started yet: nothing is wanted, so nothing is touched
 	}
-	table, outcomes := ipvs.Desired(d.intents(d.pools, d.found))
+	pools := make([]*pool, 0, len(d.pools))
 	for _, p := range d.pools {
+		if concerned(p.service.Name) {
+			pools = append(pools, p)
+		}
+	}
+	part, outcomes := ipvs.Desired(d.intents(pools, d.found))
+	for _, p := range pools {
 		p.settle(outcomes[:len(p.service.Keys)], d.record)
 		outcomes = outcomes[len(p.service.Keys):]
 	}
+	table := maps.Clone(d.wanted) // which is the reconciler's
+	if table == nil {
+		table = make(ipvs.Table, len(part))
+	}
+	maps.Copy(table, part)
 	d.wanted = table
 	d.table.Set(d.want(d.cfg, withPaths(d.pools, d.drains.into(table))))
 	d.unsaved = true
