@@ -106,7 +106,7 @@ type Track struct {
 	Kind    string    `json:"kind"` // interface, service, script, file, process, instance
 	Target  string    `json:"target"`
 	Weight  int       `json:"weight"` // as configured
-	State   string    `json:"state"`  // good, bad, pending (nothing is known yet), unknown (nothing can be)
+	State   string    `json:"state"`  // good, bad, pending (nothing is known yet), undecided (too little is), unknown (nothing can be)
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`
 	Trouble string    `json:"trouble,omitempty"` // why State may not be what is true now

@@ -15,7 +15,8 @@
 // "No result yet" is not "failed". A reading is Pending until something was found out for the first time; the sum of an
 // instance with a pending reading is not known, and the elector goes by what it knew. What cannot be found out (a script
 // that cannot be started, a /proc that cannot be read) is Unknown, with the reason, and weighs nothing; what was known
-// before stays. Only what was found to be bad is Bad.
+// before stays. A script that succeeded, but not yet as often in a row as it has to, is Undecided, and weighs nothing
+// either. Only what was found to be bad is Bad.
 //
 // # Why a service is no reason for FAULT, and how no storm begins
 //

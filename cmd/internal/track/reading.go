@@ -15,17 +15,20 @@ type State uint8
 
 // The states.
 const (
-	Pending State = iota // nothing was found out yet
-	Unknown              // it could not be found out, and never was before
+	Pending   State = iota // nothing was found out yet
+	Unknown                // it could not be found out, and never was before
+	Undecided              // it was found good, but never yet as often in a row as is asked for
 	Good
 	Bad
 )
 
-// String returns "pending", "unknown", "good" or "bad".
+// String returns "pending", "unknown", "undecided", "good" or "bad".
 func (s State) String() string {
 	switch s {
 	case Unknown:
 		return "unknown"
+	case Undecided:
+		return "undecided"
 	case Good:
 		return "good"
 	case Bad:
@@ -64,10 +67,8 @@ type Weighed struct {
 // Weigh says what a reading of t means.
 func Weigh(t *config.Track, r Reading) Weighed {
 	w := Weighed{Reading: r}
-	if r.State == Pending || r.State == Unknown {
-		return w
-	}
 	switch {
+	case r.State < Good: // weighs nothing
 	case t.Kind == config.TrackFile:
 		w.Adjust = r.Weight
 	case t.Kind == config.TrackService && t.Weight == 0:

@@ -63,7 +63,10 @@ func readingOf(s healthcheck.Status) Reading {
 	case healthcheck.Down:
 		r.State = Bad
 	default:
-		if s.Results > 0 {
+		switch {
+		case s.Successes > 0: // fewer than Rise
+			r.State, r.Reason = Undecided, s.Last.Detail
+		case s.Results > 0:
 			r.State, r.Reason = Unknown, s.Last.Detail
 		}
 		return r

@@ -114,6 +114,22 @@ func TestAScriptThatCannotRunIsNotAFailure(t *testing.T) {
 	s.await(t, track, "unknown 0 /usr/absent cannot be run: no such file or directory")
 }
 
+// TestTooFewSuccessesAreNoTrouble holds that a script that has succeeded, but not as often as it must, is not said to be one
+// of which nothing can be known.
+func TestTooFewSuccessesAreNoTrouble(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	track := runs(config.Track{Rise: 2, Weight: 9}, fmt.Sprintf("test ! -e %[1]s || exec sleep 1000; touch %[1]s", ran))
+	s := watching(t, track)
+	deadline := time.Now().Add(30 * time.Second)
+	r := s.Look(&track)
+	for ; r.State == Pending && time.Now().Before(deadline); r = s.Look(&track) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if w := Weigh(&track, r); w.State != Undecided || !strings.HasPrefix(w.Reason, "exit status 0 after ") || w.Adjust != 0 {
+		t.Errorf("after the first of two successes: %v %+v", w.State, w)
+	}
+}
+
 func TestAFileIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sub", "weight")
