@@ -50,6 +50,9 @@ func (b *builder) global(raw *rawGlobal, host string) Global {
 	if raw.IPVS != nil {
 		g.IPVS = b.globalIPVS(raw.IPVS)
 	}
+	if raw.Peers != nil {
+		g.Peers = b.peers(raw.Peers)
+	}
 	return g
 }
 

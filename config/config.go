@@ -32,6 +32,7 @@ type Global struct {
 	Exclusive bool    `json:"exclusive"` // remove IPVS services that no configuration names
 	Scripts   Scripts `json:"scripts"`
 	IPVS      IPVS    `json:"ipvs"`
+	Peers     *Peers  `json:"peers,omitempty"` // nil: verdicts are told to nobody
 }
 
 // Log says how much is logged and in which shape.

@@ -55,6 +55,9 @@
 //	                      ipvs.timeouts.*     "0s": the kernel's are left alone
 //	                      ipvs.sync           absent: no synchronisation
 //	                      ipvs.sync.id        0
+//	                      peers               absent: verdicts are told to nobody
+//	                      peers.listen, peers.directors     must be set
+//	                      peers.key, peers.key_file or peers.credential     one of them must be set
 //
 //	[[vrrp]]              name, interface, id, addresses    must be set
 //	                      version             3

@@ -127,11 +127,16 @@ type AuthKey struct {
 
 // Bytes returns the key itself.
 func (k AuthKey) Bytes() []byte {
-	if digits, isHex := strings.CutPrefix(k.Key.Reveal(), "hex:"); isHex {
+	return keyBytes(k.Key)
+}
+
+// keyBytes are the bytes of a key as it is written.
+func keyBytes(key Secret) []byte {
+	if digits, isHex := strings.CutPrefix(key.Reveal(), "hex:"); isHex {
 		b, _ := hex.DecodeString(digits) // Load saw that they are digits
 		return b
 	}
-	return []byte(k.Key.Reveal())
+	return []byte(key.Reveal())
 }
 
 // AuthMode is how strict hmac is. In every mode an advert that is signed wrongly is

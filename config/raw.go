@@ -38,6 +38,16 @@ type rawGlobal struct {
 	Exclusive opt[bool]      `toml:"exclusive lvs_flush"`
 	Scripts   *rawScripts    `toml:"scripts script_user"`
 	IPVS      *rawGlobalIPVS `toml:"ipvs"`
+	Peers     *rawPeers      `toml:"peers peer"`
+}
+
+type rawPeers struct {
+	Node       *node
+	Listen     opt[string]       `toml:"listen bind address"`
+	Directors  list[opt[string]] `toml:"directors peers servers"`
+	Key        opt[Secret]       `toml:"key secret"`
+	KeyFile    opt[string]       `toml:"key_file"`
+	Credential opt[string]       `toml:"credential"`
 }
 
 type rawLog struct {
