@@ -64,6 +64,7 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	}
 	c.Groups = b.groups(raw.Groups.Items, c.Instances)
 	b.followed(raw.VRRP.Items, c.Groups)
+	c.Services = slices.Grow(c.Services, len(raw.Services.Items))
 	for i := range raw.Services.Items {
 		c.Services = append(c.Services, b.service(&raw.Services.Items[i], c.Global.IPVS.Sync != nil))
 	}
@@ -102,10 +103,11 @@ func unique[T any](b *builder, items []T, name func(*T) opt[string]) {
 
 // elsewhere says which file n is in, if it is another than m's.
 func (n *node) elsewhere(m *node) string {
-	if n.file == m.file {
+	file := n.file()
+	if file == m.file() {
 		return ""
 	}
-	return " of " + n.file
+	return " of " + file
 }
 
 // require returns the value of a key that the table t must have.
@@ -123,7 +125,7 @@ func (b *builder) need(t, value *node, key, hint string) {
 
 // lacks reports whether the table has no such key at all. One that is there but did not
 // decode has been reported already.
-func (n *node) lacks(key string) bool { return n == nil || n.table[key] == nil }
+func (n *node) lacks(key string) bool { return n == nil || n.member(key) == nil }
 
 // name returns a name: it stands in commands, metrics and logs, so it is one plain word.
 func (b *builder) name(t *node, o opt[string]) string {

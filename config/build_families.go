@@ -11,7 +11,7 @@ import (
 // family behind it, "www-ipv6". Each has its own pool, with the servers that can serve
 // it, and so its own quorum. A tunnel crosses families: there both have all servers.
 func (b *builder) byFamily(items []rawService) []rawService {
-	var all []rawService
+	all := make([]rawService, 0, len(items))
 	for i := range items {
 		s := &items[i]
 		first, second := s.families()

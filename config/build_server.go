@@ -21,6 +21,7 @@ func (b *builder) servers(raw *rawService, s *Service, sync bool) {
 	ports := servicePorts(s)
 	seen := make(map[netip.AddrPort]bool, len(raw.Servers.Items))
 	weight := 0
+	s.Servers = make([]Server, 0, len(raw.Servers.Items))
 	for i := range raw.Servers.Items {
 		item := &raw.Servers.Items[i]
 		v := Server{

@@ -30,8 +30,11 @@ func (s *rawService) inherit(from *rawService) {
 		s.Check, s.Checks = s.Check.over(base.Check), overEach(s.Checks, base.Check)
 		base.Check, base.Checks = nil, list[rawCheck]{}
 	}
+	own := s.Servers.set()
 	inherit(s, &base)
-	s.Servers.Items = slices.Clone(s.Servers.Items) // which may be those of [defaults.service]
+	if !own { // they may be those of [defaults.service]
+		s.Servers.Items = slices.Clone(s.Servers.Items)
+	}
 	for i := range s.Servers.Items {
 		v := &s.Servers.Items[i]
 		v.Check, v.Checks = v.Check.over(s.Check), overEach(v.Checks, s.Check)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -65,23 +66,21 @@ func decode(r *report, n *node, p any) {
 func decodeTable(r *report, n *node, v reflect.Value) {
 	if n.kind != table {
 		hint := ""
-		if n.kind == array && len(n.items) > 0 && n.items[0].kind == table {
+		if n.kind == array && len(n.members) > 0 && n.members[0].kind == table {
 			hint = fmt.Sprintf("write [%[1]s] once, not [[%[1]s]]", n.header())
 		}
 		r.errorHint(n, hint, "%s: must be a table, not %s", n.label(), n.describe())
 		return
 	}
-	known := make(map[string]bool, v.NumField())
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Name == "Node" {
-			v.Field(i).Set(reflect.ValueOf(n))
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("toml"), " ")
-		known[name] = true
-		member := n.table[name]
-		if member == nil {
+	shape := shapes()[v.Type()]
+	v.Field(shape.node).Set(reflect.ValueOf(n))
+	for _, member := range n.members {
+		i, known := shape.fields[member.name]
+		if !known {
+			r.add(Diagnostic{
+				Message: fmt.Sprintf("unknown key %q", member.name),
+				Hint:    proposal(member.name, v.Type()),
+			}, member, member.key)
 			continue
 		}
 		dst := v.Field(i)
@@ -96,14 +95,44 @@ func decodeTable(r *report, n *node, v reflect.Value) {
 		}
 		decode(r, member, dst.Addr().Interface())
 	}
-	for name, member := range n.table {
-		if !known[name] {
-			r.add(Diagnostic{
-				Message: fmt.Sprintf("unknown key %q", name),
-				Hint:    proposal(name, v.Type()),
-			}, member, member.key)
+}
+
+// shape is where a struct has what is in a table.
+type shape struct {
+	node   int            // number of the field for the table's own place
+	fields map[string]int // of those for its keys, by name
+}
+
+// shapes are those of all raw tables. To work one out for each of thousands of tables would
+// cost more than all the rest.
+var shapes = sync.OnceValue(func() map[reflect.Type]shape {
+	all := make(map[reflect.Type]shape)
+	addShapes(all, reflect.TypeFor[rawConfig]())
+	return all
+})
+
+func addShapes(all map[reflect.Type]shape, t reflect.Type) {
+	if _, known := all[t]; known || t.Kind() != reflect.Struct {
+		return
+	}
+	s := shape{fields: make(map[string]int)}
+	all[t] = s
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("toml"), " "); name != "" {
+			s.fields[name] = i
+		}
+		switch {
+		case f.Name == "Node":
+			s.node = i
+		case f.Type.Kind() == reflect.Pointer:
+			addShapes(all, f.Type.Elem())
+		case strings.HasPrefix(f.Type.Name(), "list["):
+			items, _ := f.Type.FieldByName("Items")
+			addShapes(all, items.Type.Elem())
 		}
 	}
+	all[t] = s
 }
 
 func (l *list[T]) decode(r *report, n *node) {
@@ -118,8 +147,8 @@ func (l *list[T]) decode(r *report, n *node) {
 		return
 	}
 	l.Node = n
-	l.Items = make([]T, len(n.items))
-	for i, item := range n.items {
+	l.Items = make([]T, len(n.members))
+	for i, item := range n.members {
 		decode(r, item, &l.Items[i])
 	}
 }

@@ -5,8 +5,9 @@
 //
 // A file goes through four steps, each of which is one file of this package or a few:
 //
-//	scan     text → places        which key and which value stands where (scan.go)
-//	toml     text → values        BurntSushi/toml, which also finds the syntax errors
+//	scan     text → places        which key and which value stands where (scan.go), and the
+//	                              values of what is plain, as nearly every text is (plain.go)
+//	toml     text → values        BurntSushi/toml, of what is not: it also finds the syntax errors
 //	decode   nodes → raw shapes   strict: unknown keys, wrong types (raw.go, decode.go)
 //	build    raw → Config         defaults, ranges, contradictions (build*.go)
 //

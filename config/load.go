@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +82,11 @@ func hostName() string {
 // hash identifies what the configuration says, however it is written.
 func (c *Config) hash() string {
 	sum := sha256.New()
-	err := json.NewEncoder(sum).Encode([]any{c.Global, c.Instances, c.Groups, c.Services})
+	encoder := json.NewEncoder(sum)
+	err := encoder.Encode([]any{c.Global, c.Instances, c.Groups})
+	for i := range c.Services { // one by one: all of them together are megabytes
+		err = errors.Join(err, encoder.Encode(&c.Services[i]))
+	}
 	if err != nil {
 		panic(fmt.Sprintf("config: a valid configuration does not encode: %v", err))
 	}
@@ -124,17 +127,20 @@ func (l *loader) load(path string, from *node) {
 // parse reads one text into a tree of nodes, nil if it is not TOML.
 func (l *loader) parse(file string, text []byte) *node {
 	text = trimMark(text)
-	n, excess := scan(file, text)
-	if excess != nil {
+	n, plain, excess := scan(file, text)
+	switch {
+	case excess != nil:
 		l.found = append(l.found, *excess)
 		return nil
+	case plain:
+		return n
 	}
 	var values map[string]any
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		d := Diagnostic{File: file, Message: err.Error(), Severity: Error}
 		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 			at := placeOf(text, syntax.Position.Start) // its line is one too low at the end of a text
-			d.Message, d.Line, d.Column = syntax.Message, at.line, at.column
+			d.Message, d.Line, d.Column = syntax.Message, int(at.line), int(at.column)
 		}
 		l.found = append(l.found, d)
 		return nil
@@ -146,7 +152,7 @@ func (l *loader) parse(file string, text []byte) *node {
 // placeOf turns an offset into a place.
 func placeOf(text []byte, offset int) position {
 	before := text[:max(0, min(offset, len(text)))]
-	return position{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
+	return place(1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'))
 }
 
 // trimMark takes off a byte order mark, each one that the parser would skip: scan counts
@@ -163,13 +169,13 @@ func trimMark(text []byte) []byte {
 // include loads what a file includes, in the order of its patterns and, within one,
 // sorted by name.
 func (l *loader) include(root *node) {
-	at := root.table["include"]
+	at := root.member("include")
 	if at == nil {
 		return
 	}
 	var patterns list[opt[string]]
 	patterns.decode(&l.report, at)
-	delete(root.table, "include") // so that it is reported once, and merged never
+	root.members = slices.DeleteFunc(root.members, func(m *node) bool { return m == at }) // so that it is reported once, and merged never
 	for _, p := range patterns.Items {
 		if !p.set() {
 			continue
@@ -190,18 +196,17 @@ func (l *loader) include(root *node) {
 // merge adds the tables of another file to dst. Arrays of tables at the top ([[vrrp]],
 // [[service]]) add up; every other key may be set in one file only.
 func (l *loader) merge(dst, src *node) {
-	for _, name := range slices.Sorted(maps.Keys(src.table)) {
-		m := src.table[name]
-		switch have := dst.table[name]; {
-		case name == "include" && src.parent == nil:
+	for _, m := range src.byName() {
+		switch have := dst.member(m.name); {
+		case m.name == "include" && src.parent == nil:
 		case have == nil:
-			dst.table[name] = m
+			dst.members = append(dst.members, m)
 		case have.kind == table && m.kind == table:
 			l.merge(have, m)
 		case src.parent == nil && have.kind == array && m.kind == array:
-			have.items = append(have.items, m.items...)
+			have.members = append(have.members, m.members...)
 		default:
-			l.error(m, "%s: is set already, in line %d of %s", m.path(), have.key.line, have.file)
+			l.error(m, "%s: is set already, in line %d of %s", m.path(), have.key.line, have.file())
 		}
 	}
 }
@@ -212,7 +217,7 @@ func relative(o opt[string]) string {
 	if filepath.IsAbs(o.Value) {
 		return filepath.Clean(o.Value)
 	}
-	dir := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(filepath.Dir(o.Node.file))
+	dir := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(filepath.Dir(o.Node.file()))
 	return filepath.Join(dir, o.Value)
 }
 
@@ -237,7 +242,7 @@ func (b *builder) guard(o opt[string], mode fs.FileMode) {
 func (b *builder) open(o opt[string], limit int64) ([]byte, string, fs.FileMode) {
 	path := o.Value
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(o.Node.file), path)
+		path = filepath.Join(filepath.Dir(o.Node.file()), path)
 	}
 	text, mode, err := b.files.read(path, limit)
 	if err == nil {

@@ -1,26 +1,32 @@
 package config
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
-// node is one value of a TOML document with its place in the text. The decoder of
-// BurntSushi/toml gives values without places, scan gives places without values; attach
-// joins the two, and all that follows works on nodes.
+// node is one value of a TOML document with its place in the text. There is one for each of
+// tens of thousands of values: it is small.
 type node struct {
-	file   string
-	key    position // of the key, or of the header that opens the table
-	value  position // of the value
-	parent *node    // nil: the document
-	name   string   // key in parent, if parent is a table
-	index  int      // place in parent, if parent is an array
+	parent *node  // nil: the document
+	name   string // key in parent, if parent is a table; of a document, its file
+	// members are those of a table, in the order of the text, or the items of an array.
+	members []*node
+	data    any // of a scalar: string, int64, float64, bool or time.Time
 
-	table map[string]*node // not nil: a table
-	items []*node          // of an array
-	data  any              // of a scalar: string, int64, float64, bool or time.Time
+	key   position // of the key, or of the header that opens the table
+	value position // of the value
+	index int32    // place in parent, if parent is an array
 	kind  kind
+	// A table that has its header, or is written as a value, as arrays may be, is not opened again.
+	opened, written bool
 }
 
 // position is a place in a text, both counted from 1, columns in bytes.
-type position struct{ line, column int }
+type position struct{ line, column int32 }
+
+func place(line, column int) position { return position{int32(line), int32(column)} }
 
 // kind is what a node is.
 type kind uint8
@@ -31,13 +37,39 @@ const (
 	array
 )
 
+// file is the file that n stands in.
+func (n *node) file() string {
+	for n.parent != nil {
+		n = n.parent
+	}
+	return n.name
+}
+
+// member returns the member of a table with that name, nil if there is none. Tables have
+// few: see maxMembers.
+func (n *node) member(name string) *node {
+	if n.kind == table {
+		for _, m := range n.members {
+			if m.name == name {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// byName returns the members of a table sorted by name.
+func (n *node) byName() []*node {
+	return slices.SortedFunc(slices.Values(n.members), func(a, b *node) int { return strings.Compare(a.name, b.name) })
+}
+
 // child returns the member of a table with that name, and makes it if there is none.
 func (n *node) child(name string, at position) *node {
 	n.become(table)
-	c := n.table[name]
+	c := n.member(name)
 	if c == nil {
-		c = &node{file: n.file, key: at, value: at, parent: n, name: name}
-		n.table[name] = c
+		c = &node{key: at, value: at, parent: n, name: name}
+		n.members = append(n.members, c)
 	}
 	return c
 }
@@ -45,15 +77,14 @@ func (n *node) child(name string, at position) *node {
 // grow appends an item to an array.
 func (n *node) grow(at position) *node {
 	n.become(array)
-	c := &node{file: n.file, key: at, value: at, parent: n, index: len(n.items)}
-	n.items = append(n.items, c)
+	c := &node{key: at, value: at, parent: n, index: int32(len(n.members))}
+	n.members = append(n.members, c)
 	return c
 }
 
 func (n *node) become(k kind) {
-	n.kind = k
-	if k == table && n.table == nil {
-		n.table = make(map[string]*node)
+	if n.kind != k {
+		n.kind, n.members = k, nil
 	}
 }
 
@@ -63,7 +94,7 @@ func (n *node) path() string {
 		return ""
 	}
 	if n.parent.kind == array {
-		return n.parent.path() + "[" + strconv.Itoa(n.index) + "]"
+		return n.parent.path() + "[" + strconv.Itoa(int(n.index)) + "]"
 	}
 	if up := n.parent.path(); up != "" {
 		return up + "." + n.name
@@ -75,7 +106,7 @@ func (n *node) path() string {
 func (n *node) header() string {
 	switch {
 	case n.parent == nil:
-		return n.name
+		return ""
 	case n.parent.kind == array:
 		return n.parent.header()
 	case n.parent.parent == nil:
@@ -86,8 +117,11 @@ func (n *node) header() string {
 
 // label names the node in a message: its key, with the index of an item.
 func (n *node) label() string {
-	if n.parent != nil && n.parent.kind == array {
-		return n.parent.label() + "[" + strconv.Itoa(n.index) + "]"
+	switch {
+	case n.parent == nil:
+		return ""
+	case n.parent.kind == array:
+		return n.parent.label() + "[" + strconv.Itoa(int(n.index)) + "]"
 	}
 	return n.name
 }
@@ -102,8 +136,8 @@ func (n *node) within(t *node) bool {
 	return false
 }
 
-// attach fills the values into the tree of places. Where scan knows no place, the
-// nearest parent's serves.
+// attach fills the values that BurntSushi/toml gives, without places, into the tree of
+// places. Where scan knows no place, the nearest parent's serves.
 func (n *node) attach(value any) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -123,9 +157,9 @@ func (n *node) attach(value any) {
 func attachItems[T any](n *node, values []T) {
 	n.become(array)
 	for i, v := range values {
-		if i == len(n.items) {
+		if i == len(n.members) {
 			n.grow(n.value)
 		}
-		n.items[i].attach(v)
+		n.members[i].attach(v)
 	}
 }

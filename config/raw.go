@@ -1,9 +1,7 @@
 package config
 
 import (
-	"maps"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -365,9 +363,9 @@ func (h *rawHeaders) decode(r *report, n *node) {
 		return
 	}
 	h.Node = n
-	for _, name := range slices.Sorted(maps.Keys(n.table)) {
+	for _, m := range n.byName() {
 		var v opt[Secret]
-		v.decode(r, n.table[name])
-		h.Items = append(h.Items, rawHeader{name, v})
+		v.decode(r, m)
+		h.Items = append(h.Items, rawHeader{m.name, v})
 	}
 }

@@ -34,7 +34,7 @@ func (r *report) add(d Diagnostic, n *node, at position) {
 	if len(r.found) >= maxDiagnostics {
 		return
 	}
-	d.File, d.Line, d.Column, d.Path = n.file, at.line, at.column, n.path()
+	d.File, d.Line, d.Column, d.Path = n.file(), int(at.line), int(at.column), n.path()
 	if d.Severity == "" {
 		d.Severity = Error
 	}

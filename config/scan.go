@@ -12,22 +12,26 @@ import (
 const (
 	maxDepth  = 32  // nested tables and arrays
 	maxKeyLen = 256 // bytes of one key as written
+	maxWidth  = 250 // of one table
 )
 
 // scan builds the tree of places of a TOML document: which key and which value stands
-// where. It reads structure only and trusts its input to be TOML: at the first thing that
+// where. It reads structure and trusts its input to be TOML: at the first thing that
 // is not, it stops and returns what it has, and the parser proper, which must run after
 // it, reports what is wrong. Only what would be too much for that parser is an error here.
-func scan(file string, text []byte) (*node, *Diagnostic) {
-	root := &node{file: file, key: position{1, 1}, value: position{1, 1}}
+//
+// A text that is plain has its values in the tree, too, and needs no other parser: see
+// plain.go.
+func scan(file string, text []byte) (root *node, plain bool, excess *Diagnostic) {
+	root = &node{name: file, key: place(1, 1), value: place(1, 1)}
 	root.become(table)
-	s := &scanner{text: text, line: 1}
-	s.document(root)
+	s := &scanner{text: text, line: 1, odd: !plainLetters(text), names: make(map[string]string)}
+	complete := s.document(root)
 	if s.excess == "" {
-		return root, nil
+		return root, complete && !s.odd, nil
 	}
 	at := s.here()
-	return root, &Diagnostic{File: file, Line: at.line, Column: at.column, Message: s.excess, Severity: Error}
+	return root, false, &Diagnostic{File: file, Line: int(at.line), Column: int(at.column), Message: s.excess, Severity: Error}
 }
 
 type scanner struct {
@@ -36,7 +40,10 @@ type scanner struct {
 	line      int // from 1
 	lineStart int // pos of its first byte
 	depth     int
+	odd       bool   // there is something that plain text does not have
 	excess    string // which limit was passed; it ends the scan
+
+	names map[string]string // of keys, each once in memory
 }
 
 // Every method returns false when the scan is over: at the end of what it understands.
@@ -54,21 +61,32 @@ func (s *scanner) document(root *node) bool {
 			if !ok || !s.accept("]]") {
 				return false
 			}
-			list := parent.child(last.name, at)
+			list, fresh, ok := s.member(parent, last.name, at)
+			if !ok {
+				return false
+			}
+			s.odd = s.odd || !fresh && (list.kind != array || list.written)
 			current = list.grow(at)
 			current.become(table)
+			s.endOfLine()
 		case s.accept("["):
 			parent, last, ok := s.keys(root)
 			if !ok || !s.accept("]") {
 				return false
 			}
-			current = parent.child(last.name, at)
+			var fresh bool
+			if current, fresh, ok = s.member(parent, last.name, at); !ok {
+				return false
+			}
+			s.odd = s.odd || !fresh && (current.kind != table || current.written || current.opened)
 			current.become(table)
-			current.key, current.value = at, at
+			current.key, current.value, current.opened = at, at, true
+			s.endOfLine()
 		default:
 			if !s.pair(current) {
 				return false
 			}
+			s.endOfLine()
 		}
 	}
 }
@@ -80,7 +98,11 @@ func (s *scanner) pair(t *node) bool {
 		return false
 	}
 	s.spaces()
-	leaf := parent.child(last.name, last.at)
+	leaf, fresh, ok := s.member(parent, last.name, last.at)
+	if !ok {
+		return false
+	}
+	s.odd = s.odd || parent != t || !fresh
 	leaf.value = s.here()
 	return s.val(leaf)
 }
@@ -107,12 +129,28 @@ func (s *scanner) keys(t *node) (*node, key, bool) {
 		if !s.accept(".") {
 			return t, k, true
 		}
-		t = t.child(k.name, k.at)
-		if t.kind == array && len(t.items) > 0 {
-			t = t.items[len(t.items)-1]
+		var fresh bool
+		if t, fresh, ok = s.member(t, k.name, k.at); !ok {
+			return nil, k, false
+		}
+		s.odd = s.odd || !fresh && (t.kind == scalar || t.written)
+		if t.kind == array && len(t.members) > 0 {
+			t = t.members[len(t.members)-1]
 		}
 		t.become(table)
 	}
+}
+
+// member returns the member of a table with that name, and whether it is new. It refuses
+// to make too many.
+func (s *scanner) member(t *node, name string, at position) (m *node, fresh, ok bool) {
+	if m := t.member(name); m != nil {
+		return m, false, true
+	}
+	if t.kind == table && len(t.members) >= maxWidth {
+		return nil, false, s.tooMuch("table has too many keys")
+	}
+	return t.child(name, at), true, true
 }
 
 // keyPart reads one bare or quoted key.
@@ -138,6 +176,10 @@ func (s *scanner) keyPart() (string, bool) {
 		return "", false
 	case len(part) > maxKeyLen:
 		return "", s.tooMuch("key is too long")
+	case part[0] == '"' || part[0] == '\'' || !bareKey(part):
+		s.odd = true
+	}
+	switch {
 	case part[0] == '"' && bytes.IndexByte(part, '\\') >= 0:
 		var v struct{ Key string }
 		_, err := toml.Decode("Key = "+string(part), &v)
@@ -145,26 +187,32 @@ func (s *scanner) keyPart() (string, bool) {
 	case part[0] == '"' || part[0] == '\'':
 		return string(part[1 : len(part)-1]), true
 	}
-	return string(part), true
+	name, known := s.names[string(part)]
+	if !known {
+		name = string(part)
+		s.names[name] = name
+	}
+	return name, true
 }
 
 // val reads one value into n.
 func (s *scanner) val(n *node) bool {
+	start := s.pos
 	switch s.peek() {
 	case '"':
-		return s.quoted()
+		return s.quoted() && s.value(n, start)
 	case '\'':
-		return s.literal()
+		return s.literal() && s.value(n, start)
 	case '[':
 		return s.nest(func() bool { return s.array(n) })
 	case '{':
 		return s.nest(func() bool { return s.inline(n) })
 	}
-	start := s.pos // a number, a boolean or a date
+	// A number, a boolean or a date.
 	for s.pos < len(s.text) && strings.IndexByte(",]}#\r\n", s.text[s.pos]) < 0 {
 		s.pos++
 	}
-	return s.pos > start
+	return s.pos > start && s.value(n, start)
 }
 
 func (s *scanner) nest(body func() bool) bool {
@@ -179,6 +227,7 @@ func (s *scanner) nest(body func() bool) bool {
 
 func (s *scanner) array(n *node) bool {
 	n.become(array)
+	n.written = true
 	for {
 		s.blank()
 		if s.accept("]") {
@@ -196,16 +245,19 @@ func (s *scanner) array(n *node) bool {
 
 func (s *scanner) inline(n *node) bool {
 	n.become(table)
-	for {
+	n.written = true
+	line := s.line
+	for comma := false; ; {
 		s.blank()
 		if s.accept("}") {
+			s.odd = s.odd || comma || s.line != line // of a later version of TOML
 			return true
 		}
 		if !s.pair(n) {
 			return false
 		}
 		s.blank()
-		if !s.accept(",") && s.peek() != '}' {
+		if comma = s.accept(","); !comma && s.peek() != '}' {
 			return false
 		}
 	}
@@ -315,7 +367,7 @@ func (s *scanner) accept(prefix string) bool {
 	return true
 }
 
-func (s *scanner) here() position { return position{s.line, s.pos - s.lineStart + 1} }
+func (s *scanner) here() position { return place(s.line, s.pos-s.lineStart+1) }
 
 func (s *scanner) tooMuch(what string) bool {
 	s.excess = what

@@ -32,10 +32,7 @@ func TestPlaces(t *testing.T) {
 
 // listing writes the tree of nodes in the order of the text.
 func listing(b *strings.Builder, n *node) {
-	members := slices.Clone(n.items)
-	for _, m := range n.table {
-		members = append(members, m)
-	}
+	members := slices.Clone(n.members)
 	slices.SortFunc(members, func(a, b *node) int {
 		return cmp.Or(cmp.Compare(a.key.line, b.key.line), cmp.Compare(a.key.column, b.key.column), strings.Compare(a.path(), b.path()))
 	})
@@ -47,11 +44,11 @@ func listing(b *strings.Builder, n *node) {
 
 // TestFallback holds that a value without a place of its own has its parent's.
 func TestFallback(t *testing.T) {
-	root := &node{file: "f"}
-	s := root.child("service", position{3, 1}).grow(position{3, 1})
-	s.value = position{3, 1}
+	root := &node{name: "f"}
+	s := root.child("service", place(3, 1)).grow(place(3, 1))
+	s.value = place(3, 1)
 	root.attach(map[string]any{"service": []map[string]any{{"name": "www", "server": []any{map[string]any{"weight": int64(1)}}}}})
-	w := s.table["server"].items[0].table["weight"]
+	w := s.member("server").members[0].member("weight")
 	if w.path() != "service[0].server[0].weight" || w.value != s.value || w.data != int64(1) {
 		t.Errorf("%s at %v: %v", w.path(), w.value, w.data)
 	}
@@ -65,11 +62,21 @@ func TestLimits(t *testing.T) {
 		"header parts":  "[" + strings.Repeat("a.", 1000) + "b]",
 		"key length":    strings.Repeat("a", 1000) + " = 1",
 		"quoted key":    `"` + strings.Repeat("a", 1000) + `" = 1`,
+		"width":         manyKeys("\n"),
+		"inline width":  "x = {" + manyKeys(", ") + "}",
 	} {
-		if _, excess := scan("f", []byte(text)); excess == nil {
+		if _, _, excess := scan("f", []byte(text)); excess == nil {
 			t.Errorf("%s: no limit", name)
 		}
 	}
+}
+
+func manyKeys(separator string) string {
+	var keys []string
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprintf("k%d = 1", i))
+	}
+	return strings.Join(keys, separator)
 }
 
 func TestNearest(t *testing.T) {
@@ -111,7 +118,7 @@ func FuzzPlaces(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text = string(trimMark([]byte(text)))
-		n, excess := scan("f", []byte(text))
+		n, _, excess := scan("f", []byte(text))
 		if excess != nil {
 			return
 		}
@@ -130,11 +137,11 @@ func unplaced(n *node, value any) string {
 	var items []any
 	switch v := value.(type) {
 	case map[string]any:
-		if n.kind != table || len(n.table) != len(v) {
+		if n.kind != table || len(n.members) != len(v) {
 			return n.path() + " (table)"
 		}
 		for name, member := range v {
-			m := n.table[name]
+			m := n.member(name)
 			if m == nil {
 				return n.path() + "." + name
 			}
@@ -155,11 +162,11 @@ func unplaced(n *node, value any) string {
 		}
 		return ""
 	}
-	if n.kind != array || len(n.items) != len(items) {
+	if n.kind != array || len(n.members) != len(items) {
 		return n.path() + " (array)"
 	}
 	for i, item := range items {
-		if at := unplaced(n.items[i], item); at != "" {
+		if at := unplaced(n.members[i], item); at != "" {
 			return at
 		}
 	}
