@@ -162,10 +162,13 @@ type httpAnswer struct {
 
 // read judges the answer that comes from r by HTTP/1, and reads no more of it than the
 // bounds allow.
-func (a *httpAnswer) read(r io.Reader) (phase, error) {
+func (a *httpAnswer) read(r io.Reader) (phase, error) { return a.readBy(bufio.NewReader(nil), r) }
+
+// readBy is read with a buffer to be used for it.
+func (a *httpAnswer) readBy(buffered *bufio.Reader, r io.Reader) (phase, error) {
 	source := &failing{r: r}
 	bounded := &io.LimitedReader{R: source, N: maxHeader}
-	buffered := bufio.NewReader(bounded)
+	buffered.Reset(bounded)
 	response, err := a.readHeader(buffered)
 	switch {
 	case err == nil:
