@@ -1,12 +1,15 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -22,26 +25,33 @@ type listed struct {
 
 func list(t *testing.T) []listed {
 	t.Helper()
-	goTool, err := exec.LookPath("go")
-	if err != nil {
+	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the go command is not here; the test of the architecture asks it")
 	}
-	out, err := exec.Command(goTool, "list", "-json=ImportPath,Doc,Standard,Imports", "../...").Output()
+	all, err := packages()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatal(err)
 	}
-	var all []listed
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+	return all
+}
+
+// packages asks the go command once for all tests.
+var packages = sync.OnceValues(func() (all []listed, err error) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Standard,Imports", "../...").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return all
+			return all, nil
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, fmt.Errorf("go list: %w", err)
 		}
 		p.ImportPath = strings.TrimPrefix(p.ImportPath, module)
 		all = append(all, p)
 	}
-}
+})
 
 // TestDirectionOfDependencies holds the layers apart. A ban that is in the way is discussed, not deleted.
 func TestDirectionOfDependencies(t *testing.T) {

@@ -3,6 +3,7 @@ package elector
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -25,6 +26,10 @@ const playElector = "LBHA_TEST_ELECTOR"
 func TestMain(m *testing.M) {
 	if os.Getenv(playElector) != "" {
 		os.Exit(Main())
+	}
+	// Networks share nothing and mostly wait: more of them than there are processors may be up at once.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

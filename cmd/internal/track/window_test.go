@@ -130,13 +130,14 @@ func TestTwoDirectorsThatSeeTheSameDoNotSwap(t *testing.T) {
 		now := epoch
 		for outage := range 10 {
 			share = float64(r.IntN(5)) / 4
-			sees := map[*director]time.Time{}
-			for _, d := range []*director{a, b} {
-				sees[d] = now.Add(time.Duration(r.Int64N(int64(detection))))
+			directors := [...]*director{a, b}
+			var sees [2]time.Time // the outage, or its end
+			for i := range sees {
+				sees[i] = now.Add(time.Duration(r.Int64N(int64(detection))))
 			}
 			for end := now.Add(detection + time.Duration(r.Int64N(int64(time.Minute)))); now.Before(end); now = now.Add(step) {
-				for d, when := range sees {
-					if !now.Before(when) {
+				for i, d := range directors {
+					if !now.Before(sees[i]) {
 						d.window.See(now, share)
 					}
 				}
