@@ -73,6 +73,7 @@ type Finding struct {
 	Ours    string     `json:"ours,omitempty"`   // what we have, of a mismatch
 	Theirs  string     `json:"theirs,omitempty"` // what the peer has, of a mismatch
 	Detail  string     `json:"detail,omitempty"` // otherwise: the error, the address, the time
+	Since   Instant    `json:"since,omitzero"`   // of one that lasts: when it began
 	Cleared bool       `json:"cleared,omitempty"`
 }
 

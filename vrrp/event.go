@@ -88,6 +88,7 @@ type AddressLost struct {
 type AnnouncementHeard struct {
 	Address netip.Addr
 	By      string // its link-layer address, the evidence; empty: it did not say
+	Kind    string // of the packet, in words: "gratuitous ARP request"; empty: not known
 }
 
 // AdvertSent is the outcome of a Send.

@@ -135,7 +135,11 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	if len(st.Findings) > 0 {
 		fmt.Fprintln(w, "\nFINDINGS")
 		for _, f := range st.Findings {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Object, p(f.Reason, false), f.Message)
+			since := ""
+			if !f.Since.IsZero() {
+				since = fmt.Sprintf("; since %s, %s ago", f.Since.Format(time.DateTime), age(st.Time, f.Since))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s%s\n", f.Object, p(f.Reason, false), f.Message, since)
 		}
 	}
 	if len(st.Ground) > 0 {
@@ -150,14 +154,16 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	return w.Flush()
 }
 
-// printPeers prints the other directors that the instances hear, latest first.
+// printPeers prints the other directors that the instances hear, latest first. When they were heard is told by the VRRP
+// process, each second: to count on until now would show them a second older than they are.
 func printPeers(w io.Writer, st *observe.Status) {
-	header := "\nINSTANCE\tPEER\tPRIORITY\tVERSION\tINTERVAL\tHEARD\n"
+	at := st.Elector.At
+	header := "\nINSTANCE\tPEER\tPRIORITY\tVERSION\tINTERVAL\tHEARD, AT " + at.Format("15:04:05.000") + "\n"
 	for _, in := range st.Instances {
 		for _, p := range slices.Backward(in.Peers) {
 			fmt.Fprint(w, header)
 			header = ""
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s ago\n", in.Name, p.Address, p.Priority, p.Version, p.Interval, age(st.Time, p.Heard))
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s ago\n", in.Name, p.Address, p.Priority, p.Version, p.Interval, age(at, p.Heard))
 		}
 	}
 }

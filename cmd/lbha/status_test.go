@@ -17,7 +17,15 @@ func TestPrintStatus(t *testing.T) {
 		Name: "lb1", Version: "1", Time: now,
 		Config:   observe.Config{Path: "lbha.toml", Hash: "0123456789abcdef", Loaded: now.Add(-time.Minute)},
 		Draining: []observe.Drain{{Service: "tcp/10.9.0.100:80", Server: "10.9.0.3:80", Since: now.Add(-time.Second), Until: now.Add(time.Minute), Active: 3}},
-		Findings: []observe.Finding{{Object: "www", Reason: "panic", Message: "few are healthy"}},
+		Findings: []observe.Finding{
+			{Object: "www", Reason: "panic", Message: "few are healthy"},
+			{Object: "web", Reason: "foreign-announcement", Message: "10.9.0.100 is announced", Since: now.Add(-time.Minute)},
+		},
+		// The VRRP process has spoken 0.8 s ago.
+		Elector: observe.Elector{At: now.Add(-800 * time.Millisecond)},
+		Instances: []observe.Instance{{Name: "web", State: "backup", Reason: "started", VRID: 51, Priority: 100, Peers: []observe.Peer{
+			{Address: "10.9.0.2", Priority: 200, Version: 3, Interval: time.Second, Heard: now.Add(-900 * time.Millisecond)},
+		}}},
 		Ground: []observe.Ground{
 			{Severity: "wrong", Object: "nat", Reason: "no-forwarding", Message: "this host does not forward IPv4", Fix: "sysctl -w net.ipv4.ip_forward=1"},
 			{Severity: "advice", Object: "host", Reason: "not-looked", Message: "no facts"},
@@ -29,11 +37,18 @@ func TestPrintStatus(t *testing.T) {
 	}
 	_, got, _ := strings.Cut(out.String(), "\n")
 	if diff := cmp.Diff(`
+INSTANCE  GROUP  INTERFACE  VRID  PRIORITY  STATE   FOR  MASTER  HELD  REASON
+web       -                 51    100       backup  -    -       -     started
+
+INSTANCE  PEER      PRIORITY  VERSION  INTERVAL  HEARD, AT 03:04:04.200
+web       10.9.0.2  200       3        1s        100ms ago
+
 DRAINING           SERVER       FOR  UNTIL                ACTIVE  INACTIVE  PERSISTENT
 tcp/10.9.0.100:80  10.9.0.3:80  1s   2026-01-02 03:05:05  3       0         0
 
 FINDINGS
-www  panic  few are healthy
+www  panic                 few are healthy
+web  foreign-announcement  10.9.0.100 is announced; since 2026-01-02 03:03:05, 1m ago
 
 GROUND
 nat   no-forwarding  this host does not forward IPv4

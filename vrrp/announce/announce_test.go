@@ -296,6 +296,34 @@ func frame(t testing.TB, op arp.Operation, from net.HardwareAddr, ip netip.Addr)
 	return f
 }
 
+// TestKinds: a conflict says which packet it was.
+func TestKinds(t *testing.T) {
+	from := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	asks := func(op arp.Operation) []byte { // for another address than its own
+		b := frame(t, op, from, vip)
+		copy(b[38:], other.AsSlice())
+		return b
+	}
+	solicited := advertisement(t, from, vip6)
+	solicited[4] |= 0x40
+	for _, c := range []struct {
+		parse  func([]byte) (Conflict, error)
+		packet []byte
+		want   string
+	}{
+		{parseARP, frame(t, arp.OperationRequest, from, vip), "gratuitous ARP request"},
+		{parseARP, frame(t, arp.OperationReply, from, vip), "gratuitous ARP reply"},
+		{parseARP, asks(arp.OperationRequest), "ARP request"},
+		{parseARP, asks(arp.OperationReply), "ARP reply"},
+		{parseNA, advertisement(t, from, vip6), "unsolicited neighbour advertisement"},
+		{parseNA, solicited, "neighbour advertisement"},
+	} {
+		if got, err := c.parse(c.packet); err != nil || got.Kind != c.want {
+			t.Errorf("%q, %v; want %q", got.Kind, err, c.want)
+		}
+	}
+}
+
 // The kernel's program lets through exactly what Heard would report.
 func TestProgram(t *testing.T) {
 	macs := []net.HardwareAddr{

@@ -24,6 +24,8 @@ import (
 type Conflict struct {
 	IP  netip.Addr
 	MAC net.HardwareAddr // nil: a neighbour advertisement that does not say where
+	// Kind is the packet in words: "gratuitous ARP request", "ARP reply", "unsolicited neighbour advertisement".
+	Kind string
 }
 
 // Listener hears packets that claim our addresses of one family from other MACs.
@@ -173,7 +175,20 @@ func parseARP(frame []byte) (Conflict, error) {
 	if p.HardwareType != 1 || p.ProtocolType != unix.ETH_P_IP || p.HardwareAddrLength != 6 || p.IPLength != 4 {
 		return Conflict{}, errNotARP
 	}
-	return Conflict{IP: p.SenderIP, MAC: p.SenderHardwareAddr}, nil
+	return Conflict{IP: p.SenderIP, MAC: p.SenderHardwareAddr, Kind: kindARP(&p)}, nil
+}
+
+// kindARP names an ARP packet. A gratuitous one asks or answers for the address that it is from (RFC 5227 §3).
+func kindARP(p *arp.Packet) string {
+	switch reply, gratuitous := p.Operation == arp.OperationReply, p.TargetIP == p.SenderIP; {
+	case reply && gratuitous:
+		return "gratuitous ARP reply"
+	case reply:
+		return "ARP reply"
+	case gratuitous:
+		return "gratuitous ARP request"
+	}
+	return "ARP request"
 }
 
 // maxFiltered is how many addresses the kernel compares. Beyond, a program

@@ -21,10 +21,11 @@ import (
 // of which the one that matters says the target's link-layer address: type 2,
 // length 1 (in units of 8 bytes), and the 6 bytes of a MAC.
 const (
-	typeNA       = 136
-	hopLimit     = 255 // of every message of neighbour discovery: no router forwarded it
-	flagRouter   = 1 << 31
-	flagOverride = 1 << 29
+	typeNA        = 136
+	hopLimit      = 255 // of every message of neighbour discovery: no router forwarded it
+	flagRouter    = 1 << 31
+	flagSolicited = 1 << 30
+	flagOverride  = 1 << 29
 
 	offTarget  = 8
 	offOptions = 24
@@ -84,7 +85,10 @@ func parseNA(message []byte) (Conflict, error) {
 	if len(message) < offOptions || message[0] != typeNA || message[1] != 0 {
 		return Conflict{}, errNotNA
 	}
-	c := Conflict{IP: netip.AddrFrom16([16]byte(message[offTarget:]))}
+	c := Conflict{IP: netip.AddrFrom16([16]byte(message[offTarget:])), Kind: "unsolicited neighbour advertisement"}
+	if binary.BigEndian.Uint32(message[4:])&flagSolicited != 0 {
+		c.Kind = "neighbour advertisement"
+	}
 	for options := message[offOptions:]; len(options) >= 8; {
 		n := int(options[1]) * 8
 		if n == 0 || n > len(options) {

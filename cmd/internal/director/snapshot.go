@@ -78,7 +78,7 @@ func (d *director) render(v *view) *observe.Status {
 	st := &observe.Status{
 		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started,
 		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload},
-		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
+		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, At: wall(v.vrrp.At), PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
 		Instances: []observe.Instance{},
 		Services:  []observe.Service{},
 		Table:     tableStatus(table),
@@ -246,6 +246,7 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 	for _, s := range state.Instances {
 		for _, f := range s.Findings {
 			add(s.Name, string(f.Reason), link.Describe(f))
+			found[len(found)-1].Since = wall(f.Since)
 		}
 	}
 	for _, s := range st.Services {

@@ -92,7 +92,7 @@ func (e *elector) hear(i *iface, l *announce.Listener) {
 		for _, in := range e.instances { // it may speak on another interface than this
 			ours := func(a config.Address) bool { return e.under(a.Interface) == i && a.Prefix.Addr() == c.IP }
 			if !in.finished && (slices.ContainsFunc(in.cfg.Addresses, ours) || slices.ContainsFunc(in.cfg.ExtraAddresses, ours)) {
-				e.step(in, vrrp.AnnouncementHeard{Address: c.IP, By: c.MAC.String()})
+				e.step(in, vrrp.AnnouncementHeard{Address: c.IP, By: c.MAC.String(), Kind: c.Kind})
 			}
 		}
 	}

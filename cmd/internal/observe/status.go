@@ -41,11 +41,12 @@ type Reload struct {
 
 // Elector is the state of the VRRP process as the director knows it.
 type Elector struct {
-	Connected bool   `json:"connected"` // it speaks: what is said of the instances is of now
-	PID       int    `json:"pid,omitempty"`
-	RealTime  bool   `json:"real_time"` // runs in a real-time class
-	Restarts  int    `json:"restarts"`  // incarnations seen after the first
-	Hash      string `json:"hash"`      // the configuration it has committed
+	Connected bool      `json:"connected"`   // it speaks: what is said of the instances is of now
+	At        time.Time `json:"at,omitzero"` // to be exact: of then, at most a second ago
+	PID       int       `json:"pid,omitempty"`
+	RealTime  bool      `json:"real_time"` // runs in a real-time class
+	Restarts  int       `json:"restarts"`  // incarnations seen after the first
+	Hash      string    `json:"hash"`      // the configuration it has committed
 }
 
 // Instance is one virtual router.
@@ -195,9 +196,10 @@ type Table struct {
 
 // Finding is something wrong, with the word for it and what to do.
 type Finding struct {
-	Object  string `json:"object"`
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
+	Object  string    `json:"object"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since,omitzero"` // zero: not known
 }
 
 // Ground is something wrong with the host that a director stands on.
