@@ -294,15 +294,8 @@ func (m *Machine) witness(ad *AdvertReceived) {
 func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
 	m.conceding.audible = true
 	switch {
-	case m.state == Master && m.master.holds && m.now >= m.master.objectAt:
-		// Once: two that object to each other must not start a burst each time.
-		m.master.objectAt = m.now.Add(max(m.cfg.Interval, assertGap))
-		f := Finding{Reason: FindingForeignAnnouncement, Detail: ev.Address.String()}
-		if ev.By != "" {
-			f.Detail += " is announced by " + ev.By
-		}
-		m.emit(f)
-		m.announceNow()
+	case m.state == Master && m.master.holds:
+		m.object(ev)
 	case m.state != Master:
 		m.conceding.owed = false // the clients have heard it too
 		if m.lingerAt != never {

@@ -25,17 +25,18 @@ type master struct {
 
 	answerAt     Instant // no unscheduled advert before
 	assertAt     Instant // no burst of announcements against a rival before
-	objectAt     Instant // no announcement against a foreign one before
 	lossReportAt Instant // no finding about a lost address before
 	rival        rival
+	objection    objection
 }
 
 func (s *master) reset() {
 	*s = master{advertAt: never, announceAt: never, reclaimAt: never, handOverAt: never}
+	s.objection.reset()
 }
 
 func (s *master) deadline() Instant {
-	return min(s.advertAt, s.announceAt, s.reclaimAt, s.handOverAt)
+	return min(s.advertAt, s.announceAt, s.reclaimAt, s.handOverAt, s.objection.againAt)
 }
 
 // handOverMargin is added to the time in which the slowest backup must have
@@ -162,6 +163,9 @@ func (m *Machine) masterTimer() {
 	}
 	if s.announceAt <= m.now {
 		m.announce()
+	}
+	if s.objection.againAt <= m.now && m.state == Master {
+		m.objectAgain()
 	}
 }
 

@@ -1,0 +1,92 @@
+package vrrp
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// longMaster is a master that has nothing to announce any more, and says since when.
+func longMaster(t *testing.T) (*Machine, Instant) {
+	cfg := testConfig(200)
+	cfg.Announce = Announcements{Offsets: []time.Duration{0}, Refresh: -1}
+	m, now := running(t, cfg), Instant(2*time.Hour)
+	until[Send](m, now)
+	return m, now
+}
+
+// theft has a stranger announce an address of a master at the given times after it has long been one, and returns when the master announced it,
+// counted from the same time, until the end.
+func theft(t *testing.T, end time.Duration, at ...time.Duration) (times []time.Duration) {
+	t.Helper()
+	m, begin := longMaster(t)
+	note := func(announced ...Instant) {
+		for _, a := range announced {
+			times = append(times, a.Sub(begin))
+		}
+	}
+	for _, a := range at {
+		now := begin.Add(a)
+		note(until[Announce](m, now)...)
+		for _, e := range drive(m, now, AnnouncementHeard{Address: netip.MustParseAddr("10.9.0.100"), By: "02:00:00:00:00:07"}) {
+			if _, ok := e.(Announce); ok {
+				note(now)
+			}
+		}
+	}
+	note(until[Announce](m, begin.Add(end))...)
+	return times
+}
+
+// Whoever announces an address of ours is answered at a bounded rate, and the last word is ours.
+func TestTheLastWordIsOurs(t *testing.T) {
+	var often []time.Duration
+	for at := time.Duration(0); at < 5*time.Second; at += 50 * time.Millisecond {
+		often = append(often, at)
+	}
+	ms := time.Millisecond
+	for _, tt := range []struct {
+		name string
+		at   []time.Duration
+		want []time.Duration
+	}{
+		{"once", []time.Duration{0}, []time.Duration{0}},
+		{"twice at once, as many programs do", []time.Duration{0, 1 * ms}, []time.Duration{0, 1001 * ms}},
+		{"again when we may answer at once", []time.Duration{0, 3 * time.Second}, []time.Duration{0, 3 * time.Second}},
+		{"all the time", often, []time.Duration{0, 1000 * ms, 2000 * ms, 3000 * ms, 4000 * ms, 5950 * ms}},
+	} {
+		if got := theft(t, 20*time.Second, tt.at...); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: announced at %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// One that objects to every objection is left alone for longer and longer: two masters that do not hear each other's adverts must not make the clients
+// change sides every second.
+func TestTwoThatObjectToEachOtherTire(t *testing.T) {
+	m, begin := longMaster(t)
+	heard := AnnouncementHeard{Address: netip.MustParseAddr("10.9.0.100")}
+	drive(m, begin, heard)
+	drive(m, begin.Add(time.Millisecond), heard)
+	var times []time.Duration
+	for now := begin; now < begin.Add(10*time.Minute); {
+		at, _ := m.Deadline()
+		now = at
+		for _, e := range drive(m, now, TimerFired{}) {
+			if _, ok := e.(Announce); ok {
+				times = append(times, now.Sub(begin).Round(time.Second))
+				drive(m, now.Add(time.Millisecond), heard)
+			}
+		}
+	}
+	seconds := func(list ...int) (times []time.Duration) {
+		for _, n := range list {
+			times = append(times, time.Duration(n)*time.Second)
+		}
+		return times
+	}
+	if want := seconds(1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543); !slices.Equal(times, want) {
+		t.Errorf("announced at %v, want %v", times, want)
+	}
+}
