@@ -13,10 +13,10 @@ import (
 const passes = 3
 
 // trusted is how many times as long as a listing takes its result is good for
-// changes: with a large table, a storm of changes spends a twentieth of its time
+// changes: with a large table, a storm of changes spends a hundredth of its time
 // on listings, and with a small one nobody notices a listing for each. What
 // others did meanwhile is found at the next one, or when the kernel refuses.
-const trusted = 20
+const trusted = 100
 
 // converge lists, compares and applies until the kernel's table is as wanted. It
 // returns the ops that took effect.

@@ -37,7 +37,7 @@ type director struct {
 	log       *slog.Logger
 	flush     func() // of the log
 	level     *slog.LevelVar
-	region    *keep.Region
+	memory    memory
 	notify    *observe.Notifier
 	journal   *observe.Journal
 	elector   *elector
@@ -62,7 +62,6 @@ type director struct {
 	loaded     time.Time
 	lastReload *observe.Reload
 	pools      []*pool
-	frozen     json.RawMessage             // cfg once it is in force, for a successor; it holds secrets
 	checks     []healthcheck.Check         // of the pools
 	paces      map[string]healthcheck.Pace // of the services whose checks do not run as always
 	found      carried                     // what the kernel's table held when the pools were made
@@ -86,7 +85,7 @@ type director struct {
 
 func newDirector(path, version string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, conn *link.Conn, region *keep.Region, notify *observe.Notifier) *director {
 	d := &director{
-		path: path, version: version, log: log, level: level, region: region, notify: notify,
+		path: path, version: version, log: log, level: level, memory: newMemory(region), notify: notify,
 		journal: observe.NewJournal(journalSize),
 		elector: newElector(conn),
 		calls:   make(chan func()),
@@ -99,7 +98,6 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		orders:  orders{},
 		tracks:  newTrackers(),
 		cfg:     cfg, loaded: time.Now(),
-		frozen: frozen(region), // until another is in force
 	}
 	options := healthcheck.Options{OnResult: d.tally.observe}
 	var err error
@@ -325,14 +323,14 @@ func (d *director) save() {
 		return // what a former process saved has not been taken up yet
 	}
 	s := saved{Boot: bootID(), Owned: d.table.State().Owned, Verdicts: d.checker.Saved(), Drains: d.drains, Orders: maps.Clone(d.orders), Told: d.teller.told()}
-	text, err := recordText(s, d.frozen)
-	if err == nil {
-		err = d.region.SaveText(text)
-	}
+	text, err := json.Marshal(s)
 	if err != nil {
-		d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
+		panic(fmt.Sprintf("director: what is saved is not JSON: %v", err)) // its types are ours
 	}
-	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), s)
+	if err := d.memory.state.SaveText(text); err != nil {
+		d.cannotSave(err)
+	}
+	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), text)
 }
 
 // record puts an event into journal and log.

@@ -112,7 +112,7 @@ func open(path, version string) (*director, error) {
 // configuration is the one in force, if a former process died, else that of the file: once lbha runs, only a reload reads
 // a file that somebody may be editing.
 func configuration(region *keep.Region, path string) (*config.Config, error) {
-	if cfg := inForce(region); cfg != nil {
+	if cfg := newMemory(region).inForce(); cfg != nil {
 		return cfg, nil
 	}
 	return config.Load(path)

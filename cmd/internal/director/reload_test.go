@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -208,13 +207,14 @@ func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer region.Close()
-		h := &director{cfg: cfg}
-		if err := region.Save(record{Config: h.freezeText()}); err != nil {
+		m := newMemory(region)
+		if err := m.freeze(*cfg); err != nil {
 			t.Fatal(err)
 		}
-		back := inForce(region)
+		back := m.inForce()
 		if back == nil {
-			t.Fatalf("%s: not read back: %v", path, json.Unmarshal(h.freezeText(), new(config.Config)))
+			_, err := m.config.Load(new(config.Config))
+			t.Fatalf("%s: not read back: %v", path, err)
 		}
 		if p := config.Compare(cfg, back); !p.Empty() || back.Hash != cfg.Hash {
 			t.Errorf("%s: changed on the way:\n%s", path, p)

@@ -187,19 +187,19 @@ type writer struct{ next chan job }
 
 type job struct {
 	path string
-	v    any
+	text []byte
 }
 
 func newWriter() *writer { return &writer{next: make(chan job, 1)} }
 
 // put replaces what is still to be written.
-func (w *writer) put(path string, v any) {
+func (w *writer) put(path string, text []byte) {
 	select {
 	case <-w.next:
 	default:
 	}
 	select {
-	case w.next <- job{path, v}:
+	case w.next <- job{path, text}:
 	default:
 	}
 }
@@ -209,7 +209,7 @@ func (w *writer) Run(ctx context.Context) error {
 	for {
 		select {
 		case j := <-w.next:
-			_ = writeFile(j.path, j.v) // the memory file has it too; the next one may succeed
+			_ = writeFile(j.path, j.text) // the memory file has it too; the next one may succeed
 		case <-ctx.Done():
 			return nil
 		}
@@ -220,7 +220,7 @@ func (w *writer) Run(ctx context.Context) error {
 func (w *writer) finish() error {
 	select {
 	case j := <-w.next:
-		return writeFile(j.path, j.v)
+		return writeFile(j.path, j.text)
 	default:
 		return nil
 	}

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/cmd/internal/keep"
+	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
@@ -32,56 +32,46 @@ type saved struct {
 	old bool // from the file: of a daemon that ended, who knows when
 }
 
-// record is the memory file: what the next process of this daemon finds.
-type record struct {
-	saved
-	Config json.RawMessage `json:"config,omitempty"` // in force, its secrets included: it goes into no file
+// memory is what the next process of this daemon finds.
+type memory struct {
+	state  *keep.Region // what is saved: again with every verdict
+	config *keep.Region // the configuration in force, its secrets included: it goes into no file
 }
 
-// recordText is the record as JSON. The configuration, which may be megabytes and is saved again with every verdict, goes
-// in as it is: package json would look at each of its letters.
-func recordText(s saved, cfg json.RawMessage) ([]byte, error) {
-	text, err := json.Marshal(s)
-	if err != nil || len(cfg) == 0 {
-		return text, err
-	}
-	text = slices.Grow(text[:len(text)-1], len(cfg)+len(`,"config":}`)) // an object, and not an empty one
-	return append(append(append(text, `,"config":`...), cfg...), '}'), nil
+func newMemory(r *keep.Region) (m memory) {
+	m.state, m.config = r.Halves()
+	return m
 }
 
-// freeze makes the configuration in force the one with which a successor of this process begins.
-func (d *director) freeze() {
-	d.frozen = d.freezeText()
-	d.save()
-}
-
-func (d *director) freezeText() json.RawMessage {
-	cfg := *d.cfg
+// freeze makes a configuration that is in force the one with which a successor of this process begins.
+func (m memory) freeze(cfg config.Config) error {
 	cfg.Warnings = nil // were told
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		panic(fmt.Sprintf("director: a configuration is not JSON: %v", err)) // its types are ours
-	}
-	return text
+	return m.config.Save(&cfg)
 }
 
 // inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
-// read, which recall will tell.
-func inForce(region *keep.Region) *config.Config {
-	text := frozen(region)
+// read.
+func (m memory) inForce() *config.Config {
 	cfg := new(config.Config)
-	if text == nil || json.Unmarshal(text, cfg) != nil {
+	if ok, err := m.config.Load(cfg); !ok || err != nil {
 		return nil
 	}
 	return cfg
 }
 
-func frozen(region *keep.Region) json.RawMessage {
-	var r record
-	if ok, err := region.Load(&r); err != nil || !ok {
-		return nil
+// freeze keeps the configuration in force for a successor, and what drains since it is. The verdicts are as they were:
+// they are saved when they always are.
+func (d *director) freeze() {
+	if err := d.memory.freeze(*d.cfg); err != nil {
+		d.cannotSave(err)
 	}
-	return r.Config
+	if d.unsaved = true; len(d.drains) > 0 {
+		d.save()
+	}
+}
+
+func (d *director) cannotSave(err error) {
+	d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 }
 
 const (
@@ -101,7 +91,7 @@ func bootID() string {
 // recall returns what a former process saved, from memory or else from the file. What is of another boot is nothing.
 func (d *director) recall() (saved, error) {
 	var s saved
-	ok, err := d.region.Load(&s)
+	ok, err := d.memory.state.Load(&s)
 	if err == nil && ok {
 		return s, nil
 	}
@@ -131,11 +121,7 @@ func (d *director) recall() (saved, error) {
 }
 
 // writeFile replaces a file as a whole, or not at all.
-func writeFile(path string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
+func writeFile(path string, data []byte) error {
 	// Always the same name: a process that is killed in the middle leaves no litter.
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -12,6 +12,9 @@
 // advertisement. The record is one JSON document, written into whichever of two slots is not current and made
 // current by one atomic store, so that a death in the middle of a write leaves the previous record whole.
 //
+// What is saved often and what is large go into records of their own: a region can be used as two halves, each of which
+// is a region ([Region.Halves]).
+//
 // A region has one writer. It is never on a disk, which could make a write to it slow.
 package keep
 
@@ -84,6 +87,13 @@ func Open(f *os.File) (*Region, error) {
 		return nil, fmt.Errorf("map memory file %s: %w", f.Name(), err)
 	}
 	return &Region{mem: mem, slot: (size - offSlots) / 2}, nil
+}
+
+// Halves are two regions in the memory of r, of which nothing else is used then. They end with r and are not closed.
+func (r *Region) Halves() (first, second *Region) {
+	half := len(r.mem) / 2 &^ 7 // words are aligned
+	slot := (half - offSlots) / 2
+	return &Region{mem: r.mem[:half], slot: slot}, &Region{mem: r.mem[half:], slot: slot}
 }
 
 // Close unmaps the region.

@@ -45,6 +45,29 @@ func TestRecordOutlivesItsWriter(t *testing.T) {
 	}
 }
 
+func TestHalvesAreRegions(t *testing.T) {
+	f, err := Create("test", 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	first, second := open(t, f).Halves()
+	large := strings.Repeat("x", 100<<10)
+	for range 3 { // in both slots
+		if err := errors.Join(first.Save("often"), second.Save(large)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second = open(t, f).Halves() // the next life
+	var often, rare string
+	if ok, err := first.Load(&often); !ok || err != nil || often != "often" {
+		t.Fatalf("loaded %q, %v, %v", often, ok, err)
+	}
+	if ok, err := second.Load(&rare); !ok || err != nil || rare != large {
+		t.Fatalf("loaded %d bytes, %v, %v", len(rare), ok, err)
+	}
+}
+
 func TestADeathInTheMiddleOfAWriteKeepsTheOldRecord(t *testing.T) {
 	f, err := Create("test", 1<<20)
 	if err != nil {

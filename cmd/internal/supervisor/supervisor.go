@@ -29,8 +29,8 @@ const (
 	electorStop  = 15 * time.Minute
 	directorStop = 10 * time.Second
 
-	electorMemory  = 16 << 20 // twice its largest configuration, and the roles
-	directorMemory = 64 << 20
+	electorMemory  = 16 << 20  // twice its largest configuration, and the roles
+	directorMemory = 128 << 20 // room for two of its state and two of its configuration
 )
 
 // ErrFatal is returned by Run when a child refused to start. The child has said why.
