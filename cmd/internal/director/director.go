@@ -153,6 +153,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 		runs(d.finishTelling),
 		runs(d.start),
 		runs(d.lookAround),
+		runs(thrift),
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
 		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.Status) }),
 	)
