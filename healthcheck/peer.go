@@ -48,7 +48,7 @@ func (s *State) Witnessed() bool {
 func (t *Tracker) TakeOver(v PeerVerdict, current time.Duration, now time.Time) (changed bool) {
 	s := t.State()
 	known := s.Probed()
-	if now.Sub(known) <= current {
+	if current > 0 && now.Sub(known) <= current {
 		return false
 	}
 	if s.Reason == ReasonPeer && s.Cause.At.After(known) {
@@ -98,12 +98,16 @@ func (c *Checker) TakeOver(ctx context.Context, verdicts map[string]PeerVerdict)
 	return h.taken, nil
 }
 
-// takeOver takes over the verdict of another director. Only the loop does.
+// takeOver takes over the verdict of another director. Only the loop does. While a check
+// runs as always, its last result is as good as any.
 func (m *member) takeOver(v PeerVerdict, now time.Time) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &m.check.Spec
-	return m.tracker.TakeOver(v, s.Interval+s.Timeout, now)
+	current := time.Duration(0)
+	if m.job.pace == Same {
+		current = m.check.Spec.Interval + m.check.Spec.Timeout
+	}
+	return m.tracker.TakeOver(v, current, now)
 }
 
 // takeOver does it on the loop. Who was taken at another's word is asked at once: it may

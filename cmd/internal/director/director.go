@@ -17,6 +17,7 @@ import (
 	"github.com/lbha/lbha/cmd/internal/keep"
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/cmd/internal/peers"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/healthcheck/probe"
@@ -44,6 +45,7 @@ type director struct {
 	checker   *healthcheck.Checker
 	poller    *probe.Poller                    // runs most of its probes; nil: there is none
 	tally     tally                            // of its results
+	peers     *peers.Channel                   // on which directors tell each other their verdicts
 	ground    atomic.Pointer[[]observe.Ground] // what was wrong with this host at the last look
 	relook    chan struct{}                    // asks for another
 	table     *ipvs.Reconciler
@@ -64,6 +66,7 @@ type director struct {
 	pools      []*pool
 	checks     []healthcheck.Check         // of the pools
 	paces      map[string]healthcheck.Pace // of the services whose checks do not run as always
+	served     map[string]bool             // services whose traffic we send, as the elector was understood last
 	found      carried                     // what the kernel's table held when the pools were made
 	wanted     ipvs.Table                  // as Desired last said
 	drains     drains                      // what stays beside it until its connections have ended
@@ -107,6 +110,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		log.Warn("each probe has a goroutine of its own", "error", err)
 	}
 	d.checker = healthcheck.NewChecker(options)
+	d.peers = peers.New(peers.Options{Status: d.checker.Status, Record: d.record})
 	return d
 }
 
@@ -148,7 +152,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
 	err = together(ctx,
-		d.elector, d.checker, runs(d.poll), d.table, d.files, d.tracks.set,
+		d.elector, d.checker, runs(d.poll), d.table, d.files, d.tracks.set, d.peers,
 		runs(d.loop),
 		runs(d.finishTelling),
 		runs(d.start),
@@ -266,6 +270,7 @@ func (d *director) onElector(ctx context.Context, m link.Message) {
 			d.record(observe.Event{Kind: "process", Object: "vrrp", Reason: "restarted", Message: fmt.Sprintf("the VRRP process returned as %d", m.State.PID), Warn: true})
 		}
 		d.vrrpPID, d.vrrpHeard, d.vrrp = m.State.PID, time.Now(), *m.State
+		d.takeOver(ctx)
 		d.pace()
 		d.lookAtTracks(time.Now())
 		if d.wantHash != "" && m.State.Hash != d.wantHash && !d.repairing {

@@ -50,6 +50,12 @@ func newHost(t testing.TB) *host {
 	if t, ok := t.(*testing.T); ok {
 		t.Parallel() // hosts share nothing, and mostly wait
 	}
+	return anotherHost(t)
+}
+
+// anotherHost is a host of a test that has one already.
+func anotherHost(t testing.TB) *host {
+	t.Helper()
 	h := &host{t: t, dir: t.TempDir(), kernel: ipvstest.NewKernel(), refuse: make(chan string, 1), asked: make(chan string, 64), say: make(chan link.Message, 64)}
 	var err error
 	if h.memory, err = keep.Create("test", 1<<20); err != nil {

@@ -12,8 +12,9 @@
 // first success.
 //
 // Every director checks the servers itself, whatever its role; standby_checks lets it do less while another is master.
-// Directors do not tell each other their verdicts: what may be far from the peer may be near to us, and there is no
-// authenticated channel between them that would carry it. Ours stand at a failover, and are fresh half a second later.
+// Where a channel to the others is configured (global.peers, package peers), directors tell each other what they find.
+// One that becomes master, and whose own checks had rested, takes over what it was told where that is fresher, before it
+// does anything else; else, and without a channel, ours stand. In either case they are fresh half a second later.
 //
 // What the instances track (package track) goes the other way: the loop adds up what the trackers, and the verdicts of a
 // tracked service, mean for each instance, and tells the elector the sum: at every change, and again and again. What the

@@ -160,7 +160,7 @@ func (k knowledge) share(need healthcheck.Need, ids []string, slow time.Duration
 	for _, id := range ids {
 		switch st, _ := k.check(id); {
 		case st.Verdict != healthcheck.Up:
-		case st.Reason == healthcheck.ReasonPassed:
+		case st.Reason == healthcheck.ReasonPassed || st.Reason == healthcheck.ReasonPeer:
 			passed = append(passed, st.Since)
 		default:
 			passed = append(passed, time.Time{})

@@ -214,6 +214,15 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	result := &admin.ReloadResult{OK: true, Warnings: texts(c.cfg.Warnings), Changes: planned(c.plan)}
 
 	// Prepare in both processes, then commit in both. Until the elector has committed, all of it can be undone.
+	peers, err := d.peers.Prepare(c.cfg.Global.Peers)
+	if err != nil {
+		return refuse(err)
+	}
+	defer func() {
+		if !result.Applied {
+			peers.Abandon()
+		}
+	}()
 	moved := hashOf(c.cfg) != hashOf(c.old)
 	var generation uint64
 	if moved {
@@ -252,6 +261,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		return refuse(err) // we are stopping
 	}
 	result.Applied = true
+	peers.Commit(ctx, c.cfg.Global.Name, c.checks)
 	d.lookAgain()
 
 	verify, cancel := context.WithTimeout(ctx, verifyTimeout)

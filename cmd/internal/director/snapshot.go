@@ -95,6 +95,7 @@ func (d *director) render(v *view) *observe.Status {
 	st.Checker = checkerStatus(d.checker.Stats())
 	st.Draining = v.drains.status(table.Snapshot)
 	st.Interfaces = v.vrrp.Interfaces
+	st.Exchange = d.peers.Status()
 	st.Findings = findings(st, &v.vrrp)
 	if ground := d.ground.Load(); ground != nil {
 		st.Ground = *ground
@@ -265,6 +266,9 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 		if s.Panic {
 			add(s.Name, "panic", "fewer servers than panic_threshold are healthy: checks take none out, and the dead get connections too")
 		}
+	}
+	if st.Exchange != nil {
+		found = append(found, st.Exchange.Findings...)
 	}
 	switch r := st.Config.Reload; {
 	case r == nil || r.OK:

@@ -11,8 +11,8 @@ import (
 	"github.com/lbha/lbha/vrrp"
 )
 
-// pace makes the checks of each service run as its role here wants it. A peer's verdicts are of no use to us: what it
-// says of them comes over no channel that we could trust, so ours stand, and are fresh soon after we become master.
+// pace makes the checks of each service run as its role here wants it. What a peer has found meanwhile was taken over
+// by takeOver, if there is a channel; what is ours is fresh soon after we become master.
 func (d *director) pace() {
 	paces := make(map[string]healthcheck.Pace)
 	if !d.vrrpHeard.IsZero() { // else nobody knows who is master, and somebody has to check

@@ -56,6 +56,9 @@ func (d *director) start(ctx context.Context) error {
 		return nil
 	}
 
+	if err := d.joinPeers(ctx, checks); err != nil {
+		return &startError{err}
+	}
 	if err := d.tracks.set.Update(ctx, d.cfg.Instances); err != nil {
 		return startOrStop(ctx, err)
 	}

@@ -138,6 +138,8 @@ func (t telling) cause() string {
 	}
 	head += said(st.Cause)
 	switch {
+	case st.Reason == healthcheck.ReasonPeer:
+		return head // at the word of another
 	case st.Verdict == healthcheck.Up:
 		return head + fmt.Sprintf(", %d of %[1]d", st.Spec.Rise)
 	case st.Before.At.IsZero():

@@ -33,6 +33,7 @@ func (d *director) onVerdicts(changes []healthcheck.Change) {
 		d.record(observe.Event{Kind: "server", Object: service + separator + server, Reason: word, Message: message, Warn: c.To == healthcheck.Down})
 	}
 	d.applyOf(func(service string) bool { return touched[service] })
+	d.tellPeers(changes)
 }
 
 // gathering lets verdicts gather when taking them into the table has cost a lot. With thousands of servers each batch

@@ -54,6 +54,14 @@ var metrics = []struct {
 	{"server_in_table", "Whether the kernel's table has the server: 1 or 0.", []string{"service", "server"}},
 	{"server_weight", "Weight in the kernel's table.", []string{"service", "server"}},
 	{"server_connections", "Connections in the kernel, by kind.", []string{"service", "server", "kind"}},
+	{"peer_live", "Whether another director was heard of late, and hears us: 1 or 0.", []string{"peer"}},
+	{"peer_verdicts", "Checks of ours of which another director has told us its verdict.", []string{"peer"}},
+	{"peer_checks_otherwise", "Checks of ours that another director asks otherwise under the same name.", []string{"peer"}},
+	{"peer_verdicts_taken_total", "Verdicts taken over from other directors, on becoming master.", nil},
+	{"peer_datagrams_sent_total", "Datagrams with verdicts sent to another director.", []string{"peer"}},
+	{"peer_send_errors_total", "Datagrams that could not be sent.", []string{"peer"}},
+	{"peer_datagrams_received_total", "Datagrams of another director that were used.", []string{"peer"}},
+	{"peer_datagrams_dropped_total", "Datagrams that were not used, by reason.", []string{"peer", "reason"}},
 	{"table_writes_total", "Operations applied to the kernel's table.", nil},
 	{"table_drifts_total", "Foreign edits of the kernel's table that were found and repaired.", nil},
 	{"table_error", "Whether the last look at the kernel's table failed: 1 or 0.", nil},
@@ -164,6 +172,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			gauge("server_connections", float64(r.Inactive), s.Name, r.Address, "inactive")
 		}
 	}
+	collectExchange(gauge, counter, st.Exchange)
 	findings := make(map[string]int)
 	for _, f := range st.Findings {
 		findings[f.Reason]++

@@ -13,7 +13,8 @@ type Status struct {
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
 	Checker   Checker    `json:"checker"`
-	Draining  []Drain    `json:"draining"` // no longer configured, but with connections that may end
+	Exchange  *Exchange  `json:"exchange,omitempty"` // of verdicts with other directors; nil: none is configured
+	Draining  []Drain    `json:"draining"`           // no longer configured, but with connections that may end
 	Table     Table      `json:"table"`
 	// Interfaces counts packets that were for no instance of ours, or that the socket filter refused and nobody had the
 	// time to look at ("unexamined", at most so many), by interface and reason.
