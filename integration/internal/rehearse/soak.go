@@ -40,9 +40,6 @@ type SoakReport struct {
 	Slopes []Slope       `json:"slopes"`
 }
 
-// mostNewFiles is how many descriptors a process may have more at rest than at its first rest: connections of checks are open at times.
-const mostNewFiles = 8
-
 // Soak plays scenarios that are drawn from seeds on a pair that stays, and measures what its processes use whenever it is at rest.
 func Soak(ctx context.Context, l *Lab, o SoakOptions, say func(string, ...any)) *SoakReport {
 	begin := time.Now()
@@ -92,11 +89,11 @@ func (w watched) Prepare(ctx context.Context, s *script.Scenario) error {
 	return err
 }
 
-// Count returns how many rounds passed and failed, and each kind of process that keeps descriptors as a failure.
+// Count returns how many rounds passed and failed, and each kind of process that keeps something as a failure.
 func (r *SoakReport) Count() (passed, failed int) {
 	passed, failed = suite.Count(r.Rounds, func(round *Round) bool { return round.OK })
 	for _, s := range r.Slopes {
-		if s.FilesGrew > mostNewFiles {
+		if len(s.Faults()) > 0 {
 			failed++
 		}
 	}
@@ -105,12 +102,12 @@ func (r *SoakReport) Count() (passed, failed int) {
 
 // Outcomes says whether all rounds passed, and whether the processes kept nothing: seeds differ from run to run.
 func (r *SoakReport) Outcomes() map[string]bool {
-	outcomes := map[string]bool{"rounds": len(r.Rounds) > 0, "descriptors": len(r.Slopes) > 0}
+	outcomes := map[string]bool{"rounds": len(r.Rounds) > 0, "slopes": len(r.Slopes) > 0}
 	for _, round := range r.Rounds {
 		outcomes["rounds"] = outcomes["rounds"] && round.OK
 	}
 	for _, s := range r.Slopes {
-		outcomes["descriptors"] = outcomes["descriptors"] && s.FilesGrew <= mostNewFiles
+		outcomes["slopes"] = outcomes["slopes"] && len(s.Faults()) == 0
 	}
 	return outcomes
 }
@@ -145,14 +142,11 @@ func (r *SoakReport) Print(out io.Writer) {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "process at rest\tlives\tsamples\tRSS KiB\tan hour\tdescriptors\tan hour\tthreads\tan hour\t")
+	fmt.Fprintln(w, "process at rest\tlives\tsamples\tRSS KiB\tan hour\tdescriptors\tan hour\tthreads\tan hour\tverdict")
 	for _, s := range r.Slopes {
-		note := ""
-		if s.FilesGrew > mostNewFiles {
-			note = fmt.Sprintf("FAILED: %g descriptors more than at its first rest", s.FilesGrew)
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%g–%g\t%+.0f\t%g–%g\t%+.1f\t%g–%g\t%+.1f\t%s\n", s.Process, s.Lives, s.Samples,
-			s.RSS.Min, s.RSS.Max, s.RSS.PerHour, s.Files.Min, s.Files.Max, s.Files.PerHour, s.Threads.Min, s.Threads.Max, s.Threads.PerHour, note)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%g–%g\t%+.0f ± %.0f\t%g–%g\t%+.1f ± %.1f\t%g–%g\t%+.1f ± %.1f\t%s\n", s.Process, s.Lives, s.Samples,
+			s.RSS.Min, s.RSS.Max, s.RSS.PerHour, 2*s.RSS.Error, s.Files.Min, s.Files.Max, s.Files.PerHour, 2*s.Files.Error,
+			s.Threads.Min, s.Threads.Max, s.Threads.PerHour, 2*s.Threads.Error, s.Verdict())
 	}
 	w.Flush()
 	passed, failed := r.Count()

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -53,13 +55,14 @@ func usageOf(pid int) (Usage, bool) {
 
 // Slope is how what a kind of process uses changes, from rest to rest.
 type Slope struct {
-	Process   string  `json:"process"`
-	Samples   int     `json:"samples"`
-	Lives     int     `json:"lives"` // processes that were this one after the other
-	RSS       Trend   `json:"rss_kib"`
-	Files     Trend   `json:"files"`
-	Threads   Trend   `json:"threads"`
-	FilesGrew float64 `json:"files_grew"` // most, from the first rest of a process to a later one
+	Process   string        `json:"process"`
+	Samples   int           `json:"samples"`
+	Lives     int           `json:"lives"`   // processes that were this one after the other
+	Longest   time.Duration `json:"longest"` // of the lives, as far as it was watched
+	RSS       Trend         `json:"rss_kib"`
+	Files     Trend         `json:"files"`
+	Threads   Trend         `json:"threads"`
+	FilesGrew float64       `json:"files_grew"` // most, from the first rest of a process to a later one
 }
 
 // Trend is the least, the most, and the change an hour, which says something of lives that were long.
@@ -67,6 +70,51 @@ type Trend struct {
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
 	PerHour float64 `json:"per_hour"`
+	Error   float64 `json:"error"` // standard error of PerHour
+}
+
+// grows reports whether it is beyond doubt that more than so much is added each hour.
+func (t Trend) grows(limit float64) bool { return t.PerHour-2*t.Error > limit }
+
+// What may be added each hour. A life that is shorter than shortLife shows how a process settles, and no trend.
+const (
+	shortLife   = 15 * time.Minute
+	mostMemory  = 2048.0 // KiB
+	mostFiles   = 1.0
+	mostThreads = 1.0
+	// mostNewFiles is how many descriptors a process may have more at rest than at its first rest: connections of checks are open at times.
+	mostNewFiles = 8
+)
+
+// Faults says what a process keeps that it should give back; empty: nothing.
+func (s *Slope) Faults() (list []string) {
+	if s.FilesGrew > mostNewFiles {
+		list = append(list, fmt.Sprintf("%g descriptors more than at its first rest", s.FilesGrew))
+	}
+	if s.Longest < shortLife {
+		return list
+	}
+	for _, t := range []struct {
+		what  string
+		trend Trend
+		most  float64
+	}{{"memory", s.RSS, mostMemory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}} {
+		if t.trend.grows(t.most) {
+			list = append(list, fmt.Sprintf("%s: %+.1f ± %.1f an hour", t.what, t.trend.PerHour, 2*t.trend.Error))
+		}
+	}
+	return list
+}
+
+// Verdict is that in a word or two.
+func (s *Slope) Verdict() string {
+	switch faults := s.Faults(); {
+	case len(faults) > 0:
+		return "FAILED: " + strings.Join(faults, "; ")
+	case s.Longest < shortLife:
+		return fmt.Sprintf("lives of %v show no trend", s.Longest.Round(time.Second))
+	}
+	return "flat"
 }
 
 // Slopes finds the trend of each kind of process. Samples of one life are compared with each other only: a new process is small again.
@@ -86,6 +134,7 @@ func Slopes(samples []Usage) (list []Slope) {
 		s.Files = trend(lives, func(u Usage) float64 { return u.Files })
 		s.Threads = trend(lives, func(u Usage) float64 { return u.Threads })
 		for _, life := range lives {
+			s.Longest = max(s.Longest, life[len(life)-1].At-life[0].At)
 			for _, u := range life {
 				s.FilesGrew = max(s.FilesGrew, u.Files-life[0].Files)
 			}
@@ -96,16 +145,16 @@ func Slopes(samples []Usage) (list []Slope) {
 	return list
 }
 
-// warmUp is how many samples of a long life are left out: a new process grows to its size.
+// warmUp is how many samples of a long life are left out, and at least a quarter of them: a new process grows to its size.
 const warmUp = 3
 
 // trend fits one slope to all lives, each with a level of its own: least squares of the deviations from each life's mean.
 func trend(lives map[int][]Usage, value func(Usage) float64) (t Trend) {
 	first := true
-	var xy, xx float64
+	var xy, xx, yy, freedom float64
 	for _, life := range lives {
 		if len(life) > 2*warmUp {
-			life = life[warmUp:]
+			life = life[max(warmUp, len(life)/4):]
 		}
 		var meanX, meanY float64
 		for _, u := range life {
@@ -119,12 +168,19 @@ func trend(lives map[int][]Usage, value func(Usage) float64) (t Trend) {
 		}
 		for _, u := range life {
 			x := u.At.Hours() - meanX
-			xy += x * (value(u) - meanY)
+			y := value(u) - meanY
+			xy += x * y
 			xx += x * x
+			yy += y * y
 		}
+		freedom += float64(len(life) - 1)
 	}
 	if xx > 0 {
 		t.PerHour = xy / xx
+	}
+	// The slope takes one degree of freedom, and each level one.
+	if freedom--; xx > 0 && freedom > 0 {
+		t.Error = math.Sqrt(max(yy-t.PerHour*xy, 0) / freedom / xx)
 	}
 	return t
 }

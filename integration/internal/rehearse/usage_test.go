@@ -3,6 +3,7 @@ package rehearse
 import (
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,6 +25,29 @@ func TestSlopes(t *testing.T) {
 	if s.Lives != 2 || s.Samples != 20 || math.Abs(s.RSS.PerHour-60) > 0.01 || s.RSS.Min != 5003 || s.RSS.Max != 9009 ||
 		math.Abs(s.Threads.PerHour) > 0.01 || s.FilesGrew != 2 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Only what lasts, and is beyond the noise, is a trend.
+func TestVerdict(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		minutes int
+		rss     func(minute int) float64
+		want    string
+	}{
+		{"a leak of 6 MiB an hour", 60, func(m int) float64 { return 9000 + 100*float64(m) + 200*float64(m%3) }, "FAILED: memory: +60"},
+		{"the same for ten minutes", 10, func(m int) float64 { return 9000 + 100*float64(m) }, "lives of 9m0s show no trend"},
+		{"noise", 60, func(m int) float64 { return 9000 + 900*float64(m%7) }, "flat"},
+		{"a process that settles", 60, func(m int) float64 { return 9000 + 100*float64(min(m, 12)) }, "flat"},
+	} {
+		var samples []Usage
+		for m := range tt.minutes {
+			samples = append(samples, Usage{At: time.Duration(m) * time.Minute, Process: "d1 elector", PID: 1, RSS: tt.rss(m), Files: 12 + float64(m%4), Threads: 7})
+		}
+		if got := Slopes(samples)[0].Verdict(); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }
 
