@@ -192,6 +192,11 @@ func (b *builder) scheduling(raw *rawService, s *Service) {
 		}
 		s.OnePacket = false
 	}
+	if s.OnePacket && s.Forward == ipvs.NAT {
+		// Measured: the answer leaves with the server's own address. The entry by which IPVS would rewrite it is what one-packet scheduling
+		// does without (ip_vs_conn_new and ip_vs_out_hook in net/netfilter/ipvs).
+		b.warn(raw.OnePacket.Node, "one_packet: with forward = \"nat\" the kernel does not rewrite the answers, and clients refuse them: only for what is not answered, as syslog; dr and tun answer by themselves")
+	}
 }
 
 func (b *builder) tunnel(raw *rawService, s *Service) {
