@@ -110,9 +110,19 @@ const (
 // returns the ops that led to the wanted table since it was set, or, if the
 // kernel had it already, those of this attempt.
 func (l *loop) attempt(ctx context.Context, how look) []Op {
-	done, err := l.converge(ctx, how)
+	// The kernel takes servers of another family than their service's only while no
+	// daemon runs, and starts a daemon only without such servers: daemons that are to
+	// stop do so before the table changes, others start after it.
 	var settingsErr error
-	if !isFatal(err) {
+	first := l.want != nil && l.want.Settings.Daemons != nil && len(l.want.Settings.Daemons) == 0
+	if first {
+		settingsErr = l.configure(ctx)
+	}
+	done, err := l.converge(ctx, how)
+	switch {
+	case isFatal(err):
+		settingsErr = nil // it fails for the same reason: one complaint will do
+	case !first:
 		settingsErr = l.configure(ctx)
 	}
 	if ctx.Err() != nil {

@@ -278,4 +278,18 @@ func TestReconciler(t *testing.T) {
 		d.pass(10 * time.Second)
 		d.expect(web, "settings-applied (drift): --set 0 0 60")
 	})
+
+	bubble(t, "daemons that are to stop do so before servers of another family come, and start after they went", func(t *testing.T) {
+		d := start(t, "")
+		synced := ipvs.Want{Table: rules(web), Settings: ipvs.Settings{Daemons: []ipvs.Daemon{{Role: ipvs.SyncMaster, Interface: "eth0", ID: 1}}}}
+		d.set(synced)
+		const applied = "table-applied (startup): -A -t 10.9.0.100:80 -s wlc; -a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1; -a -t 10.9.0.100:80 -r 10.9.0.4:80 -g -w 1"
+		d.expect(web, applied, "settings-applied (startup): --start-daemon master --mcast-interface eth0 --syncid 1")
+		const crossing = "-A -t 10.9.0.101:80 -s wlc\n-a -t 10.9.0.101:80 -r [2001:db8::3]:80 -i --tun-type ipip -w 1\n"
+		d.set(ipvs.Want{Table: rules(web + crossing), Settings: ipvs.Settings{Daemons: []ipvs.Daemon{}}})
+		d.expect(web+crossing, "settings-applied (change): no sync daemon",
+			"table-applied (change): -A -t 10.9.0.101:80 -s wlc; -a -t 10.9.0.101:80 -r [2001:db8::3]:80 -i --tun-type ipip -w 1")
+		d.set(synced)
+		d.expect(web, "table-applied (change): -D -t 10.9.0.101:80", "settings-applied (change): --start-daemon master --mcast-interface eth0 --syncid 1")
+	})
 }

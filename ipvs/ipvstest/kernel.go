@@ -228,6 +228,11 @@ func (k *Kernel) Configure(ctx context.Context, want ipvs.Settings) error {
 		case "down":
 			return fmt.Errorf("start the IPVS sync %s on %s: %w", w.Role, w.Interface, syscall.ENETUNREACH)
 		}
+		for key, p := range k.table {
+			if slices.ContainsFunc(p.Servers, func(s ipvs.Server) bool { return crosses(key, s) }) {
+				return fmt.Errorf("start the IPVS sync %s on %s: %w", w.Role, w.Interface, syscall.EINVAL)
+			}
+		}
 		if !w.Group.IsValid() {
 			w.Group = netip.MustParseAddr("224.0.0.81")
 		}
@@ -305,6 +310,9 @@ func (k *Kernel) check(op ipvs.Op) syscall.Errno {
 		}
 		return 0
 	case ipvs.AddServer:
+		if crosses(op.Key(), op.Server) && len(k.settings.Daemons) > 0 {
+			return syscall.EINVAL
+		}
 		return cmpErrno(checkServer(op.Key(), op.Server), known, syscall.EEXIST)
 	}
 	return cmpErrno(checkServer(op.Key(), op.Server), !known, syscall.ENOENT)
@@ -332,8 +340,13 @@ func checkService(s ipvs.Service) syscall.Errno {
 	return 0
 }
 
+// crosses reports whether a server is of another family than its service.
+func crosses(key ipvs.Key, s ipvs.Server) bool {
+	return s.Addr.Addr().Is4() != (key.Family() == ipvs.IPv4)
+}
+
 func checkServer(key ipvs.Key, s ipvs.Server) syscall.Errno {
-	if family := s.Addr.Addr(); family.Is4() != (key.Family() == ipvs.IPv4) && s.Forward != ipvs.TUN {
+	if crosses(key, s) && s.Forward != ipvs.TUN {
 		return syscall.EINVAL
 	}
 	if s.Weight > ipvs.MaxWeight || s.LowerThreshold > s.UpperThreshold {

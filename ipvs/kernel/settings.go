@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/lbha/lbha/ipvs"
@@ -66,12 +67,30 @@ func (c *Conn) replaceDaemons(ctx context.Context, have ipvs.Settings, want []ip
 		if slices.ContainsFunc(have.Daemons, func(d ipvs.Daemon) bool { return d.Satisfies(w) }) {
 			continue
 		}
-		if err := c.command(ctx, fmt.Sprintf("start the IPVS sync %s on %s", w.Role, w.Interface), cmdNewDaemon,
-			encode(func(e *netlink.AttributeEncoder) { encodeDaemon(e, w, true) })); err != nil {
+		err := c.command(ctx, fmt.Sprintf("start the IPVS sync %s on %s", w.Role, w.Interface), cmdNewDaemon,
+			encode(func(e *netlink.AttributeEncoder) { encodeDaemon(e, w, true) }))
+		if errors.Is(err, syscall.EINVAL) && c.crossesFamilies(ctx) {
+			return fmt.Errorf("%w: the table has a server of another family than its service's, which may be one that drains", err)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// crossesFamilies reports whether the table has what no daemon can tell of.
+func (c *Conn) crossesFamilies(ctx context.Context) bool {
+	snap, err := c.List(ctx)
+	if err != nil {
+		return false // the refusal is the news
+	}
+	for k, p := range snap.Table {
+		if slices.ContainsFunc(p.Servers, func(s ipvs.Server) bool { return s.Addr.Addr().Is4() != (k.Family() == ipvs.IPv4) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // stopDaemon stops a daemon. It asks for no acknowledgement, and lists the

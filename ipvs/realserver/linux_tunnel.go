@@ -152,7 +152,7 @@ func (l *Linux) setListener(ctx context.Context, s Step) error {
 		// The module has no alias by which the kernel could find it.
 		said := loadFou(ctx)
 		if err = l.h.FouAdd(f); errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("the kernel has no foo over UDP, which unwraps GUE, and the module fou cannot be loaded%s: install it, or let the director's tunnel be gre or ipip", said)
+			return fmt.Errorf("the kernel has no foo over UDP, which unwraps GUE, and the module fou cannot be loaded%s: have it loaded at boot (/etc/modules-load.d), or let the director's tunnel be gre or ipip", said)
 		}
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
