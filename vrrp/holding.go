@@ -209,7 +209,7 @@ type rival struct {
 
 // finding is the evidence of two masters. ours is a master's priority.
 func (r *rival) finding(ours Priority) Finding {
-	f := Finding{Reason: FindingTwoMasters, Peer: r.address, Theirs: priorityText(r.priority)}
+	f := Finding{Reason: FindingTwoMasters, Peer: r.address, Theirs: priorityText(r.priority), Since: r.since}
 	f.Detail = "adverts heard: " + strconv.Itoa(r.adverts) + " in " + r.heard.Sub(r.since).Round(time.Millisecond).String()
 	if r.beside == "" {
 		f.Ours = priorityText(ours)
@@ -249,7 +249,7 @@ func (m *Machine) contest(ad *AdvertReceived) {
 	// It has had the time to hear several of our adverts, and goes on.
 	if r.reported && !r.oneWay && r.heard.Sub(r.since) > m.ownMasterDown() {
 		r.oneWay = true
-		m.emit(Finding{Reason: FindingOneWay, Peer: r.address})
+		m.emit(Finding{Reason: FindingOneWay, Peer: r.address, Since: r.since})
 	}
 }
 
@@ -295,7 +295,8 @@ func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
 	m.conceding.audible = true
 	switch {
 	case m.state == Master && m.master.holds:
-		m.object(ev)
+		m.suspect(ev)
+		m.object()
 	case m.state != Master:
 		m.conceding.owed = false // the clients have heard it too
 		if m.lingerAt != never {

@@ -28,6 +28,7 @@ type master struct {
 	lossReportAt Instant // no finding about a lost address before
 	rival        rival
 	objection    objection
+	strangers    []stranger // others that announce our addresses
 }
 
 func (s *master) reset() {
@@ -124,6 +125,7 @@ func (m *Machine) relieve() {
 // leaveMaster clears what belonged to the role.
 func (m *Machine) leaveMaster() {
 	m.end(&m.master.rival)
+	m.expireStrangers(never)
 	m.master.reset()
 	m.conceding.begin(m.now)
 	m.emit(SetSyncRole{Master: false})

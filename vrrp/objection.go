@@ -21,8 +21,8 @@ const (
 
 func (o *objection) reset() { *o = objection{againAt: never, againSaid: never} }
 
-// object takes in that a stranger announced an address.
-func (m *Machine) object(ev *AnnouncementHeard) {
+// object answers a stranger that announced an address.
+func (m *Machine) object() {
 	o, gap := &m.master.objection, max(m.cfg.Interval, assertGap)
 	switch {
 	case o.againSaid != never && m.now.Sub(o.againSaid) < answerTime:
@@ -35,11 +35,6 @@ func (m *Machine) object(ev *AnnouncementHeard) {
 		o.againAt = m.now.Add(o.silence)
 		return
 	}
-	f := Finding{Reason: FindingForeignAnnouncement, Detail: ev.Address.String()}
-	if ev.By != "" {
-		f.Detail += " is announced by " + ev.By
-	}
-	m.emit(f)
 	m.say(o, gap)
 }
 

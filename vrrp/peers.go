@@ -81,7 +81,7 @@ func (m *Machine) find(p *peer, kind int, differs bool, texts func() (ours, thei
 		*f = Finding{}
 		return
 	}
-	*f = Finding{Reason: mismatchReasons[kind], Peer: p.Address}
+	*f = Finding{Reason: mismatchReasons[kind], Peer: p.Address, Since: m.now}
 	f.Ours, f.Theirs = texts()
 	m.emit(*f)
 }
@@ -105,6 +105,7 @@ func (m *Machine) expireFindings() {
 	if m.now.Sub(m.second.heard) > m.ownMasterDown() {
 		m.end(&m.second)
 	}
+	m.expireStrangers(m.now.Add(-strangerLifetime))
 }
 
 // peer returns the entry of an address; the one heard longest ago makes room.

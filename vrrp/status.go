@@ -98,8 +98,11 @@ func (m *Machine) Status() Status {
 			s.Findings = append(s.Findings, r.finding(s.Priority))
 		}
 		if r.oneWay {
-			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: r.address})
+			s.Findings = append(s.Findings, Finding{Reason: FindingOneWay, Peer: r.address, Since: r.since})
 		}
+	}
+	for i := range m.master.strangers {
+		s.Findings = append(s.Findings, m.master.strangers[i].finding())
 	}
 	return s
 }

@@ -215,7 +215,7 @@ func (n *Node) release() error {
 func (n *Node) announce() {
 	n.announcedAt = n.lan.now
 	for _, h := range n.kernel.held {
-		heard := vrrp.AnnouncementHeard{Address: h.addr}
+		heard := vrrp.AnnouncementHeard{Address: h.addr, By: n.Name}
 		n.lan.broadcast(n, func(to *Node) {
 			if slices.Contains(to.Config.Addresses, heard.Address) {
 				to.hearAnnouncement(heard)

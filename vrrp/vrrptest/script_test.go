@@ -36,6 +36,7 @@ import (
 //	remove NODE                    somebody removes an address
 //	fail NODE claims|sends|releases [off]
 //	inject NODE from=ADDRESS [priority=N] [interval=1s] [version=3] [addresses=0] [times=N]
+//	announced NODE [by=NAME]       the node hears that somebody else announces its first address
 //	advance 5s
 //	state
 //	clients                        whom they believe to hold each address
@@ -318,6 +319,9 @@ func (s *script) verb(t *testing.T, d *datadriven.TestData, out *bytes.Buffer) {
 		for range o.number("times", 1) {
 			node(0).Inject(ad)
 		}
+	case "announced":
+		heard := vrrp.AnnouncementHeard{Address: vips(1)[0], By: o.text("by", "stranger"), Kind: "gratuitous ARP reply"}
+		node(0).hearAnnouncement(heard)
 	case "advance":
 		l.Advance(o.parseDuration(o.words[0]))
 	case "state":

@@ -100,8 +100,12 @@ func (e *elector) finding(in *instance, f *vrrp.Finding) {
 	if f.Reason == vrrp.ReasonNobodyTookOver {
 		e.unsaved = true // the commanded hand-over is over, without a transition
 	}
-	e.limited(in, "finding-"+string(f.Reason), "finding", string(f.Reason), text)
 	e.dirty = true
+	if f.Reason == vrrp.FindingForeignAnnouncement { // few, and each another address or host
+		e.happened(in, "finding", string(f.Reason), text, true)
+		return
+	}
+	e.limited(in, "finding-"+string(f.Reason), "finding", string(f.Reason), text)
 }
 
 // report sends the whole state.
