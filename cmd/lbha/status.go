@@ -94,6 +94,7 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 		}
 	}
 	printPeers(w, st)
+	printExchange(w, st, p)
 	printTracks(w, st, p)
 	printNotify(w, st)
 	for _, s := range st.Services {

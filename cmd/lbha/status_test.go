@@ -26,6 +26,10 @@ func TestPrintStatus(t *testing.T) {
 		Instances: []observe.Instance{{Name: "web", State: "backup", Reason: "started", VRID: 51, Priority: 100, Peers: []observe.Peer{
 			{Address: "10.9.0.2", Priority: 200, Version: 3, Interval: time.Second, Heard: now.Add(-900 * time.Millisecond)},
 		}}},
+		Exchange: &observe.Exchange{Listen: "10.9.0.1:1112", Taken: 3, Peers: []observe.ExchangePeer{
+			{Address: "10.9.0.2:1112", Name: "lb2", State: "live", Heard: now.Add(-200 * time.Millisecond), Verdicts: 12, Sent: 70, Received: 60, Dropped: map[string]uint64{"stale": 1, "replayed": 1}},
+			{Address: "10.9.0.3:1112", State: "silent", Sent: 70},
+		}},
 		Ground: []observe.Ground{
 			{Severity: "wrong", Object: "nat", Reason: "no-forwarding", Message: "this host does not forward IPv4", Fix: "sysctl -w net.ipv4.ip_forward=1"},
 			{Severity: "advice", Object: "host", Reason: "not-looked", Message: "no facts"},
@@ -42,6 +46,11 @@ web       -                 51    100       backup  -    -       -     started
 
 INSTANCE  PEER      PRIORITY  VERSION  INTERVAL  HEARD, AT 03:04:04.200
 web       10.9.0.2  200       3        1s        100ms ago
+
+TELLS VERDICTS  NAME  STATE   HEARD      KNOWN OF IT  SENT  RECEIVED  DROPPED
+10.9.0.2:1112   lb2   live    200ms ago  12           70    60        2
+10.9.0.3:1112   -     silent  -          0            70    0         0
+taken over on becoming master: 3
 
 DRAINING           SERVER       FOR  UNTIL                ACTIVE  INACTIVE  PERSISTENT
 tcp/10.9.0.100:80  10.9.0.3:80  1s   2026-01-02 03:05:05  3       0         0
