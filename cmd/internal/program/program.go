@@ -71,14 +71,15 @@ func New(command []string, user string) *Program { return &Program{command, user
 func (p *Program) String() string { return p.command[0] }
 
 // Run runs the program with more arguments and an environment ("KEY=value"). The deadline is that of ctx. The error is
-// one of ours, or ctx's if it was canceled: the program was not run, or nothing can be said of its end.
+// one of ours, or ctx's if it was canceled: the program was not run, or nothing can be said of its end. It does not name
+// the program: whoever runs one does.
 func (p *Program) Run(ctx context.Context, env []string, args ...string) (End, error) {
 	if err := config.CheckProgram(p.command[0]); err != nil {
-		return End{}, fmt.Errorf("%s cannot be run: %w", p, err)
+		return End{}, fmt.Errorf("cannot be run: %w", err)
 	}
 	credential, err := credentialOf(p.user)
 	if err != nil {
-		return End{}, fmt.Errorf("%s cannot be run as %s: %w", p, p.user, err)
+		return End{}, fmt.Errorf("cannot be run as %s: %w", p.user, err)
 	}
 	// The kernel counts a thread as the parent that the program must not outlive, so this one stays.
 	runtime.LockOSThread()
@@ -92,7 +93,10 @@ func (p *Program) Run(ctx context.Context, env []string, args ...string) (End, e
 	cmd.WaitDelay = grace
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if err := cmd.Start(); err != nil {
-		return End{}, fmt.Errorf("start: %w", err)
+		if named := (*os.PathError)(nil); errors.As(err, &named) {
+			err = named.Err
+		}
+		return End{}, fmt.Errorf("cannot be started: %w", err)
 	}
 	err = cmd.Wait()
 	// What the program left behind of its group goes, too. The number cannot be that of another group yet: numbers go
@@ -101,7 +105,7 @@ func (p *Program) Run(ctx context.Context, env []string, args ...string) (End, e
 	end := End{Output: output.line(), Took: time.Since(start)}
 	switch state := cmd.ProcessState; {
 	case state == nil:
-		return End{}, fmt.Errorf("wait for %s: %w", p, err)
+		return End{}, fmt.Errorf("wait: %w", err)
 	case state.Success():
 	case state.Exited():
 		end.Err = errors.New(state.String())
@@ -121,7 +125,10 @@ func credentialOf(name string) (*syscall.Credential, error) {
 		return nil, nil
 	}
 	u, err := user.Lookup(name)
-	if err != nil {
+	switch {
+	case errors.As(err, new(user.UnknownUserError)):
+		return nil, errors.New("there is no such user")
+	case err != nil:
 		return nil, err
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)

@@ -88,10 +88,15 @@ func TestOurFaultsAreErrors(t *testing.T) {
 	if err := os.Chmod(unsafe, 0o777); err != nil {
 		t.Fatal(err)
 	}
+	broken := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(broken, []byte("#!/usr/absent\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for want, p := range map[string]*program.Program{
-		"/usr/absent cannot be run: no such file or directory": program.New([]string{"/usr/absent"}, ""),
-		unsafe + " cannot be run: others than its owner":       program.New([]string{unsafe}, ""),
-		"/bin/true cannot be run as no-such-user: user: unkno": program.New([]string{"/bin/true"}, "no-such-user"),
+		"cannot be started: no such file or directory":         program.New([]string{broken}, ""),
+		"cannot be run: no such file or directory":             program.New([]string{"/usr/absent"}, ""),
+		"cannot be run: others than its owner":                 program.New([]string{unsafe}, ""),
+		"cannot be run as no-such-user: there is no such user": program.New([]string{"/bin/true"}, "no-such-user"),
 	} {
 		if end, err := p.Run(t.Context(), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want %s …", p, end, err, want)

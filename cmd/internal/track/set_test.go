@@ -111,7 +111,7 @@ func TestAScriptThatCannotRunIsNotAFailure(t *testing.T) {
 	track := runs(config.Track{}, "exit 0")
 	track.Target = "/usr/absent"
 	s := watching(t, track)
-	s.await(t, track, "unknown 0 /usr/absent cannot be run: no such file or directory")
+	s.await(t, track, "unknown 0 cannot be run: no such file or directory")
 }
 
 // TestTooFewSuccessesAreNoTrouble holds that a script that has succeeded, but not as often as it must, is not said to be one
