@@ -88,12 +88,8 @@ func TestOurFaultsAreErrors(t *testing.T) {
 	if err := os.Chmod(unsafe, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	broken := filepath.Join(t.TempDir(), "broken")
-	if err := os.WriteFile(broken, []byte("#!/usr/absent\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	for want, p := range map[string]*program.Program{
-		"cannot be started: no such file or directory":         program.New([]string{broken}, ""),
+		"cannot be started: argument list too long":            program.New([]string{"/bin/true", strings.Repeat("x", 1<<18)}, ""),
 		"cannot be run: no such file or directory":             program.New([]string{"/usr/absent"}, ""),
 		"cannot be run: others than its owner":                 program.New([]string{unsafe}, ""),
 		"cannot be run as no-such-user: there is no such user": program.New([]string{"/bin/true"}, "no-such-user"),
