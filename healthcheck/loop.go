@@ -37,9 +37,10 @@ type loop struct {
 
 	members map[string]*member
 	jobs    map[jobKey]*job
-	paces   map[string]Pace // by group
-	starts  queue           // jobs that wait for their start, by its time
-	judging queue           // jobs that run, by the time at which they are given up
+	timings map[timing]*timing // each once
+	paces   map[string]Pace    // by group
+	starts  queue              // jobs that wait for their start, by its time
+	judging queue              // jobs that run, by the time at which they are given up
 
 	planned   time.Time     // when the timer is to wake the loop; zero: never
 	beat      time.Time     // when it is to wake at the latest while probes run
@@ -64,7 +65,7 @@ type flight struct {
 }
 
 func newLoop(ctx context.Context, c *Checker) *loop {
-	l := &loop{c: c, epoch: time.Now(), members: map[string]*member{}, jobs: map[jobKey]*job{}}
+	l := &loop{c: c, epoch: time.Now(), members: map[string]*member{}, jobs: map[jobKey]*job{}, timings: map[timing]*timing{}}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	return l
 }
@@ -136,12 +137,12 @@ func (l *loop) turn(now time.Time) {
 			l.conclude(j, now, timeout(j.flight, now))
 		case l.running >= l.c.options.Concurrency:
 			return // starts go on as probes return, the longest due first
-		case late > j.schedule.Interval/4 && !j.at.Before(l.planned) && !j.skipped:
+		case late > j.key.timing.interval/4 && !j.at.Before(l.planned) && !j.skipped:
 			// Missed in a stall. Not twice in a row: who is always late must still look.
 			l.starts.remove(j)
 			j.skipped = true
 			l.c.stats.skipped.Add(1)
-			l.startAt(j, j.schedule.Skip(now))
+			l.startAt(j, l.schedule(j).Skip(now))
 		default:
 			l.starts.remove(j)
 			l.launch(j, now, late)
@@ -220,13 +221,13 @@ func (l *loop) tick(t time.Time) time.Time {
 
 // launch starts a probe.
 func (l *loop) launch(j *job, now time.Time, late time.Duration) {
-	f := &flight{job: j, start: now, deadline: now.Add(l.patience(j.key.timeout, now)), late: late}
+	f := &flight{job: j, start: now, deadline: now.Add(l.patience(j.key.timing.timeout, now)), late: late}
 	j.flight, j.started, j.skipped = f, now, false
 	l.count(+1, 0)
 	l.c.stats.started.Add(1)
 	if l.begin(f) {
 		j.at = f.deadline
-		if j.key.timeout >= 10*startTick {
+		if j.key.timing.timeout >= 10*startTick {
 			j.at = l.tick(j.at) // silent servers, too, are told of together
 		}
 	} else {
@@ -266,7 +267,7 @@ func (c *Checker) report(f *flight, r Result) {
 	// Who began late, or was told of the deadline late, is a sign of a stall that the
 	// loop may not have felt.
 	lag := max(r.At.Add(-r.Latency).Sub(f.start), r.At.Sub(f.deadline))
-	r.Late = r.excusable() && lag > f.job.key.timeout/2
+	r.Late = r.excusable() && lag > f.job.key.timing.timeout/2
 	c.outcomes.add(outcome{f, r})
 }
 
@@ -321,7 +322,7 @@ func timeout(f *flight, at time.Time) Result {
 }
 
 // isLate reports whether the director was late enough to have caused the failure.
-func (f *flight) isLate() bool { return f.late > f.job.key.timeout/2 }
+func (f *flight) isLate() bool { return f.late > f.job.key.timing.timeout/2 }
 
 // conclude tells the members of a job a result and schedules its next start.
 func (l *loop) conclude(j *job, now time.Time, r Result) {

@@ -18,15 +18,16 @@ type member struct {
 
 // A job is one distinct probe, and the checks that want its results.
 type job struct {
-	key      jobKey
-	prober   Prober
-	schedule Schedule
-	members  []*member
-	flight   *flight   // the probe that runs, or lingers
-	started  time.Time // the last start
-	skipped  bool      // the last start was skipped
-	pace     Pace      // by which the next start was chosen
-	hurried  bool      // it runs as always again, and is not sure of its verdict yet
+	key     jobKey
+	prober  Prober
+	phase   time.Duration // of its schedule
+	members []*member
+	alone   [1]*member // the members of nearly every job
+	flight  *flight    // the probe that runs, or lingers
+	started time.Time  // the last start
+	skipped bool       // the last start was skipped
+	pace    Pace       // by which the next start was chosen
+	hurried bool       // it runs as always again, and is not sure of its verdict yet
 
 	queue *queue // starts or judging; nil while it rests, and once retired
 	at    time.Time
@@ -35,9 +36,17 @@ type job struct {
 
 // A jobKey tells which checks may share a probe.
 type jobKey struct {
-	probe, id               string // id: for those without a probe key
-	interval, fast, timeout time.Duration
-	jitter                  time.Duration
+	probe, id string // id: for those without a probe key
+	timing    *timing
+}
+
+// timing is how often a job runs and how long it may take: the same for thousands.
+type timing struct{ interval, fast, timeout, jitter time.Duration }
+
+// schedule is when j runs.
+func (l *loop) schedule(j *job) Schedule {
+	t := j.key.timing
+	return Schedule{Epoch: l.epoch, Phase: j.phase, Interval: t.interval, Fast: t.fast, Jitter: t.jitter}
 }
 
 // take makes m the member of a check of the set that runs from now on.
@@ -85,7 +94,7 @@ func (l *loop) apply(set []Check, now time.Time) {
 			m = newMember(check, now)
 		}
 		m.take(check)
-		if m.job == nil || m.job.key != keyOf(check) {
+		if m.job == nil || m.job.key != l.keyOf(check) {
 			joining = append(joining, m)
 		}
 		if m.tracker.results == 0 {
@@ -104,9 +113,10 @@ func (l *loop) apply(set []Check, now time.Time) {
 		}
 	}
 	l.members = x.members
-	l.tolerance = time.Duration(1<<63 - 1)
+	l.tolerance, l.timings = time.Duration(1<<63-1), map[timing]*timing{}
 	for key := range l.jobs {
-		l.tolerance = min(l.tolerance, key.timeout/2)
+		l.tolerance = min(l.tolerance, key.timing.timeout/2)
+		l.timings[*key.timing] = key.timing
 	}
 	slices.SortFunc(x.ordered, func(a, b *member) int { return cmp.Compare(a.check.ID, b.check.ID) })
 	l.c.index.Store(x)
@@ -126,8 +136,12 @@ func newMember(check *Check, now time.Time) *member {
 	return m
 }
 
-func keyOf(c *Check) jobKey {
-	k := jobKey{probe: c.ProbeKey, interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout, jitter: c.Spec.Jitter}
+func (l *loop) keyOf(c *Check) jobKey {
+	t := timing{interval: c.Spec.Interval, fast: c.Spec.FastInterval, timeout: c.Spec.Timeout, jitter: c.Spec.Jitter}
+	if l.timings[t] == nil {
+		l.timings[t] = &t
+	}
+	k := jobKey{probe: c.ProbeKey, timing: l.timings[t]}
 	if k.probe == "" {
 		k.id = c.ID
 	}
@@ -137,21 +151,16 @@ func keyOf(c *Check) jobKey {
 // join adds a member to the job of its check, made if there is none. It is one of n
 // that join.
 func (l *loop) join(m *member, now time.Time, n int) {
-	key := keyOf(m.check)
+	key := l.keyOf(m.check)
 	j := l.jobs[key]
 	if j == nil {
-		j = &job{key: key, prober: m.check.Prober, schedule: Schedule{
-			Epoch:    l.epoch,
-			Phase:    Phase(key.probe+key.id, key.interval),
-			Interval: key.interval,
-			Fast:     key.fast,
-			Jitter:   key.jitter,
-		}}
+		j = &job{key: key, prober: m.check.Prober, phase: Phase(key.probe+key.id, key.timing.interval)}
+		j.members = j.alone[:0]
 		l.jobs[key] = j
-		l.startAt(j, j.schedule.First(now, n))
+		l.startAt(j, l.schedule(j).First(now, n))
 	}
 	if j.queue == nil { // it rests, which a new member cannot afford
-		l.startAt(j, j.schedule.First(now, n))
+		l.startAt(j, l.schedule(j).First(now, n))
 	}
 	j.members = append(j.members, m)
 	m.job = j

@@ -61,7 +61,7 @@ func (l *loop) paceOf(j *job) Pace {
 // plan chooses the next start of a job that has just had a result; none, if it rests.
 func (l *loop) plan(j *job, now time.Time, settled bool) {
 	j.pace, j.hurried = l.paceOf(j), j.hurried && !settled
-	s := j.schedule
+	s := l.schedule(j)
 	switch {
 	case j.pace == Off:
 		return
@@ -95,6 +95,6 @@ func (l *loop) hurry(j *job, now time.Time) {
 	if j.queue != nil {
 		j.queue.remove(j)
 	}
-	within := min(hurry, j.schedule.Interval)
-	l.startAt(j, now.Add(time.Duration(float64(j.schedule.Phase)/float64(j.schedule.Interval)*float64(within))))
+	within := min(hurry, j.key.timing.interval)
+	l.startAt(j, now.Add(time.Duration(float64(j.phase)/float64(j.key.timing.interval)*float64(within))))
 }
