@@ -264,17 +264,28 @@ func static(ctx context.Context, root, name string, args ...string) bool {
 	return false
 }
 
-// hostTests runs go test on this machine.
+// exhaustive are packages that play fewer random schedules under the race detector, which makes each eight times as long and has nothing
+// to find in code of one goroutine.
+var exhaustive = []string{"./vrrp/vrrptest"}
+
+// hostTests runs go test on this machine: everything with the race detector, and then in full length without it what that shortens.
 func hostTests(ctx context.Context, root string, quick bool, tally *suite.Tally) error {
-	args := []string{"test", "-json", "-count=1"}
-	if why := noRace(ctx); quick || why != "" {
-		if !quick {
-			fmt.Println("not run: the race detector:", why)
-		}
-	} else {
-		args = append(args, "-race")
+	why := noRace(ctx)
+	if why != "" && !quick {
+		fmt.Println("not run: the race detector:", why)
 	}
-	args = append(args, "./...")
+	if quick || why != "" {
+		return goTest(ctx, root, tally, "./...")
+	}
+	if err := goTest(ctx, root, tally, "-race", "./..."); err != nil {
+		return err
+	}
+	return goTest(ctx, root, tally, exhaustive...)
+}
+
+// goTest runs go test once.
+func goTest(ctx context.Context, root string, tally *suite.Tally, args ...string) error {
+	args = append([]string{"test", "-json", "-count=1"}, args...)
 	say("go %s", strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr

@@ -19,7 +19,8 @@
 //
 // The random schedules are of two kinds: two to five machines alone, and groups. In
 // a quarter of them adverts are signed and wall clocks are set. Of each kind, 10,000
-// are run by default. To run more, or one of them with its transcript:
+// are run by default, and 1,000 under the race detector. To run more, or one of
+// them with its transcript:
 //
 //	go test ./vrrp/vrrptest -run TestProperties -seeds 100000
 //	go test ./vrrp/vrrptest -run TestProperties/grouped -seed 4711

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	seeds   = flag.Int("seeds", 10_000, "how many random schedules of each kind to run")
+	seeds   = flag.Int("seeds", schedules, "how many random schedules of each kind to run")
 	from    = flag.Uint64("from", 1, "the first of them")
 	oneSeed = flag.Uint64("seed", 0, "run only the schedule of this seed, and print its transcript")
 )
