@@ -23,6 +23,7 @@ type builder struct {
 	scriptTimeout time.Duration // how long they may take
 
 	vips     map[netip.Addr]string // who holds each address; of a link-local one, on which link
+	scopes   map[network]scoped    // what is held first of each network
 	routers  map[router]string     // which instance is each virtual router
 	services map[string]bool       // names
 	taken    map[ipvs.Key]string   // which service each key belongs to
@@ -34,6 +35,7 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 	b := &builder{
 		files:    f,
 		vips:     make(map[netip.Addr]string),
+		scopes:   make(map[network]scoped),
 		routers:  make(map[router]string),
 		services: make(map[string]bool),
 		taken:    make(map[ipvs.Key]string),

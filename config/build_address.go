@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -127,7 +128,45 @@ func (b *builder) vip(raw *rawAddress, in *Instance) (Address, bool) {
 		return a, true
 	}
 	b.vips[where] = in.Name
+	b.oneScope(raw, a, in)
 	return a, true
+}
+
+// network is one of IPv4 on a link; a virtual MAC has a link of its own.
+type network struct {
+	link   string
+	prefix netip.Prefix
+}
+
+// scoped is an address and the scope that it gives to its network.
+type scoped struct {
+	Address
+	instance string
+}
+
+// oneScope warns of what the kernel refuses: addresses of one network, on one link, of which
+// one has another scope (__inet_insert_ifa of net/ipv4/devinet.c). Labels are free.
+func (b *builder) oneScope(raw *rawAddress, a Address, in *Instance) {
+	if a.Prefix.IsSingleIP() || a.Prefix.Addr().Is6() {
+		return
+	}
+	n := network{a.Interface, a.Prefix.Masked()}
+	if in.VirtualMAC && a.Interface == in.Interface {
+		n.link = "of " + in.Name
+	}
+	first, ok := b.scopes[n]
+	if !ok {
+		b.scopes[n] = scoped{a, in.Name}
+		return
+	}
+	if a.Scope != first.Scope {
+		at := raw.Address.Node
+		if raw.Scope.set() {
+			at = raw.Scope.Node
+		}
+		b.warn(at, "%s: %s has scope %s, and %s of instance %q, in the same network on %s, has scope %s: the kernel does not hold both",
+			at.label(), a.Prefix, cmp.Or(a.Scope, ScopeGlobal), first.Prefix, first.instance, a.Interface, cmp.Or(first.Scope, ScopeGlobal))
+	}
 }
 
 // parsePrefix reads an address with or without a prefix length; without, it is the host's.
