@@ -36,7 +36,7 @@ func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 		}
 		// Somebody else was there, or the kernel does not want to: a listing tells.
 		rest, err := l.converge(ctx, list)
-		return append(done, rest...), err
+		return joined(done, rest), err
 	}
 	for range passes {
 		former = err
@@ -54,7 +54,7 @@ func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 		}
 		var applied, left []Op
 		applied, left, err = l.apply(ctx, ops, snap.Table)
-		done = append(done, applied...)
+		done = joined(done, applied)
 		l.note(snap, applied, left)
 		switch {
 		case isFatal(err):
@@ -70,6 +70,17 @@ func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 		err = errors.New("the table is changed by somebody else as fast as it is repaired")
 	}
 	return done, err
+}
+
+// joined returns a and then b. It may be one of them, if the other is empty: nobody changes lists of ops.
+func joined(a, b []Op) []Op {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
+	return slices.Concat(a, b)
 }
 
 // isFatal reports whether an error concerns more than single ops.
@@ -152,8 +163,15 @@ func (l *loop) findForeign(have Table) {
 	}
 }
 
-// owned returns the part of a table that is ours.
+// owned returns the part of a table that is ours: t itself, if all of it is.
 func (l *loop) owned(t Table) Table {
+	all := true
+	for k := range t {
+		all = all && l.ours[k]
+	}
+	if all && t != nil {
+		return t
+	}
 	part := make(Table, len(t))
 	for k, p := range t {
 		if l.ours[k] {
@@ -209,7 +227,7 @@ func (l *loop) apply(ctx context.Context, ops []Op, have Table) (applied, left [
 		}
 	}
 	more, refused, err2 := l.write(ctx, rest)
-	return slices.Concat(applied, more), slices.Concat(left, held, refused), joinRefusals(err, err2)
+	return joined(applied, more), slices.Concat(left, held, refused), joinRefusals(err, err2)
 }
 
 // write has the kernel carry out ops and sorts them by whether it did.

@@ -1,9 +1,6 @@
 package ipvs
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Diff returns the ops that turn the table have into the table want, in an
 // order that is safe to stop at or to fail in anywhere:
@@ -18,47 +15,80 @@ import (
 // is a pool in which no server has a weight. Within a phase the order is that of
 // the listing. What is equal in both tables has no op.
 func Diff(want, have Table) []Op {
-	var ops []Op
-	for _, k := range want.Keys() {
-		w := want[k]
-		h, exists := have[k]
-		switch {
-		case !exists:
-			ops = append(ops, Op{Action: AddService, Service: w.Service})
-		case h.Service != w.Service:
-			ops = append(ops, Op{Action: EditService, Service: w.Service, Was: Was{Service: h.Service}})
-		}
-		ops = appendServerOps(ops, w, h)
+	keys := differing(want, have)
+	// Ops are large, and a table that is filled has tens of thousands: they are counted, and then each is made where it
+	// belongs.
+	var at [phases + 1]int // of the next op of each phase
+	differences(keys, want, have, func(op Op) { at[op.phase()+1]++ })
+	for phase := range phases {
+		at[phase+1] += at[phase]
 	}
-	for _, k := range have.Keys() {
-		if _, wanted := want[k]; !wanted {
-			ops = append(ops, Op{Action: DeleteService, Service: Service{Key: k}, Was: Was{Service: have[k].Service}})
-		}
+	if at[phases] == 0 {
+		return nil
 	}
-	slices.SortStableFunc(ops, func(a, b Op) int { return cmp.Compare(a.phase(), b.phase()) })
+	ops := make([]Op, at[phases])
+	differences(keys, want, have, func(op Op) {
+		phase := op.phase()
+		ops[at[phase]] = op
+		at[phase]++
+	})
 	return ops
 }
 
-// appendServerOps merges the two sorted lists of servers.
-func appendServerOps(ops []Op, want, have Pool) []Op {
+// differing returns the keys of which the tables say different things, in their order.
+func differing(want, have Table) []Key {
+	var keys []Key
+	for k, w := range want {
+		if h, exists := have[k]; !exists || h.Service != w.Service || !slices.Equal(h.Servers, w.Servers) {
+			keys = append(keys, k)
+		}
+	}
+	for k := range have {
+		if _, wanted := want[k]; !wanted {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	return keys
+}
+
+// differences tells the ops for some keys, in the order of the listing.
+func differences(keys []Key, want, have Table, tell func(Op)) {
+	for _, k := range keys {
+		w, wanted := want[k]
+		h, exists := have[k]
+		switch {
+		case !wanted:
+			tell(Op{Action: DeleteService, Service: Service{Key: k}, Was: Was{Service: h.Service}})
+			continue
+		case !exists:
+			tell(Op{Action: AddService, Service: w.Service})
+		case h.Service != w.Service:
+			tell(Op{Action: EditService, Service: w.Service, Was: Was{Service: h.Service}})
+		}
+		serverDifferences(w, h, tell)
+	}
+}
+
+// serverDifferences merges the two sorted lists of servers.
+func serverDifferences(want, have Pool, tell func(Op)) {
 	svc := Service{Key: want.Service.Key}
 	w, h := want.Servers, have.Servers
 	for len(w) > 0 || len(h) > 0 {
 		switch side := order(w, h); {
 		case side < 0:
-			ops = append(ops, Op{Action: AddServer, Service: svc, Server: w[0]})
+			tell(Op{Action: AddServer, Service: svc, Server: w[0]})
 			w = w[1:]
 		case side > 0:
-			ops = append(ops, Op{Action: DeleteServer, Service: svc, Server: Server{Addr: h[0].Addr}, Was: Was{Server: h[0]}})
+			tell(Op{Action: DeleteServer, Service: svc, Server: Server{Addr: h[0].Addr}, Was: Was{Server: h[0]}})
 			h = h[1:]
 		default:
 			if w[0] != h[0] {
-				ops = append(ops, Op{Action: EditServer, Service: svc, Server: w[0], Was: Was{Server: h[0]}})
+				tell(Op{Action: EditServer, Service: svc, Server: w[0], Was: Was{Server: h[0]}})
 			}
 			w, h = w[1:], h[1:]
 		}
 	}
-	return ops
 }
 
 // order says which list has the next server: negative want's, positive have's,
@@ -80,9 +110,11 @@ const (
 	phaseEdit
 	phaseLower
 	phaseDelete
+
+	phases = iota
 )
 
-func (o Op) phase() int {
+func (o *Op) phase() int {
 	switch o.Action {
 	case AddService, EditService:
 		return phaseService

@@ -42,6 +42,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 				return ctx.Err() // and the caller gets ErrStopped
 			}
 			req.reply <- Report{Ops: ops, State: r.State()}
+			if req.confirm && l.settled {
+				l.toWant = nil // somebody has heard of them, and they may be many
+			}
 		case <-timer.C:
 			l.attempt(ctx, list)
 		}
@@ -59,7 +62,7 @@ type loop struct {
 	known    Table                // our part of the kernel's table as we left it; nil if not known
 	cost     time.Duration        // of the last listing
 	settled  bool                 // the kernel has held what is wanted since the last Set
-	toWant   []Op                 // carried out since the last Set, until settled
+	toWant   []Op                 // carried out since the last Set, until settled and told
 	failures int                  // attempts in a row
 	down     bool                 // EventUnavailable was reported, EventAvailable not yet
 	told     map[EventKind]string // what is wrong, as last reported
@@ -128,12 +131,12 @@ func (l *loop) attempt(ctx context.Context, how look) []Op {
 	if ctx.Err() != nil {
 		return nil // stopping: what the kernel said then means nothing
 	}
-	before := l.toWant
+	ops := joined(l.toWant, done)
 	if !l.settled {
-		l.toWant = append(l.toWant, done...)
+		l.toWant = ops
 	}
 	l.conclude(err, settingsErr)
-	return slices.Concat(before, done)
+	return ops
 }
 
 // conclude reports how an attempt went and publishes the state.

@@ -17,12 +17,17 @@ const groundPeriod = time.Minute
 // routes it asks for one by one, a look costs more than the reload, which is first to be done with.
 const groundRest = 2 * time.Second
 
-// lookAround looks at the host now and then, and when the configuration has changed. It runs beside the loop: it reads
-// files.
+// lookAround looks at the host once the start is over, then now and then, and when the configuration has changed. It runs
+// beside the loop: it reads files.
 func (d *director) lookAround(ctx context.Context) error {
 	ticker := time.NewTicker(groundPeriod)
 	defer ticker.Stop()
 	told := make(map[string]bool)
+	select {
+	case <-d.relook:
+	case <-ctx.Done():
+		return nil
+	}
 	for {
 		if v := d.board.view.Load(); v != nil {
 			told = d.lookOnce(ctx, v.cfg, told)

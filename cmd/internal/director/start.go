@@ -86,6 +86,7 @@ func (d *director) start(ctx context.Context) error {
 	})
 	d.reloads <- struct{}{} // from now on
 	spare()
+	d.lookAgain()
 	return nil
 }
 
