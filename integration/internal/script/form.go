@@ -139,7 +139,7 @@ var forms = []Form{
 	{Demand, GapBound, "no time without an answer is longer"},
 	{Demand, LosesNothing, "every request was answered"},
 	{Demand, Connects, "every connection was made; requests on one that was open meanwhile may be lost"},
-	{Demand, TablesEqual, "at the end"},
+	{Demand, TablesEqual, "at the end, but for servers that one of them drains"},
 	{Demand, TableSame, "all the time"},
 	{Demand, TableWhole, "it is what it was at the beginning"},
 	{Demand, TableWithout, "the server is in no rule"},

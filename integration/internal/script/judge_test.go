@@ -2,6 +2,7 @@ package script
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,22 @@ func TestJudgeSlowCommands(t *testing.T) {
 	for _, f := range Judge(&Case{Scenario: s, Run: e}) {
 		if !f.OK {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A server that one director drains is no difference of the tables; one that it has besides is.
+func TestJudgeTablesWhileDraining(t *testing.T) {
+	s, err := Parse("pair.scenario", "length 10s\nexpect table d1 = d2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule, want := range map[string]bool{"-a -t 10.9.0.100:80 -r 10.9.0.5:80 -g -w 0": true, "-a -t 10.9.0.100:80 -r 10.9.0.5:80 -g -w 1": false} {
+		e := moved()
+		last := e.Tables[len(e.Tables)-1].Table
+		e.Tables = append(e.Tables, observe.TableChange{At: at(6), Host: "d1", Table: append(slices.Clone(last), rule)})
+		if f := Judge(&Case{Scenario: s, Run: e}); len(f) != 1 || f[0].OK != want {
+			t.Errorf("%s: %+v", rule, f)
 		}
 	}
 }
