@@ -107,20 +107,19 @@ func (c *Channel) Run(ctx context.Context) error {
 		case d := <-c.inbox:
 			if c.line != nil && c.line.conn == d.conn {
 				c.line.receive(d.from, d.text, time.Now())
+				soon = c.gathering(soon)
 			}
 		case ids := <-c.changed:
 			if c.line == nil {
 				continue
 			}
 			c.line.mark(ids)
-			if soon == nil {
-				soon = time.After(gather)
-			}
+			soon = c.gathering(soon)
 		case <-soon:
-			soon = nil
-			if c.line != nil && c.line.tellChanges(time.Now()) {
-				soon = time.After(gather) // there are more
+			if c.line != nil {
+				c.line.tellChanges(time.Now())
 			}
+			soon = c.gathering(nil) // there may be more
 		case <-c.beats.C:
 			if c.line != nil {
 				c.line.beat(time.Now())
@@ -128,6 +127,14 @@ func (c *Channel) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// gathering is when changes that wait are to be told: as soon says, if it does.
+func (c *Channel) gathering(soon <-chan time.Time) <-chan time.Time {
+	if soon == nil && c.line != nil && len(c.line.dirty) > 0 {
+		return time.After(gather)
+	}
+	return soon
 }
 
 // do runs f on the loop and waits for it.

@@ -342,6 +342,24 @@ func TestChecksThatAskOtherwiseAreNotTakenForOurs(t *testing.T) {
 	})
 }
 
+// TestWhoBeginsAnewIsToldEverything: half a second after it, not in the course of a round.
+func TestWhoBeginsAnewIsToldEverything(t *testing.T) {
+	pair(t, [2]string{key, key}, func(t *testing.T, n *network, d1, d2 *director) {
+		d1.found("a", "+++")
+		d1.found("b", "--")
+		wait(2 * beat * round)
+		d2.stop()
+		wait(time.Second)
+		d2 = n.director(t, "lb2")
+		d2.configure(t, settings(key, two, one), checks("p", "a", "b"))
+		wait(2*beat + 2*gather)
+		if got := d2.heard(t, "a", "b"); !strings.HasPrefix(got, "a up by lb1") || !strings.Contains(got, "; b down by lb1") {
+			t.Errorf("told %q", got)
+		}
+		d2.stop()
+	})
+}
+
 func TestAReloadMovesAndEndsTheChannel(t *testing.T) {
 	pair(t, [2]string{key, key}, func(t *testing.T, n *network, d1, d2 *director) {
 		d1.found("a", "--")

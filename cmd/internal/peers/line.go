@@ -38,6 +38,7 @@ type peer struct {
 	addr      netip.AddrPort
 	name      string // as it calls itself; empty until it is heard
 	session   *exchange.Session
+	run       uint64                             // of it that was heard last
 	told      map[string]healthcheck.PeerVerdict // by ID of a check of ours
 	otherwise map[string]bool                    // checks of ours that it asks otherwise
 	began     time.Time
@@ -103,8 +104,8 @@ func (l *line) mark(ids []string) {
 	}
 }
 
-// tellChanges tells what has changed, and whether there is more of it.
-func (l *line) tellChanges(now time.Time) (more bool) {
+// tellChanges tells what has changed, a portion of it.
+func (l *line) tellChanges(now time.Time) {
 	ids := make([]string, 0, min(len(l.dirty), portion))
 	for id := range l.dirty {
 		if len(ids) == portion {
@@ -116,7 +117,6 @@ func (l *line) tellChanges(now time.Time) (more bool) {
 	if told := l.verdicts(ids, now); len(told) > 0 {
 		l.tell(told, now)
 	}
-	return len(l.dirty) > 0
 }
 
 // beat tells the next share of all that we know, if only that it is nothing.
@@ -192,6 +192,10 @@ func (l *line) receive(from netip.AddrPort, text []byte, now time.Time) {
 	if why != "" {
 		l.drop(p, why, now)
 		return
+	}
+	if p.run != m.Stamp.Run {
+		p.run = m.Stamp.Run
+		l.mark(l.known.ids) // it knows nothing yet
 	}
 	p.received++
 	p.name = m.Name
