@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -220,5 +221,66 @@ func TestWithAnotherKeyOursStand(t *testing.T) {
 	}
 	if text := fmt.Sprint(st, events); strings.Contains(text, "of 32 bytes") || strings.Contains(text, "other pair") {
 		t.Error("a key is shown")
+	}
+}
+
+// TestAReloadOpensAndEndsTheExchange: an address that is taken refuses it as a whole.
+func TestAReloadOpensAndEndsTheExchange(t *testing.T) {
+	h := newHost(t)
+	a := h.server()
+	h.write(a)
+	plain, err := os.ReadFile(h.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(listen string) {
+		h.writeText(strings.Replace(string(plain), "[[vrrp]]", fmt.Sprintf("[global.peers]\nlisten = %q\ndirectors = [\"127.0.0.1:9\"]\nkey = \"the key of this pair, of 32 bytes or more\"\n[[vrrp]]", listen), 1))
+	}
+	listens := func() string {
+		st, err := h.client.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Exchange == nil {
+			return "off"
+		}
+		return st.Exchange.Listen
+	}
+	h.start()
+	if got := listens(); got != "off" {
+		t.Errorf("without peers the exchange is %s", got)
+	}
+	taken, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	with(taken.LocalAddr().String())
+	if r := h.reload(); r.OK || r.Applied || !strings.Contains(r.Error, "global.peers.listen") {
+		t.Errorf("an address that is taken: %+v", r)
+	}
+	first, second := freeUDP(t), freeUDP(t)
+	for _, listen := range []string{first, second} {
+		with(listen)
+		if r := h.reload(); !r.OK {
+			t.Fatalf("reload: %s", r.Error)
+		}
+		if got := listens(); got != listen {
+			t.Errorf("it listens on %s, want %s", got, listen)
+		}
+	}
+	if c, err := net.ListenPacket("udp4", first); err != nil {
+		t.Errorf("the former address is still taken: %v", err)
+	} else {
+		c.Close()
+	}
+	h.refuse <- "no"
+	h.writeText(strings.Replace(string(plain), "id = 51", "id = 52", 1))
+	if r := h.reload(); r.OK || listens() != second {
+		t.Errorf("after a refusal it listens on %s: %+v", listens(), r)
+	}
+	h.writeText(string(plain))
+	if r := h.reload(); !r.OK || listens() != "off" {
+		t.Errorf("without peers again: %s, %+v", listens(), r)
 	}
 }
