@@ -298,7 +298,7 @@ func TestARestartIsNoFailover(t *testing.T) {
 	a, b := l.director(0, 200, "1s"), l.director(1, 100, "1s")
 	state, err := os.MkdirTemp("/dev/shm", "lbha-test-")
 	if err != nil {
-		t.Skipf("no tmpfs to test on: %v", err)
+		t.Skipf("no directory can be made on the tmpfs /dev/shm: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(state) })
 	a.state = state

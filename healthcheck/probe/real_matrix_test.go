@@ -248,6 +248,6 @@ func (d daemon) mkdir(t *testing.T, name string, mode os.FileMode) {
 func root(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can run it")
+		t.Skip("only root can run this server")
 	}
 }

@@ -114,9 +114,12 @@ func launch(t *testing.T, credential *syscall.Credential, prepare func(d daemon)
 // account is whom a daemon that must not be root runs as.
 func account(t *testing.T, name string) *syscall.Credential {
 	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skipf("only root can run a program as %s", name)
+	}
 	u, err := user.Lookup(name)
-	if err != nil || os.Geteuid() != 0 {
-		t.Skipf("there is no user %s, or we are not root and cannot run a program as it", name)
+	if err != nil {
+		t.Skipf("there is no user %s, whom the package of the server makes: %v", name, err)
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)

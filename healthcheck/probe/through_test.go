@@ -71,7 +71,7 @@ func TestThrough(t *testing.T) {
 		t.Skip("a network namespace needs root")
 	}
 	if _, err := exec.LookPath("ipvsadm"); err != nil {
-		t.Skip("ipvsadm is not installed")
+		t.Skip("the command ipvsadm (package ipvsadm) is missing")
 	}
 	director := newHost(t)
 	lacks := false

@@ -42,7 +42,7 @@ func namespace(t testing.TB) string {
 	}()
 	r := <-made
 	if errors.Is(r.err, syscall.EPERM) {
-		t.Skip("needs the right to make a network namespace")
+		t.Skip("network namespaces need root")
 	}
 	if r.err != nil {
 		t.Fatal(r.err)
@@ -99,7 +99,7 @@ func TestUnavailable(t *testing.T) {
 	c := New(Options{Namespace: ns})
 	defer c.Close()
 	if _, err := c.List(t.Context()); err == nil {
-		t.Skip("the kernel has IPVS")
+		t.Skip("only where the kernel has no IPVS, and this one has it")
 	}
 	ctx := t.Context()
 	add := ipvs.Op{Action: ipvs.AddService, Service: ipvs.Service{Key: ipvs.MarkKey(1, ipvs.IPv4), Scheduler: "rr"}}
@@ -317,7 +317,7 @@ func TestReconciler(t *testing.T) {
 		t.Errorf("second: %s", text(got))
 	}
 	if _, err := exec.LookPath("ipvsadm"); err != nil {
-		t.Skip("no ipvsadm to make a foreign edit with")
+		t.Skip("the command ipvsadm (package ipvsadm) is missing: no foreign edit can be made")
 	}
 	within(t, ns, func() error {
 		out, err := exec.Command("ipvsadm", "-e", "-f", "1", "-r", "10.9.0.4:0", "-g", "-w", "9").CombinedOutput()

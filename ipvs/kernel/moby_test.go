@@ -36,8 +36,11 @@ func TestHang(t *testing.T) {
 // has no IPVS: it would report success.
 func TestHandleProvesItself(t *testing.T) {
 	ns := namespace(t)
-	if _, err := New(Options{Namespace: ns}).Info(t.Context()); !errors.Is(err, ipvs.ErrUnavailable) {
-		t.Skip("the kernel has IPVS")
+	switch _, err := New(Options{Namespace: ns}).Info(t.Context()); {
+	case err == nil:
+		t.Skip("only where the kernel has no IPVS, and this one has it")
+	case !errors.Is(err, ipvs.ErrUnavailable):
+		t.Fatal(err)
 	}
 	if h, err := openHandle(ns); !errors.Is(err, errStale) {
 		t.Errorf("openHandle: %v, %v, want %v", h, err, errStale)

@@ -24,7 +24,7 @@ import (
 func TestKeepalived(t *testing.T) {
 	path, err := exec.LookPath("keepalived")
 	if err != nil {
-		t.Skipf("keepalived is not installed: %v", err)
+		t.Skipf("the command keepalived (package keepalived) is missing: %v", err)
 	}
 	password, err := wire.Password("secret12")
 	if err != nil {

@@ -151,7 +151,7 @@ func resident(b *testing.B, pid int) float64 {
 func (l *lan) keepalived(b *testing.B, k, priority int) int {
 	b.Helper()
 	if _, err := exec.LookPath("keepalived"); err != nil {
-		b.Skip("keepalived is not installed")
+		b.Skip("the command keepalived (package keepalived) is missing")
 	}
 	dir := b.TempDir()
 	var text strings.Builder

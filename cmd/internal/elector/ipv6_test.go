@@ -322,6 +322,16 @@ func TestExtraAddressesOfTheOtherFamily(t *testing.T) {
 		})
 	}
 
+	// And says who it was, for as long as it may be there still.
+	for _, name := range []string{"four", "six"} {
+		text := a.finds(name, vrrp.FindingForeignAnnouncement)
+		for _, evidence := range []string{" is announced by 02:00:00:00:00:03, packets heard: ", ", the last: "} {
+			if !strings.Contains(text, evidence) {
+				t.Errorf("%s: %s, want it with %q", name, text, evidence)
+			}
+		}
+	}
+
 	a.kill()
 	b.untilAll(vrrp.Master, "four", "six")
 	l.untilBelieved(mac(1), all...)

@@ -27,7 +27,7 @@ func (l *lan) keepalived6(k, priority int, instance string) *keepalived6 {
 	l.t.Helper()
 	path, err := exec.LookPath("keepalived")
 	if err != nil {
-		l.t.Skipf("keepalived is not installed: %v", err)
+		l.t.Skipf("the command keepalived (package keepalived) is missing: %v", err)
 	}
 	d := &keepalived6{p: &process{t: l.t, host: l.hosts[k]}, dir: l.t.TempDir()}
 	d.log = filepath.Join(d.dir, "log")

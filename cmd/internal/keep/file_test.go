@@ -16,7 +16,7 @@ import (
 func tmpfs(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "lbha-test-")
 	if err != nil {
-		t.Skipf("no tmpfs to test on: %v", err)
+		t.Skipf("no directory can be made on the tmpfs /dev/shm: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
@@ -114,7 +114,7 @@ func smallTmpfs(t *testing.T, size int) string {
 	dir := t.TempDir()
 	runtime.LockOSThread() // and never unlocked: the thread's mounts are its own
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		t.Skipf("a mount namespace cannot be made: %v", err)
+		t.Skipf("a mount namespace needs root: %v", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)

@@ -179,7 +179,7 @@ func TestADeadChildReturnsWithItsMemory(t *testing.T) {
 func memoryDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "lbha-test-")
 	if err != nil {
-		t.Skipf("no tmpfs to test on: %v", err)
+		t.Skipf("no directory can be made on the tmpfs /dev/shm: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
@@ -231,11 +231,12 @@ func TestWithoutATmpfsLeavingIsAStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if f, err := keep.File(dir, "probe", 1<<20); !errors.Is(err, keep.ErrNoMemory) {
-		if err == nil {
-			f.Close()
-		}
-		t.Skip("the source tree is on a tmpfs")
+	switch f, err := keep.File(dir, "probe", 1<<20); {
+	case err == nil:
+		f.Close()
+		t.Skip("the source tree is on a tmpfs: the test needs a directory that is not on one")
+	case !errors.Is(err, keep.ErrNoMemory):
+		t.Fatal(err)
 	}
 	s := newStageIn(t, "normal", dir)
 	s.expect("elector life 1", "director life 1")
