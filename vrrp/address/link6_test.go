@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 )
 
 // until reads the link each time the Watch has news, as a caller does, until it

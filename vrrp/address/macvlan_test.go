@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 )
 
 func TestMacvlan(t *testing.T) {

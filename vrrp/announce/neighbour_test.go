@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 )
 
 var (

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 	"github.com/lbha/lbha/vrrp/wire"
 )
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 	"github.com/lbha/lbha/vrrp/wire"
 )
 

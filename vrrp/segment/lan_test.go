@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/lbha/lbha/vrrp/internal/lan"
+	"github.com/lbha/lbha/integration/lan"
 	"github.com/lbha/lbha/vrrp/wire"
 )
 

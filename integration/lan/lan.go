@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package lan makes an Ethernet segment of network namespaces for tests: hosts
-// with one interface each, joined by a bridge in a namespace of its own.
-// Nothing of it exists outside, and it is gone when the test ends.
+// Package lan makes an Ethernet segment of network namespaces for the tests of any
+// package: hosts with one interface each, joined by a bridge in a namespace of its
+// own. Nothing of it exists outside, and it is gone when the test ends. It imports
+// nothing of the module, so that whoever is tested may be anybody.
 package lan
 
 import (
@@ -39,6 +40,13 @@ type Host struct {
 // root it skips the test.
 func New(t testing.TB, n int) []*Host {
 	t.Helper()
+	return Prepared(t, n, func(*Host) {})
+}
+
+// Prepared is New for hosts that are to be prepared before their interfaces come
+// up.
+func Prepared(t testing.TB, n int, prepare func(*Host)) []*Host {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
@@ -56,6 +64,9 @@ func New(t testing.TB, n int) []*Host {
 			"link set lo up",
 			fmt.Sprintf("link add %s address %s type veth peer name %s netns /proc/%d/fd/%d",
 				Interface, h.MAC, port, os.Getpid(), bridge.ns),
+		)
+		prepare(h)
+		h.IP(
 			fmt.Sprintf("link set %s up", Interface),
 			fmt.Sprintf("address add %s/24 dev %s", h.Addr, Interface),
 		)
@@ -127,14 +138,30 @@ func (h *Host) IP(commands ...string) {
 // Run runs a command in the host's namespace and returns what it printed.
 func (h *Host) Run(name string, args ...string) string {
 	h.t.Helper()
+	out, err := h.Try(name, args...)
+	if err != nil {
+		h.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// Try is Run for a command that may fail.
+func (h *Host) Try(name string, args ...string) (string, error) {
+	h.t.Helper()
 	var out []byte
-	h.Do(func() {
-		var err error
-		if out, err = exec.Command(name, args...).CombinedOutput(); err != nil {
-			h.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-		}
-	})
-	return string(out)
+	var err error
+	h.Do(func() { out, err = exec.Command(name, args...).CombinedOutput() })
+	return string(out), err
+}
+
+// Sysctl sets a kernel parameter of the host, whose path is below /proc/sys.
+func (h *Host) Sysctl(path, value string) {
+	h.t.Helper()
+	var err error
+	h.Do(func() { err = os.WriteFile("/proc/sys/"+path, []byte(value), 0) })
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func open(t testing.TB) int {
