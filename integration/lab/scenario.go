@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/lbha/lbha/integration/internal/clab"
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
@@ -37,7 +35,7 @@ type scenarioOptions struct {
 }
 
 func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.place, "in", "lab", "`place` to play scenario files in: lab, containerlab, ssh")
+	flags.StringVar(&o.place, "in", "lab", "`place` to play scenario files in: lab, containerlab, ssh, lab-ssh (the lab's pair, reached by ssh)")
 	flags.StringVar(&o.pictures, "svg", "", "draw a timeline of each scenario into this `directory`")
 	flags.StringVar(&o.junit, "junit", "", "write the results to this `file` for a build server")
 	flags.StringToStringVar(&o.ssh, "hosts", nil, "with --in ssh: the `d1=HOST,d2=HOST` of a real pair")
@@ -113,12 +111,14 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 	switch o.place {
 	case "lab":
 		report, err = scenariosInLab(ctx, world, files, list)
+	case "lab-ssh":
+		report, err = scenariosOverLabSSH(ctx, world, files, list)
 	case "containerlab":
 		report, err = scenariosInContainers(ctx, files, list)
 	case "ssh":
 		report, err = scenariosOverSSH(ctx, o, files, list)
 	default:
-		return nil, fmt.Errorf("no such place: %q; there are lab, containerlab, ssh", o.place)
+		return nil, fmt.Errorf("no such place: %q; there are lab, containerlab, ssh, lab-ssh", o.place)
 	}
 	if err != nil {
 		return nil, err
@@ -204,63 +204,6 @@ func playScenarios(ctx context.Context, in *sandbox.Inside, arg scenarioArg) (*r
 		return nil, err
 	}
 	return playAll(ctx, lab, "lab", arg.Files, sandbox.Say)
-}
-
-// scenarioContainers is what crosses into a world with Docker.
-type scenarioContainers struct {
-	clab.Options
-	Files []scenarioFile `json:"files"`
-}
-
-// scenariosInContainers plays files in the topology of examples/containerlab. What cannot be done there is told before anything is started.
-func scenariosInContainers(ctx context.Context, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
-	if _, err := exec.LookPath("containerlab"); err != nil {
-		return nil, errNoContainerlab
-	}
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, rehearse.Possible(new(clab.Place), s)...)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	arg := scenarioContainers{Files: files}
-	v := visit{world: sandbox.UserMode, job: "scenarios-cl", deadline: clabDeadline + scenariosDeadline(list), memory: clabMemory}
-	return play[rehearse.Report](ctx, v, func(work string) (any, error) {
-		var err error
-		arg.Options, err = prepareContainers(ctx, work)
-		return arg, err
-	})
-}
-
-// playScenariosInContainers is the inside of that.
-func playScenariosInContainers(ctx context.Context, in *sandbox.Inside, arg scenarioContainers) (*rehearse.Report, error) {
-	place, end, err := clab.Deploy(ctx, arg.Options, in.Self(), sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	return playAll(ctx, place, "containerlab", arg.Files, sandbox.Say)
-}
-
-// scenariosOverSSH plays files on a real pair.
-func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
-	if len(o.ssh) != 2 || o.ssh["d1"] == "" || o.ssh["d2"] == "" {
-		return nil, errors.New("--in ssh needs --hosts d1=HOST,d2=HOST")
-	}
-	pair := &rehearse.SSH{Remote: rehearse.Remote{Hosts: [2]string{o.ssh["d1"], o.ssh["d2"]}, Command: o.command, Really: o.really}}
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, rehearse.Possible(pair, s)...)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	report, err := playAll(ctx, pair, "ssh", files, say)
-	if err == nil {
-		report.PlayedIn(o.ssh["d1"]+", "+o.ssh["d2"], "theirs")
-	}
-	return report, err
 }
 
 // playAll plays files one after the other.

@@ -18,20 +18,21 @@ import (
 
 // jobs are what runs inside a world, by name.
 var jobs = map[string]sandbox.Job{
-	"bench":        playing(playBench),
-	"bench-checks": playing(playBenchChecks),
-	"bench-vrrp":   playing(playBenchVRRP),
-	"containerlab": playing(playContainerlab),
-	"drill":        playing(playDrill),
-	"interop":      playing(playInterop),
-	"lvs":          playing(playLVS),
-	"scale":        playing(playScale),
-	"scenarios":    playing(playScenarios),
-	"scenarios-cl": playing(playScenariosInContainers),
-	"shell":        shellJob,
-	"soak":         playing(playSoak),
-	"systemd":      playing(playSystemd),
-	"tests":        testsJob,
+	"bench":         playing(playBench),
+	"bench-checks":  playing(playBenchChecks),
+	"bench-vrrp":    playing(playBenchVRRP),
+	"containerlab":  playing(playContainerlab),
+	"drill":         playing(playDrill),
+	"interop":       playing(playInterop),
+	"lvs":           playing(playLVS),
+	"scale":         playing(playScale),
+	"scenarios":     playing(playScenarios),
+	"scenarios-cl":  playing(playScenariosInContainers),
+	"scenarios-ssh": playing(playScenariosOverLabSSH),
+	"shell":         shellJob,
+	"soak":          playing(playSoak),
+	"systemd":       playing(playSystemd),
+	"tests":         testsJob,
 }
 
 // visit is one job in a world of its own.

@@ -65,43 +65,57 @@ func (r *SSH) Can(c script.Clause) error {
 	return nil
 }
 
-// run runs a command on a director.
-func (r *SSH) run(ctx context.Context, director string, command string) (string, error) {
+// command is one that runs on a director.
+func (r *SSH) command(ctx context.Context, director string, command string) *exec.Cmd {
 	words := strings.Fields(r.Command)
 	if len(words) == 0 {
 		words = []string{"ssh", "-o", "BatchMode=yes"}
 	}
-	host := r.Hosts[director[1]-'1']
-	cmd := exec.CommandContext(ctx, words[0], append(words[1:], host, command)...)
+	return exec.CommandContext(ctx, words[0], append(words[1:], r.host(director), command)...)
+}
+
+func (r *SSH) host(director string) string { return r.Hosts[director[1]-'1'] }
+
+// run runs a command on a director.
+func (r *SSH) run(ctx context.Context, director string, command string) (string, error) {
+	cmd := r.command(ctx, director, command)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return string(out), fmt.Errorf("%s: %s: %w: %s", host, command, err, strings.TrimSpace(errs.String()))
+		return string(out), fmt.Errorf("%s: %s: %w: %s", r.host(director), command, err, strings.TrimSpace(errs.String()))
 	}
 	return string(out), nil
 }
 
-// master asks a director whether it says that it is master of every virtual router that it has.
+// remote is what a director says of itself.
+type remote struct {
+	Instances []struct {
+		State string `json:"state"`
+	} `json:"instances"`
+}
+
+// master reports whether it says that it is master of every virtual router that it has.
+func (s *remote) master() bool {
+	for _, i := range s.Instances {
+		if i.State != "master" {
+			return false
+		}
+	}
+	return len(s.Instances) > 0
+}
+
+// master asks a director once.
 func (r *SSH) master(ctx context.Context, director string) (bool, error) {
 	out, err := r.run(ctx, director, "lbha status --json")
 	if err != nil {
 		return false, err
 	}
-	var s struct {
-		Instances []struct {
-			State string `json:"state"`
-		} `json:"instances"`
-	}
+	var s remote
 	if err := json.Unmarshal([]byte(out), &s); err != nil {
 		return false, fmt.Errorf("%s: status: %w", director, err)
 	}
-	for _, i := range s.Instances {
-		if i.State != "master" {
-			return false, nil
-		}
-	}
-	return len(s.Instances) > 0, nil
+	return s.master(), nil
 }
 
 // Prepare is part of [Place]: it waits for a pair at rest, and does nothing to get there.
@@ -147,19 +161,15 @@ func (r *SSH) Watch(ctx context.Context, length time.Duration, steps []script.St
 	for _, name := range []string{"d1", "d2"} {
 		all.Go(func() {
 			was := e.Before[name].Holds
-			for asking.Err() == nil && mono.Now() < e.To {
-				at := mono.Now()
-				// One that does not answer is not master, as far as anybody can tell.
-				now, err := r.master(asking, name)
-				now = now && err == nil
-				if now != was && asking.Err() == nil {
-					was = now
-					mu.Lock()
-					e.Holdings = append(e.Holdings, observe.Holding{At: at, Host: name, Holds: now})
-					mu.Unlock()
+			r.follow(asking, name, length, func(now bool) {
+				if now == was || asking.Err() != nil {
+					return
 				}
-				time.Sleep(askPeriod)
-			}
+				was = now
+				mu.Lock()
+				e.Holdings = append(e.Holdings, observe.Holding{At: mono.Now(), Host: name, Holds: now})
+				mu.Unlock()
+			})
 		})
 	}
 	for _, step := range steps {
@@ -175,6 +185,7 @@ func (r *SSH) Watch(ctx context.Context, length time.Duration, steps []script.St
 		e.Marks = append(e.Marks, m)
 	}
 	stage.SleepUntil(ctx, e.To)
+	stop()
 	all.Wait()
 	slices.SortFunc(e.Holdings, func(a, b observe.Holding) int { return int(a.At - b.At) })
 	return e, nil

@@ -20,12 +20,14 @@ func fakePair(t *testing.T, really bool) (pair *SSH, said func() string) {
 		"master": "one\n",
 		"ssh": `#!/bin/sh
 dir=$(dirname "$0")
-case "$2" in
-"lbha status --json")
+status() {
 	state=backup
 	[ "$(cat "$dir/master")" = "$1" ] && state=master
 	echo '{"instances":[{"state":"'$state'"}]}'
-	exit ;;
+}
+case "$2" in
+"lbha status --json") status "$1"; exit ;;
+*"while "*) while :; do status "$1"; sleep 0.1; done ;;
 "lbha failover") echo two >"$dir/new"; mv "$dir/new" "$dir/master" ;;
 "lbha failover --lift") echo one >"$dir/new"; mv "$dir/new" "$dir/master" ;;
 "lbha plan") [ ! -e "$dir/changed" ] || exit 2 ;;
