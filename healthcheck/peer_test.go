@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // hear drives a tracker with words, a second apart: + and - are results of our own, ? a second without one, and
@@ -199,6 +201,58 @@ func TestTakeOverOfAChecker(t *testing.T) {
 		}
 		if n, err := c.TakeOver(t.Context(), told); n != 0 || err != nil {
 			t.Errorf("what is older is taken over: %d, %v", n, err)
+		}
+	})
+}
+
+// TestNoFlappingByWordOfMouth: whatever peers say and whenever, a verdict of theirs is moved by as many results of ours in
+// a row as any other, and what is no fresher than what we know moves nothing.
+func TestNoFlappingByWordOfMouth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := Policy{Rise: rapid.IntRange(1, 3).Draw(t, "rise"), Fall: rapid.IntRange(1, 3).Draw(t, "fall")}
+		tr := NewTracker(p, noon)
+		now := noon
+		newest := time.Time{} // result that the verdict may rest on
+		up, down := 0, 0      // own results in a row since the last word that was taken
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond)
+			before := tr.State()
+			if rapid.Bool().Draw(t, "told") {
+				v := PeerVerdict{By: "lb1", Verdict: Up, Since: now.Add(-time.Hour), Probed: now.Add(-time.Duration(rapid.IntRange(0, 9000).Draw(t, "age")) * time.Millisecond)}
+				if rapid.Bool().Draw(t, "down") {
+					v.Verdict, v.Failure = Down, FailureRefused
+				}
+				current := time.Duration(rapid.IntRange(0, 2).Draw(t, "current")) * time.Second
+				if !tr.TakeOver(v, current, now) {
+					if after := tr.State(); after.Verdict != before.Verdict || after.Successes != before.Successes || after.Failures != before.Failures {
+						t.Fatalf("not taken, and yet %+v became %+v", before, after)
+					}
+					continue
+				}
+				if !v.Probed.After(newest) {
+					t.Fatalf("a word of %v is taken, ours is of %v", v.Probed, newest)
+				}
+				newest, up, down = v.Probed, 0, 0
+				if s := tr.State(); s.Verdict != v.Verdict || s.Witnessed() {
+					t.Fatalf("taken: %+v", s)
+				}
+				continue
+			}
+			r := Passed("fine")
+			if rapid.Bool().Draw(t, "fails") {
+				r = Failed(FailureRefused, "nobody there")
+				up, down = 0, down+1
+			} else {
+				up, down = up+1, 0
+			}
+			r.At = now
+			newest = now
+			tr.Observe(r)
+			switch after := tr.State(); {
+			case after.Verdict == before.Verdict, before.Verdict == Unknown:
+			case after.Verdict == Up && up < p.Rise, after.Verdict == Down && down < p.Fall:
+				t.Fatalf("%v after %d and %d results in a row, with rise %d and fall %d", after.Verdict, up, down, p.Rise, p.Fall)
+			}
 		}
 	})
 }
