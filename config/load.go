@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 )
@@ -280,20 +281,29 @@ func (disk) credentials() string { return os.Getenv("CREDENTIALS_DIRECTORY") }
 
 func (disk) glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 
+var errNotRegular = errors.New("not a regular file")
+
 func (disk) read(path string, limit int64) ([]byte, fs.FileMode, error) {
-	// Asked before it is opened, because to open a named pipe is to wait for its writer.
+	// Asked before it is opened, because to open a device may do something. And asked again, of what was opened without
+	// waiting for the writer of a named pipe: somebody may have put another file there meanwhile.
 	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, 0, err
-	case !info.Mode().IsRegular():
-		return nil, 0, errors.New("not a regular file")
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
 	}
-	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer f.Close()
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		return nil, 0, err
+	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(text)) > limit {
 		err = fmt.Errorf("larger than %d bytes", limit)
