@@ -87,6 +87,8 @@
 //     clients have to be told again. Any master answers a losing advert. That last
 //     word may be lost: as a backup it goes on answering the winner with priority 1,
 //     which wins nothing, until it has heard it announce an address (concede.go).
+//   - Who announces an address of a master is answered, the last word being the
+//     master's, and is a finding with its evidence while it may be there still.
 //   - Of two masters that are heard in the same time, the better is the current
 //     one. An advert that its sender's resignation overtook revives nobody.
 //   - A planned leave is make before break ([HandOver], [Stopped]): the master

@@ -84,7 +84,9 @@ type AddressLost struct {
 	Address netip.Addr
 }
 
-// AnnouncementHeard says that another host announced one of our addresses.
+// AnnouncementHeard says that another host announced one of our addresses. A driver
+// reports it in every state: to a master it is a stranger's, to one that was master
+// until now the proof that the clients know its successor.
 type AnnouncementHeard struct {
 	Address netip.Addr
 	By      string // its link-layer address, the evidence; empty: it did not say
