@@ -19,18 +19,18 @@ func lvsCommand(world *sandbox.Kind) *cobra.Command {
 	var o lvs.Options
 	cmd := &cobra.Command{
 		Use:   "lvs",
-		Short: "show what a director forwards: packets of NAT, DR and TUN, schedulers, load, failover",
+		Short: "show what a director forwards: packets of NAT, DR and TUN, schedulers, every kind of service, load, failover",
 		Args:  cobra.NoArgs,
 	}
 	reporting(cmd, func(ctx context.Context, _ []string) (report, error) { return runLVS(ctx, *world, o) })
-	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "play only these `parts`: schedulers, packets, load, failover")
+	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "play only these `parts`: schedulers, packets, services, load, failover")
 	return cmd
 }
 
 // runLVS prepares a world and plays the parts there.
 func runLVS(ctx context.Context, world sandbox.Kind, o lvs.Options) (*lvs.Report, error) {
 	return play[lvs.Report](ctx, visit{world: world, job: "lvs", deadline: lvsDeadline}, func(work string) (any, error) {
-		if err := sandbox.Install(ctx, say, sandbox.Package{Brings: "ab", Name: "apache2-utils"}); err != nil {
+		if err := sandbox.Install(ctx, say, sandbox.Package{Brings: "ab", Name: "apache2-utils"}, sandbox.Package{Brings: "iptables-legacy", Name: "iptables"}); err != nil {
 			return nil, err
 		}
 		err := prepareDirectors(ctx, work, &o.Binary, drive.LBHA)

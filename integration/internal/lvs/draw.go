@@ -1,7 +1,6 @@
 package lvs
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,29 +17,37 @@ type draw struct {
 	Server byte // its number, 1 and up; 0: the connection failed
 }
 
-var errNoAnswer = errors.New("no answer")
-
-// numberPort is where the number servers listen.
-const numberPort = 7000
+// numberPort and otherPort are where the number servers listen.
+const (
+	numberPort = 7000
+	otherPort  = 7001
+)
 
 // serveNumber answers each connection with the number of the real server that its address belongs to, and keeps it open for as long as the
 // client does.
 func serveNumber(h *netlab.Host) error {
-	return serve(h, numberPort, func(c net.Conn) {
-		if _, err := c.Write([]byte{numberOf(c.LocalAddr())}); err != nil {
-			return
+	for _, port := range []int{numberPort, otherPort} {
+		err := serve(h, port, func(c net.Conn) {
+			if _, err := c.Write([]byte{numberOf(c.LocalAddr())}); err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1)) // until the client closes
+		})
+		if err != nil {
+			return err
 		}
-		_, _ = c.Read(make([]byte, 1)) // until the client closes
-	})
+	}
+	return nil
 }
 
-// numberOf is 1 for 10.9.0.3, 2 for 10.9.0.4, and so on.
+// numberOf is 1 for 10.9.0.3 and fd09::3, 2 for 10.9.0.4, and so on.
 func numberOf(a net.Addr) byte {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return 0
 	}
-	return tcp.AddrPort().Addr().Unmap().As4()[3] - 2
+	b := tcp.AddrPort().Addr().Unmap().AsSlice()
+	return b[len(b)-1] - 2
 }
 
 // serve hands every connection to a port of a host, on any address, to f, and closes it afterwards. The listener lives as long as the world.
@@ -100,42 +107,4 @@ func shut(fd int) {
 	if fd >= 0 {
 		unix.Close(fd)
 	}
-}
-
-// ask connects, sends a request, if there is one, and reads one byte of the answer. It works with system calls, because a thread has one network namespace and a goroutine none.
-func ask(source netip.Addr, target netip.AddrPort, request string) (fd int, server byte, err error) {
-	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
-		return -1, 0, err
-	}
-	patience := unix.NsecToTimeval(2e9)
-	// Closing resets: no TIME_WAIT here, none at the server.
-	for _, set := range []func() error{
-		func() error {
-			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		},
-		func() error { return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience) },
-		func() error { return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience) },
-		// The port is chosen by connect, as for every client: in turn, not at random among those of connections that IPVS still knows.
-		func() error { return unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) },
-		func() error { return unix.Bind(fd, &unix.SockaddrInet4{Addr: source.As4()}) },
-		func() error {
-			return unix.Connect(fd, &unix.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())})
-		},
-		func() error {
-			if request == "" {
-				return nil
-			}
-			_, err := unix.Write(fd, []byte(request))
-			return err
-		},
-	} {
-		if err := set(); err != nil {
-			return fd, 0, err
-		}
-	}
-	var b [1]byte
-	if n, err := unix.Read(fd, b[:]); err != nil || n != 1 {
-		return fd, 0, errors.Join(errNoAnswer, err)
-	}
-	return fd, b[0], nil
 }

@@ -27,7 +27,7 @@ var edits = []edit{
 		return s.ask("server", "drain", v.name, "10.9.0.3", "--reason", "load")
 	}},
 	{"it is back", func(s *session, v service) error { return s.ask("server", "enable", v.name, "10.9.0.3") }},
-	{"the scheduler changed from rr to wlc", func(s *session, v service) error { return s.reconfigure("wlc") }},
+	{"the scheduler changed from rr to wlc", func(s *session, v service) error { return s.reconfigure(settings{scheduler: "wlc"}) }},
 	{"a weight changed", func(s *session, v service) error { return s.ask("server", "weight", v.name, "10.9.0.4", "3") }},
 }
 
@@ -78,7 +78,7 @@ func (s *session) edited(ctx context.Context, v service) error {
 	if err != nil {
 		edited = <-done
 	}
-	if err := errors.Join(edited, s.ask("server", "enable", v.name, "10.9.0.4"), s.reconfigure("rr")); err != nil {
+	if err := errors.Join(edited, s.ask("server", "enable", v.name, "10.9.0.4"), s.reconfigure(settings{})); err != nil {
 		return err
 	}
 	ok, measured := judgeRuns(runs)

@@ -26,6 +26,7 @@ type part struct {
 var parts = []part{
 	{"schedulers", "schedulers: 1,000 connections each, by NAT", false, (*session).schedulers},
 	{"packets", "packets on the wire", true, (*session).packets},
+	{"services", "services: every kind, servers that drain, tunnels", true, (*session).services},
 	{"load", "load while the pool is changed: ab -c 10 -n 10000", true, (*session).load},
 	{"failover", "failover with connection synchronisation: 200 connections in NAT and 200 in DR, a request a second each", true, (*session).failover},
 }

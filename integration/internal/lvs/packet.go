@@ -18,6 +18,7 @@ type packet struct {
 	to, from    net.HardwareAddr
 	ip          []byte  // the whole IP packet; of a tunnel the outer one
 	inner       *header // of a tunnel: what is wrapped
+	wrap        string  // and in what: ipip, gre, gue
 	header
 	claim netip.Addr // ARP answer or neighbour advertisement: the address that the sender claims
 }
@@ -54,14 +55,20 @@ func parse(f observe.Frame) (packet, bool) {
 		if !ok {
 			return p, false
 		}
+		if h.next == unix.IPPROTO_UDP {
+			if h.raw, payload, ok = readUDP(b[14:], len(h.raw)-len(payload)); !ok {
+				return p, false
+			}
+		}
 		p.ip, p.header = h.raw, h
 		switch h.next {
-		case unix.IPPROTO_IPIP, unix.IPPROTO_IPV6:
-			inner, _, ok := readIP(payload)
+		case unix.IPPROTO_IPIP, unix.IPPROTO_IPV6, unix.IPPROTO_GRE, unix.IPPROTO_UDP:
+			wrapped, wrap := unwrap(h.next, payload)
+			inner, _, ok := readIP(wrapped)
 			if !ok {
 				return p, false
 			}
-			p.inner = &inner
+			p.inner, p.wrap = &inner, wrap
 			return p, true
 		case protocolICMP6:
 			if len(payload) >= 24 && payload[0] == neighbourSays {
@@ -73,6 +80,45 @@ func parse(f observe.Frame) (packet, bool) {
 		return p, h.next == unix.IPPROTO_TCP
 	}
 	return p, false
+}
+
+// unwrap finds what is in the payload of a tunnel's packet; nil, where there is nothing.
+func unwrap(next byte, b []byte) (inner []byte, how string) {
+	switch next {
+	case unix.IPPROTO_GRE: // RFC 2784: flags, the type of what follows; with a checksum four bytes more
+		size := 4
+		if len(b) >= 4 && b[0]&0x80 != 0 {
+			size = 8
+		}
+		if len(b) < size || b[0]&0x7f != 0 || binary.BigEndian.Uint16(b[2:]) != unix.ETH_P_IP && binary.BigEndian.Uint16(b[2:]) != unix.ETH_P_IPV6 {
+			return nil, ""
+		}
+		return b[size:], "gre"
+	case unix.IPPROTO_UDP: // draft-ietf-intarea-gue: the length of the options in words, the protocol of what follows, flags
+		if len(b) < 8+4 || binary.BigEndian.Uint16(b[2:]) != guePort {
+			return nil, ""
+		}
+		b = b[8:]
+		size := 4 + 4*int(b[0]&0x1f)
+		if b[0]&0xe0 != 0 || b[1] != unix.IPPROTO_IPIP && b[1] != unix.IPPROTO_IPV6 || len(b) < size {
+			return nil, ""
+		}
+		return b[size:], "gue"
+	}
+	return b, "ipip"
+}
+
+// readUDP finds the end of an UDP packet behind an IP header of the given size by UDP's own length: the kernel that unwraps GUE shortens that of
+// the outer header in place (fou_recv_pull in net/ipv4/fou.c), and here it is the observer's packet too.
+func readUDP(b []byte, size int) (raw, payload []byte, ok bool) {
+	if len(b) < size+8 {
+		return nil, nil, false
+	}
+	end := size + int(binary.BigEndian.Uint16(b[size+4:]))
+	if end < size+8 || end > len(b) {
+		return nil, nil, false
+	}
+	return b[:end], b[size:end], true
 }
 
 // readIP reads the header of an IP packet without the padding of its frame, and that of TCP.

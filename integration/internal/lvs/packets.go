@@ -107,7 +107,7 @@ func (s *session) request(v service, tape *observe.Tape[observe.Frame]) (exchang
 }
 
 func (s *session) endpoint(n node, v service) endpoint {
-	return endpoint{n.Name, netip.AddrPortFrom(n.at(inside, v.addr.Is6()), drive.PortHTTP), n.mac(inside).String()}
+	return endpoint{n.Name, netip.AddrPortFrom(n.at(inside, v.over6()), drive.PortHTTP), n.mac(inside).String()}
 }
 
 // get makes a request from the client's host, and returns the client's own address and the body of the answer.

@@ -1,11 +1,13 @@
 package lvs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,20 +22,21 @@ type service struct {
 	mode  string // as in the configuration: nat, dr, tun
 	addr  netip.Addr
 	iface string
+	tunnel
 }
 
 var virtual = []service{
-	{"nat", "nat", place(outside, false, 100), outside},
-	{"dr", "dr", place(inside, false, 100), inside},
-	{"tun", "tun", place(inside, false, 101), inside},
-	{"nat6", "nat", place(outside, true, 100), outside},
-	{"dr6", "dr", place(inside, true, 100), inside},
-	{"tun6", "tun", place(inside, true, 101), inside},
+	{name: "nat", mode: "nat", addr: place(outside, false, 100), iface: outside},
+	{name: "dr", mode: "dr", addr: place(inside, false, 100), iface: inside},
+	{name: "tun", mode: "tun", addr: place(inside, false, 101), iface: inside},
+	{name: "nat6", mode: "nat", addr: place(outside, true, 100), iface: outside},
+	{name: "dr6", mode: "dr", addr: place(inside, true, 100), iface: inside},
+	{name: "tun6", mode: "tun", addr: place(inside, true, 101), iface: inside},
 }
 
 // named finds a service.
 func named(name string) service {
-	for _, v := range virtual {
+	for _, v := range slices.Concat(virtual, tunnels) {
 		if v.name == name {
 			return v
 		}
@@ -54,8 +57,15 @@ const talkPort = 7100
 // interval is that of the advertisements.
 const interval = time.Second
 
-// pairConfig is the configuration of a director. scheduler is that of the web services.
-func pairConfig(name string, priority int, scheduler string) string {
+// settings are what of a director's configuration changes in a run.
+type settings struct {
+	scheduler string // of the web services; empty: rr
+	unsynced  bool   // connections are not synchronised
+	more      string // further tables
+}
+
+// pairConfig is the configuration of a director.
+func pairConfig(name string, priority int, set settings) string {
 	dir := filepath.Join(runDir, name)
 	var b strings.Builder
 	fmt.Fprintf(&b, `[global]
@@ -64,9 +74,7 @@ control = %q
 state_dir = %q
 log = { level = "info", format = "text" }
 
-[global.ipvs]
-sync = { interface = %q, id = 51 }
-
+%s
 [[vrrp]]
 name = "pair"
 interface = %q
@@ -74,7 +82,7 @@ id = 51
 priority = %d
 interval = %q
 addresses = [
-`, name, filepath.Join(dir, "lbha.sock"), dir, inside, inside, priority, interval)
+`, name, filepath.Join(dir, "lbha.sock"), dir, synchronised(set), inside, priority, interval)
 	for _, v := range virtual {
 		if v.addr.Is4() {
 			fmt.Fprintf(&b, "  { address = \"%s/32\", interface = %q },\n", v.addr, v.iface)
@@ -82,12 +90,19 @@ addresses = [
 	}
 	fmt.Fprintf(&b, "  { address = \"%s/32\", interface = %q },\n]\n", gateway4, inside)
 	for _, v := range virtual {
-		pool(&b, v, v.name, drive.PortHTTP, scheduler)
+		pool(&b, v, v.name, drive.PortHTTP, cmp.Or(set.scheduler, "rr"))
 	}
 	for _, name := range []string{"nat", "dr"} {
 		pool(&b, named(name), name+"-talk", talkPort, "rr")
 	}
-	return b.String()
+	return b.String() + set.more
+}
+
+func synchronised(set settings) string {
+	if set.unsynced {
+		return ""
+	}
+	return fmt.Sprintf("[global.ipvs]\nsync = { interface = %q, id = 51 }\n", inside)
 }
 
 // pool writes a service with both real servers.
@@ -130,7 +145,7 @@ func (s *session) start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := d.ConfigureText(pairConfig(h.Name, 150-50*i, "rr")); err != nil {
+		if err := d.ConfigureText(pairConfig(h.Name, 150-50*i, settings{})); err != nil {
 			return err
 		}
 		if err := d.Start(); err != nil {
@@ -197,8 +212,8 @@ func (s *session) ask(args ...string) error {
 }
 
 // reconfigure writes d1's configuration and applies it.
-func (s *session) reconfigure(scheduler string) error {
-	if err := s.directors[0].ConfigureText(pairConfig("d1", 150, scheduler)); err != nil {
+func (s *session) reconfigure(set settings) error {
+	if err := s.directors[0].ConfigureText(pairConfig("d1", 150, set)); err != nil {
 		return err
 	}
 	if out, err := s.directors[0].Reload(); err != nil {

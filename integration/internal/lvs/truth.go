@@ -118,6 +118,8 @@ func wrapped(x exchange) (bool, string) {
 		switch {
 		case out.inner == nil:
 			return fmt.Errorf("it was not wrapped")
+		case out.wrap != x.service.encapsulation():
+			return fmt.Errorf("it was wrapped in %s", out.wrap)
 		case out.src.Addr() != x.director.addr.Addr() || out.dst.Addr() != x.server.addr.Addr():
 			return fmt.Errorf("the outer packet goes %v → %v", out.src.Addr(), out.dst.Addr())
 		}

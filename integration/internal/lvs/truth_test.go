@@ -41,6 +41,24 @@ func ipip(src, dst netip.Addr, inner []byte) []byte {
 	return append(b, inner...)
 }
 
+// gre wraps a packet.
+func gre(src, dst netip.Addr, inner []byte) []byte {
+	b := ipip(src, dst, append([]byte{0, 0, 8, 0}, inner...))
+	b[9] = 47
+	return b
+}
+
+// gue wraps a packet, with an option of 8 bytes.
+func gue(src, dst netip.Addr, inner []byte) []byte {
+	head := make([]byte, 8+4+8)
+	binary.BigEndian.PutUint16(head[2:], guePort)
+	binary.BigEndian.PutUint16(head[4:], uint16(len(head)+len(inner)))
+	head[8], head[9] = 2, 4
+	b := ipip(src, dst, append(head, inner...))
+	b[9] = 17
+	return b
+}
+
 func frame(host, iface string, out bool, to, from net.HardwareAddr, ip []byte) observe.Frame {
 	data := append(append(append([]byte(nil), to...), from...), 8, 0)
 	data = append(data, ip...)
@@ -50,7 +68,7 @@ func frame(host, iface string, out bool, to, from net.HardwareAddr, ip []byte) o
 	return observe.Frame{Host: host, Interface: iface, Out: out, Data: data}
 }
 
-// request4 is a good request of three packets, and two of the answer.
+// request4 is a good request of three packets, and two of the answer. The mode may be that of a tunnel.
 func request4(mode string) (exchange, []observe.Frame) {
 	v := named(mode)
 	client := netip.AddrPortFrom(place(v.iface, false, 10), 40000)
@@ -69,6 +87,10 @@ func request4(mode string) (exchange, []observe.Frame) {
 			out = tcp4(63, client, rs)
 		case "tun":
 			out = ipip(x.director.addr.Addr(), rs.Addr(), tcp4(63, client, vip))
+		case "gre":
+			out = gre(x.director.addr.Addr(), rs.Addr(), tcp4(63, client, vip))
+		case "gue":
+			out = gue(x.director.addr.Addr(), rs.Addr(), tcp4(63, client, vip))
 		}
 		frames = append(frames, frame("d1", inside, true, rs1In, d1In, out))
 		if mode == "nat" {
@@ -117,6 +139,16 @@ func TestTruths(t *testing.T) {
 		{"tun", "the answer does not pass the director", func(x *exchange, f []observe.Frame) []observe.Frame {
 			return append(f, frame("d1", inside, true, clientIn, d1In, tcp4(64, netip.AddrPortFrom(x.service.addr, 80), x.client)))
 		}},
+		{"gre", "the packet is wrapped, the inner one unchanged", func(x *exchange, f []observe.Frame) []observe.Frame { ip(f[1])[20+4+24] = 7; return f }},
+		{"gre", "the packet is wrapped, the inner one unchanged", func(x *exchange, f []observe.Frame) []observe.Frame {
+			f[1] = frame("d1", inside, true, rs1In, d1In, ipip(x.director.addr.Addr(), x.server.addr.Addr(), tcp4(63, x.client, netip.AddrPortFrom(x.service.addr, 80))))
+			return f
+		}},
+		{"gue", "the packet is wrapped, the inner one unchanged", func(x *exchange, f []observe.Frame) []observe.Frame { ip(f[1])[20+20+24] = 7; return f }},
+		{"gue", "the packet is wrapped, the inner one unchanged", func(x *exchange, f []observe.Frame) []observe.Frame {
+			f[1] = frame("d1", inside, true, rs1In, d1In, gre(x.director.addr.Addr(), x.server.addr.Addr(), tcp4(63, x.client, netip.AddrPortFrom(x.service.addr, 80))))
+			return f
+		}},
 		{"nat", "the destination is rewritten on the way in", func(x *exchange, f []observe.Frame) []observe.Frame {
 			copy(ip(f[1]), tcp4(63, x.client, netip.AddrPortFrom(x.service.addr, 80)))
 			return f
@@ -133,10 +165,10 @@ func TestTruths(t *testing.T) {
 			return append(f, frame("client", outside, false, clientIn, d1In, tcp4(63, x.server.addr, x.client)))
 		}},
 	}
-	for _, mode := range []string{"nat", "dr", "tun"} {
+	for _, mode := range []string{"nat", "dr", "tun", "gre", "gue"} {
 		x, frames := request4(mode)
 		x.packets = packetsOf(t, frames)
-		for _, truth := range truths(mode) {
+		for _, truth := range truths(x.service.mode) {
 			if ok, said := truth.judge(x); !ok {
 				t.Errorf("%s: %s: a good request fails: %s", mode, truth.name, said)
 			}
@@ -147,7 +179,7 @@ func TestTruths(t *testing.T) {
 		frames = tt.spoil(&x, frames)
 		x.packets = packetsOf(t, frames)
 		named := false
-		for _, truth := range truths(tt.mode) {
+		for _, truth := range truths(x.service.mode) {
 			if truth.name != tt.fails {
 				continue
 			}
@@ -200,7 +232,7 @@ func TestClaimants(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, mode := range []string{"nat", "dr", "tun"} {
+	for _, mode := range []string{"nat", "dr", "tun", "gre", "gue"} {
 		_, frames := request4(mode)
 		for _, fr := range frames {
 			f.Add(fr.Data)
