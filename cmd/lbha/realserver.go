@@ -179,7 +179,7 @@ func (f *wantedFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.iface, "interface", "", "interface of the real server's own address (default that of the default route)")
 	cmd.Flags().StringVar(&f.arp, "arp", string(realserver.BySysctl), "what keeps the host from answering ARP for an IPv4 VIP: sysctl, or filter (nftables)")
 	cmd.Flags().StringVar(&f.dirAddr, "director", "", "director's inside address, for nat")
-	cmd.Flags().StringVar(&f.tunnel, "tunnel", "", "for tun: the director's encapsulation, ipip, gue or gre (default ipip)")
+	cmd.Flags().StringVar(&f.tunnel, "tunnel", "", "for tun: the director's encapsulation, ipip, gue, or gre, which must be without checksum (default ipip)")
 	cmd.Flags().Uint16Var(&f.tunnelPort, "tunnel-port", 0, "for gue: its UDP port")
 	cmd.Flags().StringVar(&f.over, "over", "", "for tun: the family of the packets around the tunnel's, which is that of the real server's own address, ipv4 or ipv6 (default that of the VIP)")
 }

@@ -115,7 +115,11 @@ func (d *director) want(cfg *config.Config, table ipvs.Table) ipvs.Want {
 	t := cfg.Global.IPVS.Timeouts
 	settings := ipvs.Settings{Timeouts: ipvs.Timeouts{TCP: t.TCP, TCPFin: t.TCPFin, UDP: t.UDP}}
 	// Both daemons always run, whatever the role: a backup knows the connections before it needs them, and a failover
-	// changes nothing here. A master without traffic sends nothing.
+	// changes nothing here. To follow the role would be to stop one and start the other at every failover: writes to
+	// IPVS at the worst moment, connections of which nobody tells meanwhile, and none at all while a director that has
+	// just become master still waits for the old daemon to end. What runs without need costs nothing: the kernel tells of
+	// connections whose packets it forwards, and a backup forwards none. The one condition is that backup_only is 0: with
+	// 1 the kernel balances nothing while it listens. `lbha doctor` looks at that.
 	if s := cfg.Global.IPVS.Sync; s != nil {
 		settings.Daemons = []ipvs.Daemon{
 			{Role: ipvs.SyncMaster, Interface: s.Interface, ID: s.ID},
