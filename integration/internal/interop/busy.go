@@ -96,39 +96,13 @@ func (b *Busy) Print(out io.Writer) {
 
 // PlayBusy runs a pair of one daemon at 10 ms for a time beside a load.
 func PlayBusy(ctx context.Context, kind drive.Kind, binary string, load Load, length time.Duration) (*Busy, error) {
-	n, err := netlab.Pair("busy", false)
+	p, err := startTwins(ctx, "busy", kind, binary, busyInterval)
 	if err != nil {
 		return nil, err
 	}
-	defer n.Close()
-	tap, err := observe.Listen(n)
-	if err != nil {
-		return nil, err
-	}
-	defer tap.Close()
-	cell := Cell{First: kind, Second: kind, Version: 3}
-	var directors []*drive.Director
-	for _, side := range []struct {
-		host     *netlab.Host
-		priority int
-	}{{n.D1, priorityFirst}, {n.D2, prioritySecond}} {
-		router := cell.timing(side.priority)
-		router.Interval = busyInterval
-		d, err := drive.New(kind, side.host, binary, drive.Settings{Name: side.host.Name, Routers: []drive.Router{router}})
-		if err != nil {
-			return nil, err
-		}
-		defer d.Kill()
-		if err := d.Start(); err != nil {
-			return nil, err
-		}
-		directors = append(directors, d)
-	}
-	if err := settled(ctx, tap, n, busyInterval); err != nil {
-		return nil, err
-	}
+	defer p.end()
 	b := &Busy{Kind: kind, Load: load, RealTime: true, Length: length, Processors: runtime.NumCPU()}
-	before, err := b.ask(directors)
+	before, err := b.ask(p.directors)
 	if err != nil {
 		return nil, err
 	}
@@ -144,16 +118,16 @@ func PlayBusy(ctx context.Context, kind drive.Kind, binary string, load Load, le
 	if err := work(ctx, length); err != nil {
 		return nil, err
 	}
-	heard := tap.Adverts.Between(begin, mono.Now())
-	after, err := b.ask(directors)
+	heard := p.tap.Adverts.Between(begin, mono.Now())
+	after, err := b.ask(p.directors)
 	if err != nil {
 		return nil, err
 	}
 	b.Transitions, b.Late, b.MaxLate = after.transitions-before.transitions, after.late-before.late, after.maxLate
-	b.judge(heard, n.D1.Name, w.longest)
+	b.judge(heard, p.D1.Name, w.longest)
 	b.Stall = w.longest(begin, mono.Now())
-	b.Story = render(Spans(heard, busyInterval), nil, begin, map[string]string{n.D1.Name: "master", n.D2.Name: "backup"})
-	for _, d := range directors {
+	b.Story = render(Spans(heard, busyInterval), nil, begin, map[string]string{p.D1.Name: "master", p.D2.Name: "backup"})
+	for _, d := range p.directors {
 		if !b.OK() {
 			b.Logs = append(b.Logs, fmt.Sprintf("%s on %s said at last:\n%s", d.Kind, d.Host.Name, tail(d)))
 		}

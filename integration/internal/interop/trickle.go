@@ -12,7 +12,6 @@ import (
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
-	"github.com/lbha/lbha/integration/internal/observe"
 	"github.com/lbha/lbha/integration/internal/suite"
 )
 
@@ -45,58 +44,34 @@ func (t *Trickle) Print(out io.Writer) {
 
 // playTrickle runs a pair of one daemon beside a forger.
 func playTrickle(ctx context.Context, kind drive.Kind, binary string) (*Trickle, error) {
-	n, err := netlab.Pair("bad-"+string(kind[0]), false)
+	p, err := startTwins(ctx, "bad-"+string(kind[0]), kind, binary, trickleInterval)
 	if err != nil {
 		return nil, err
 	}
-	defer n.Close()
-	tap, err := observe.Listen(n)
-	if err != nil {
-		return nil, err
-	}
-	defer tap.Close()
-	cell := Cell{First: kind, Second: kind, Version: 3}
-	for _, side := range []struct {
-		host     *netlab.Host
-		priority int
-	}{{n.D1, priorityFirst}, {n.D2, prioritySecond}} {
-		router := cell.timing(side.priority)
-		router.Interval = trickleInterval
-		d, err := drive.New(kind, side.host, binary, drive.Settings{Name: side.host.Name, Routers: []drive.Router{router}})
-		if err != nil {
-			return nil, err
-		}
-		defer d.Kill()
-		if err := d.Start(); err != nil {
-			return nil, err
-		}
-	}
-	if err := settled(ctx, tap, n, trickleInterval); err != nil {
-		return nil, err
-	}
+	defer p.end()
 	t := &Trickle{Kind: kind}
 	begin := mono.Now()
 	f := load.Forger{
 		Interface: netlab.BridgeName, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0x66}, Source: netip.MustParseAddr("10.9.0.66"), VRID: vrid, VIP: netlab.VIP,
 	}
-	err = n.Switch.Do(func() (err error) {
+	err = p.Switch.Do(func() (err error) {
 		t.Packets, err = f.Run(trickleRate, trickleTime)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	heard := tap.Adverts.Between(begin, mono.Now())
+	heard := p.tap.Adverts.Between(begin, mono.Now())
 	for _, s := range Spans(heard, trickleInterval) {
-		if s.Host != n.D1.Name {
+		if s.Host != p.D1.Name {
 			t.Takeovers++
 		}
 	}
 	for _, a := range heard {
-		if a.Host == n.D1.Name {
+		if a.Host == p.D1.Name {
 			t.Adverts++
 		}
 	}
-	t.Story = render(Spans(heard, trickleInterval), nil, begin, map[string]string{n.D1.Name: "master", n.D2.Name: "backup"})
+	t.Story = render(Spans(heard, trickleInterval), nil, begin, map[string]string{p.D1.Name: "master", p.D2.Name: "backup"})
 	return t, ctx.Err()
 }
