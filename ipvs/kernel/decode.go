@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/ipvs"
-	"github.com/mdlayher/netlink"
 )
 
 // decodeService reads a reply to GET_SERVICE.
@@ -18,7 +17,7 @@ func decodeService(body []byte) (ipvs.Service, ipvs.ServiceStats, error) {
 	var r rawAddr
 	var protocol uint16
 	var mark, flags uint32
-	err := decodeNested(body, cmdAttrService, func(d *netlink.AttributeDecoder) {
+	err := decodeNested(body, cmdAttrService, func(d *attributes) {
 		switch d.Type() {
 		case svcAttrFamily:
 			r.family = d.Uint16()
@@ -81,7 +80,7 @@ func decodeServer(body []byte, family ipvs.Family) (ipvs.Server, ipvs.ServerStat
 	var s ipvs.Server
 	var st ipvs.ServerStats
 	r := rawAddr{family: familyNumber(family)}
-	err := decodeNested(body, cmdAttrDest, func(d *netlink.AttributeDecoder) {
+	err := decodeNested(body, cmdAttrDest, func(d *attributes) {
 		switch d.Type() {
 		case destAttrAddr:
 			r.addr = d.Bytes()
@@ -127,40 +126,37 @@ func decodeServer(body []byte, family ipvs.Family) (ipvs.Server, ipvs.ServerStat
 	return s, st, nil
 }
 
-func decodeTraffic(t *ipvs.Traffic) func(*netlink.AttributeDecoder) error {
-	return func(d *netlink.AttributeDecoder) error {
-		for d.Next() {
-			switch d.Type() {
-			case statsAttrConns:
-				t.Connections = d.Uint64()
-			case statsAttrInPkts:
-				t.PacketsIn = d.Uint64()
-			case statsAttrOutPkts:
-				t.PacketsOut = d.Uint64()
-			case statsAttrInBytes:
-				t.BytesIn = d.Uint64()
-			case statsAttrOutBytes:
-				t.BytesOut = d.Uint64()
-			case statsAttrCPS:
-				t.ConnectionRate = d.Uint64()
-			case statsAttrInPPS:
-				t.PacketRateIn = d.Uint64()
-			case statsAttrOutPPS:
-				t.PacketRateOut = d.Uint64()
-			case statsAttrInBPS:
-				t.ByteRateIn = d.Uint64()
-			case statsAttrOutBPS:
-				t.ByteRateOut = d.Uint64()
-			}
+func decodeTraffic(t *ipvs.Traffic) func(*attributes) {
+	return func(d *attributes) {
+		switch d.Type() {
+		case statsAttrConns:
+			t.Connections = d.Uint64()
+		case statsAttrInPkts:
+			t.PacketsIn = d.Uint64()
+		case statsAttrOutPkts:
+			t.PacketsOut = d.Uint64()
+		case statsAttrInBytes:
+			t.BytesIn = d.Uint64()
+		case statsAttrOutBytes:
+			t.BytesOut = d.Uint64()
+		case statsAttrCPS:
+			t.ConnectionRate = d.Uint64()
+		case statsAttrInPPS:
+			t.PacketRateIn = d.Uint64()
+		case statsAttrOutPPS:
+			t.PacketRateOut = d.Uint64()
+		case statsAttrInBPS:
+			t.ByteRateIn = d.Uint64()
+		case statsAttrOutBPS:
+			t.ByteRateOut = d.Uint64()
 		}
-		return nil
 	}
 }
 
 // decodeDaemon reads a reply to GET_DAEMON.
 func decodeDaemon(body []byte) (ipvs.Daemon, error) {
 	var v ipvs.Daemon
-	err := decodeNested(body, cmdAttrDaemon, func(d *netlink.AttributeDecoder) {
+	err := decodeNested(body, cmdAttrDaemon, func(d *attributes) {
 		switch d.Type() {
 		case daemonAttrState:
 			v.Role = ipvs.Role(d.Uint32())
@@ -182,28 +178,19 @@ func decodeDaemon(body []byte) (ipvs.Daemon, error) {
 }
 
 // decodeNested calls f for each attribute inside the attribute typ of a reply.
-func decodeNested(body []byte, typ uint16, f func(*netlink.AttributeDecoder)) error {
-	d, err := netlink.NewAttributeDecoder(body)
-	if err != nil {
-		return err
-	}
+func decodeNested(body []byte, typ uint16, f func(*attributes)) error {
+	d := attributes{rest: body}
 	found := false
 	for d.Next() {
-		if d.Type() != typ {
-			continue
+		if d.Type() == typ {
+			found = true
+			d.Nested(f)
 		}
-		found = true
-		d.Nested(func(d *netlink.AttributeDecoder) error {
-			for d.Next() {
-				f(d)
-			}
-			return nil
-		})
 	}
-	if err := d.Err(); err != nil {
-		return err
-	}
-	if !found {
+	switch {
+	case d.err != nil:
+		return d.err
+	case !found:
 		return fmt.Errorf("a reply without attribute %d", typ)
 	}
 	return nil

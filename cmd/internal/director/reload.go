@@ -35,6 +35,9 @@ type candidate struct {
 	pools  []*pool
 	checks []healthcheck.Check
 	found  carried // what the kernel's table holds now: the start of what is new
+	// before are the verdicts on the servers of services that change, by the IDs of their checks: all that a reload that
+	// is taken back may have lost.
+	before map[string]healthcheck.Saved
 }
 
 // refusal is why a configuration cannot be applied.
@@ -80,6 +83,7 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 		return nil, &refusal{reason: "this kernel had no IPVS when lbha started without services; load it with `modprobe ip_vs` and restart lbha"}
 	}
 	c.found = carriedBy(d.table.State().Table)
+	c.before = d.verdictsOf(pools, c.plan)
 	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found, unchanged(pools, c.plan)); err != nil {
 		return nil, &refusal{reason: err.Error()}
 	}
@@ -96,6 +100,23 @@ func unchanged(pools []*pool, plan config.Plan) map[string]*pool {
 		delete(same, plan.Services[i].Name)
 	}
 	return same
+}
+
+// verdictsOf are the verdicts in those of the pools of which a plan says something.
+func (d *director) verdictsOf(pools []*pool, plan config.Plan) map[string]healthcheck.Saved {
+	same := unchanged(pools, plan)
+	verdicts := make(map[string]healthcheck.Saved)
+	for _, p := range pools {
+		if same[p.service.Name] != nil {
+			continue
+		}
+		for i := range p.made {
+			if st, ok := d.checker.Status(p.made[i].ID); ok {
+				verdicts[st.ID] = st.State.Saved()
+			}
+		}
+	}
+	return verdicts
 }
 
 // Plan says what a reload would do. It implements admin.Backend.
@@ -230,7 +251,6 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 			return refuse(fmt.Errorf("VRRP: %w", err))
 		}
 	}
-	before := d.checker.Saved()
 	if err := d.checker.Update(ctx, c.checks); err != nil {
 		return refuse(fmt.Errorf("health checks: %w", err))
 	}
@@ -243,7 +263,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	}
 	if err != nil {
 		d.teller.herald.Update(c.old.Instances)
-		return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.tracks.set.Update(ctx, c.old.Instances), d.restoreChecks(ctx, before)))
+		return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.tracks.set.Update(ctx, c.old.Instances), d.restoreChecks(ctx, c.before)))
 	}
 	err = d.do(ctx, func() {
 		inherit(c.pools, d.pools)

@@ -30,7 +30,7 @@ type Sample struct {
 	Lost      int           `json:"lost"` // servers that the table lacked for a while during the reload and the rest after it
 	// Unchecked is the longest time without any check from the order on, as the servers saw it; 0: there are no checks.
 	Unchecked time.Duration `json:"unchecked,omitempty"`
-	Memory    int           `json:"memory"`           // resident, of all processes, at rest with a full table, in kB
+	Memory    int           `json:"memory"`           // of all processes, at rest with a full table, in kB; what they share counts once
 	After     int           `json:"after"`            // the same after the reload
 	Repair    time.Duration `json:"repair,omitempty"` // from `ipvsadm -C` to a full table; 0: it did not come
 	Fill      time.Duration `json:"fill,omitempty"`   // the part of it in which the table was written
@@ -167,7 +167,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 		return s, fmt.Errorf("start: %w", err)
 	}
 	sleep(ctx, rest)
-	s.Memory = d.Usage().Resident
+	s.Memory = d.Usage().Share
 
 	if err := d.ConfigureText(size.config(kind, b.host.Name, true)); err != nil {
 		return s, err
@@ -195,7 +195,7 @@ func (b *bench) measure(ctx context.Context, kind drive.Kind, size Size, repair 
 			s.Lost++
 		}
 	}
-	s.After = d.Usage().Resident
+	s.After = d.Usage().Share
 	if err := b.check(ctx, size.Servers()+1); err != nil {
 		return s, err
 	}
