@@ -4,10 +4,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,9 +24,6 @@ import (
 	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/spf13/cobra"
 )
-
-// kernelDeadline is when kernel tests that hang are killed.
-const kernelDeadline = 20 * time.Minute
 
 func testCommand(world *sandbox.Kind) *cobra.Command {
 	var p parts
@@ -165,201 +161,107 @@ func runTests(ctx context.Context, world sandbox.Kind, p parts) error {
 	if err := sandbox.Install(ctx, say, testPackages...); err != nil {
 		return err
 	}
-	passed, failed, skipped := 0, 0, 0
-	count := func(ok bool) {
-		if ok {
-			passed++
-		} else {
-			failed++
-		}
-	}
-	tally, outcomes := suite.NewTally(), faults.Outcomes{}
+	all := sum{tally: suite.NewTally(), outcomes: faults.Outcomes{}}
 	if p.has(partGo) {
-		goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-		if err != nil {
-			return fmt.Errorf("go env GOROOT: %w", err)
-		}
-		count(static(ctx, root, filepath.Join(strings.TrimSpace(string(goroot)), "bin", "gofmt"), "-l", "."))
-		count(static(ctx, root, "go", "vet", "./..."))
-		if err := hostTests(ctx, root, p.quick, tally); err != nil {
+		if err := all.tests(ctx, world, root, p.quick); err != nil {
 			return err
-		}
-		if err := kernelTests(ctx, world, root, tally); err != nil {
-			say("%v", err)
-			count(false)
 		}
 	}
 	for _, part := range played(ctx, world, p.long) {
-		if !p.has(part.name) {
-			continue
-		}
-		report, err := part.play()
-		switch {
-		case errors.Is(err, errNoContainerlab):
-			fmt.Printf("skipped: %s: %v\n", part.name, err)
-			skipped++
-		case err != nil:
-			say("%s: %v", part.name, err)
-			count(false)
-		default:
-			report.Print(os.Stdout)
-			good, bad := report.Count()
-			passed, failed = passed+good, failed+bad
-			for name, ok := range report.Outcomes() {
-				outcomes[part.name+" "+name] = ok
-			}
+		if p.has(part.name) {
+			all.play(part)
 		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	for _, pkg := range tally.Broken() {
-		fmt.Printf("failed: %s as a whole\n", pkg)
-	}
-	for _, t := range tally.Skipped() {
-		fmt.Printf("skipped: %v: %s\n", t, tally.Reason(t))
-	}
+	err = all.print(p.left())
 	if p.faults != "" {
-		for t, ok := range tally.Outcomes() {
-			outcomes["go "+strings.TrimPrefix(t.Package, module+"/")+" "+t.Name] = ok
-		}
-		if err := writeFaults(p.faults, outcomes); err != nil {
+		if err := writeFaults(p.faults, all.everything()); err != nil {
 			return err
 		}
-	}
-	if left := p.left(); len(left) > 0 {
-		fmt.Println("not run, as asked:", strings.Join(left, ", "))
-	}
-	good, bad, not := tally.Count()
-	fmt.Printf("%d passed, %d failed, %d skipped\n", passed+good, failed+bad, skipped+not)
-	if failed+bad > 0 {
-		return errFailed
-	}
-	return nil
-}
-
-// testPackages are the programs that tests of the module use.
-var testPackages = []sandbox.Package{
-	{Brings: "ip", Name: "iproute2"}, {Brings: "ipvsadm", Name: "ipvsadm"}, {Brings: "keepalived", Name: "keepalived"}, {Brings: "nft", Name: "nftables"},
-	{Brings: "/etc/services", Name: "netbase"},
-	// A server of each kind that health checks ask.
-	{Brings: "nginx", Name: "nginx-light"}, {Brings: "openssl", Name: "openssl"}, {Brings: "/usr/lib/python3/dist-packages/grpc", Name: "python3-grpcio"},
-	{Brings: "dnsmasq", Name: "dnsmasq-base"}, {Brings: "postfix", Name: "postfix"}, {Brings: "redis-server", Name: "redis-server"},
-	{Brings: "mariadbd", Name: "mariadb-server"}, {Brings: "/usr/lib/postgresql", Name: "postgresql"}, {Brings: "slapd", Name: "slapd"},
-	{Brings: "/usr/lib/dovecot/imap", Name: "dovecot-imapd"}, {Brings: "/usr/lib/dovecot/pop3", Name: "dovecot-pop3d"}, {Brings: "vsftpd", Name: "vsftpd"},
-	{Brings: "kamailio", Name: "kamailio"}, {Brings: "freeradius", Name: "freeradius"},
-}
-
-// static runs a check that is silent when all is well.
-func static(ctx context.Context, root, name string, args ...string) bool {
-	title := filepath.Base(name) + " " + strings.Join(args, " ")
-	say("%s", title)
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	if err == nil && len(out) == 0 {
-		return true
-	}
-	fmt.Printf("%s: failed\n%s", title, out)
-	return false
-}
-
-// exhaustive are packages that play fewer random schedules under the race detector, which makes each eight times as long and has nothing
-// to find in code of one goroutine.
-var exhaustive = []string{"./vrrp/vrrptest"}
-
-// hostTests runs go test on this machine: everything with the race detector, and then in full length without it what that shortens.
-func hostTests(ctx context.Context, root string, quick bool, tally *suite.Tally) error {
-	why := noRace(ctx)
-	if why != "" && !quick {
-		fmt.Println("not run: the race detector:", why)
-	}
-	if quick || why != "" {
-		return goTest(ctx, root, tally, "./...")
-	}
-	if err := goTest(ctx, root, tally, "-race", "./..."); err != nil {
-		return err
-	}
-	return goTest(ctx, root, tally, exhaustive...)
-}
-
-// goTest runs go test once.
-func goTest(ctx context.Context, root string, tally *suite.Tally, args ...string) error {
-	args = append([]string{"test", "-json", "-count=1"}, args...)
-	say("go %s", strings.Join(args, " "))
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Stderr = root, os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err = tally.Read(out, os.Stdout)
-	// The exit status says no more than the events did, unless there were none.
-	if waited := cmd.Wait(); waited != nil && !errors.As(waited, new(*exec.ExitError)) {
-		err = errors.Join(err, waited)
 	}
 	return err
 }
 
-// noRace says why the race detector cannot be used; empty: it can.
-func noRace(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
-	if err != nil {
-		return "go env: " + err.Error()
-	}
-	fields := strings.Fields(string(out))
-	if len(fields) < 2 || fields[0] != "1" {
-		return "it needs cgo, which is off or lacks a C compiler (apt-get install gcc libc6-dev)"
-	}
-	if _, err := exec.LookPath(fields[1]); err != nil {
-		return "it needs a C compiler (apt-get install gcc libc6-dev)"
-	}
-	return ""
+// sum is what has become of everything so far.
+type sum struct {
+	passed, failed, skipped int // beside the tests of Go
+	tally                   *suite.Tally
+	outcomes                faults.Outcomes // of the parts that are played
 }
 
-// kernelTests tries again in a world what the host had to skip.
-func kernelTests(ctx context.Context, world sandbox.Kind, root string, tally *suite.Tally) error {
-	tests := tally.Skipped()
-	if len(tests) == 0 {
-		return nil
+func (s *sum) count(ok bool) {
+	if ok {
+		s.passed++
+	} else {
+		s.failed++
 	}
-	say("%d tests were skipped here: in the lab's world once more", len(tests))
-	var said []string
-	var list []suite.Binary
-	err := visit{world: world, job: "tests", deadline: kernelDeadline}.enter(ctx, func(work string) (any, error) {
-		dir := filepath.Join(work, "tests")
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return nil, err
-		}
-		var err error
-		list, err = suite.Compile(ctx, root, dir, tests, append(os.Environ(), "CGO_ENABLED=0"))
-		return list, err
-	}, &said)
+}
+
+// tests runs the tests of Go, and what is looked at without running it.
+func (s *sum) tests(ctx context.Context, world sandbox.Kind, root string, quick bool) error {
+	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
-		return fmt.Errorf("kernel tests: %w", err)
+		return fmt.Errorf("go env GOROOT: %w", err)
 	}
-	for i, text := range said {
-		cmd := exec.CommandContext(ctx, "go", "tool", "test2json", "-t", "-p", list[i].Package)
-		cmd.Stdin = strings.NewReader(text)
-		events, err := cmd.Output()
-		if err != nil {
-			return fmt.Errorf("test2json: %w", err)
-		}
-		if err := tally.Read(strings.NewReader(string(events)), io.Writer(os.Stdout)); err != nil {
-			return err
-		}
+	s.count(static(ctx, root, filepath.Join(strings.TrimSpace(string(goroot)), "bin", "gofmt"), "-l", "."))
+	s.count(static(ctx, root, "go", "vet", "./..."))
+	if err := hostTests(ctx, root, quick, s.tally); err != nil {
+		return err
+	}
+	if err := kernelTests(ctx, world, root, s.tally); err != nil {
+		say("%v", err)
+		s.count(false)
 	}
 	return nil
 }
 
-// testsJob is the inside of the kernel tests.
-func testsJob(ctx context.Context, in *sandbox.Inside) (any, error) {
-	var list []suite.Binary
-	if err := json.Unmarshal(in.Arg, &list); err != nil {
-		return nil, err
+// play plays a part and prints its report.
+func (s *sum) play(part part) {
+	report, err := part.play()
+	switch {
+	case errors.Is(err, errNoContainerlab):
+		fmt.Printf("skipped: %s: %v\n", part.name, err)
+		s.skipped++
+		return
+	case err != nil:
+		say("%s: %v", part.name, err)
+		s.count(false)
+		return
 	}
-	return suite.RunBinaries(ctx, list, sandbox.Say), nil
+	report.Print(os.Stdout)
+	passed, failed := report.Count()
+	s.passed, s.failed = s.passed+passed, s.failed+failed
+	for name, ok := range report.Outcomes() {
+		s.outcomes[part.name+" "+name] = ok
+	}
+}
+
+// everything is the outcomes of parts and of tests of Go.
+func (s *sum) everything() faults.Outcomes {
+	outcomes := maps.Clone(s.outcomes)
+	for t, ok := range s.tally.Outcomes() {
+		outcomes["go "+strings.TrimPrefix(t.Package, module+"/")+" "+t.Name] = ok
+	}
+	return outcomes
+}
+
+// print tells what was not run, and ends with the numbers. Its error is that something failed.
+func (s *sum) print(left []string) error {
+	for _, pkg := range s.tally.Broken() {
+		fmt.Printf("failed: %s as a whole\n", pkg)
+	}
+	for _, t := range s.tally.Skipped() {
+		fmt.Printf("skipped: %v: %s\n", t, s.tally.Reason(t))
+	}
+	if len(left) > 0 {
+		fmt.Println("not run, as asked:", strings.Join(left, ", "))
+	}
+	passed, failed, skipped := s.tally.Count()
+	fmt.Printf("%d passed, %d failed, %d skipped\n", s.passed+passed, s.failed+failed, s.skipped+skipped)
+	if s.failed+failed > 0 {
+		return errFailed
+	}
+	return nil
 }
