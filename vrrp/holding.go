@@ -294,6 +294,7 @@ func (m *Machine) witness(ad *AdvertReceived) {
 func (m *Machine) announcementHeard(ev *AnnouncementHeard) {
 	m.conceding.audible = true
 	switch {
+	case m.state == Master && m.lowered: // a successor, whose advert we have not heard yet
 	case m.state == Master && m.master.holds:
 		m.suspect(ev)
 		m.object()
