@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -76,9 +77,9 @@ func (d *director) Events(since uint64, limit int) []observe.Event {
 func (d *director) render(v *view) *observe.Status {
 	table := d.table.State()
 	st := &observe.Status{
-		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started,
+		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started, Goroutines: runtime.NumGoroutine(),
 		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload},
-		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, At: wall(v.vrrp.At), PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash},
+		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, At: wall(v.vrrp.At), PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash, Goroutines: v.vrrp.Goroutines},
 		Instances: []observe.Instance{},
 		Services:  []observe.Service{},
 		Table:     tableStatus(table),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/lbha/lbha/cmd/internal/link"
@@ -111,7 +112,7 @@ func (e *elector) finding(in *instance, f *vrrp.Finding) {
 // report sends the whole state.
 func (e *elector) report() {
 	e.dirty = false
-	s := link.State{PID: os.Getpid(), At: now(), Hash: e.committed.Hash, RealTime: e.realTime, Locked: e.locked, Lost: e.lost}
+	s := link.State{PID: os.Getpid(), At: now(), Hash: e.committed.Hash, RealTime: e.realTime, Locked: e.locked, Lost: e.lost, Goroutines: runtime.NumGoroutine()}
 	s.Interfaces = make(map[string]map[string]uint64)
 	for name, i := range e.ifaces {
 		if len(i.dropped) > 0 {

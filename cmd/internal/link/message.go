@@ -95,6 +95,8 @@ type State struct {
 	RealTime bool         `json:"real_time"`
 	Locked   bool         `json:"locked"` // its memory cannot be swapped out
 	Lost     uint64       `json:"lost"`   // Happened messages that could not be sent
+	// Goroutines is how many the process has.
+	Goroutines int `json:"goroutines"`
 	// Interfaces counts packets that were for no instance of ours, by interface and reason.
 	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
 	Instances  []InstanceState              `json:"instances"`

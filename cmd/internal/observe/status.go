@@ -4,18 +4,20 @@ import "time"
 
 // Status is the one snapshot that `lbha status`, the API and the metrics show. It is immutable.
 type Status struct {
-	Name      string     `json:"name"`
-	Version   string     `json:"version"`
-	Time      time.Time  `json:"time"`    // when the snapshot was made
-	Started   time.Time  `json:"started"` // this incarnation of the director process
-	Config    Config     `json:"config"`
-	Elector   Elector    `json:"elector"`
-	Instances []Instance `json:"instances"`
-	Services  []Service  `json:"services"`
-	Checker   Checker    `json:"checker"`
-	Exchange  *Exchange  `json:"exchange,omitempty"` // of verdicts with other directors; nil: none is configured
-	Draining  []Drain    `json:"draining"`           // no longer configured, but with connections that may end
-	Table     Table      `json:"table"`
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Time    time.Time `json:"time"`    // when the snapshot was made
+	Started time.Time `json:"started"` // this incarnation of the director process
+	// Goroutines is how many the director process has: from rest to rest as many.
+	Goroutines int        `json:"goroutines"`
+	Config     Config     `json:"config"`
+	Elector    Elector    `json:"elector"`
+	Instances  []Instance `json:"instances"`
+	Services   []Service  `json:"services"`
+	Checker    Checker    `json:"checker"`
+	Exchange   *Exchange  `json:"exchange,omitempty"` // of verdicts with other directors; nil: none is configured
+	Draining   []Drain    `json:"draining"`           // no longer configured, but with connections that may end
+	Table      Table      `json:"table"`
 	// Interfaces counts packets that were for no instance of ours, or that the socket filter refused and nobody had the
 	// time to look at ("unexamined", at most so many), by interface and reason.
 	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
@@ -48,6 +50,8 @@ type Elector struct {
 	RealTime  bool      `json:"real_time"` // runs in a real-time class
 	Restarts  int       `json:"restarts"`  // incarnations seen after the first
 	Hash      string    `json:"hash"`      // the configuration it has committed
+	// Goroutines is how many the process has: from rest to rest as many.
+	Goroutines int `json:"goroutines"`
 }
 
 // Instance is one virtual router.

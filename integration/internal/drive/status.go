@@ -11,10 +11,12 @@ type Status struct {
 		} `json:"last_reload"`
 	} `json:"config"`
 	Elector struct {
-		RealTime bool `json:"real_time"`
+		RealTime   bool `json:"real_time"`
+		Goroutines int  `json:"goroutines"`
 	} `json:"elector"`
-	Instances []Instance `json:"instances"`
-	Table     struct {
+	Goroutines int        `json:"goroutines"` // of the director process
+	Instances  []Instance `json:"instances"`
+	Table      struct {
 		Drifts uint64 `json:"drifts"`
 		Writes uint64 `json:"writes"`
 	} `json:"table"`

@@ -17,10 +17,10 @@ type Row struct {
 // Rows are all faults, in order. A is the master, B its backup.
 var Rows = []Row{
 	{1, "stop A (SIGTERM)", "handed over: nobody goes without the VIP", refs("drill stop", "go cmd/lbha TestAPairElectsAndHandsOver", "systemd stop", "scenarios stop"), "", ""},
-	{2, "kill -9 all of A", "B after a master-down interval; A's VIP gone by its lease", refs("drill kill-all", "go cmd/lbha TestAKilledDaemonLosesItsAddressByItself", "interop every cell", "scenarios kill-master"), "", ""},
+	{2, "kill -9 all of A", "B after a master-down interval; A's VIP gone by its lease", refs("drill kill-all", "go cmd/lbha TestAKilledDaemonLosesItsAddressByItself", "interop every cell", "scenarios kill-master"), "", "no fence: both hosts answer for the address until somebody ends that. For it the dead host forwards until B takes over, where clients of lbha wait from the end of the lease on (1.6 s at an interval of 1 s)"},
 	{3, "kill -9 the elector", "adopts VIP and role; no transition on B", refs("drill kill-elector", "go cmd/lbha TestADeadProcessReturnsAndNobodyNotices", "go vrrp/vrrptest TestTranscripts resume.txt", "scenarios elector-killed"), "", ""},
 	{4, "kill -9 the director", "table untouched and adopted; servers do not flap", refs("drill kill-director", "go cmd/internal/director TestARestartTouchesNothingThatIsRight", "go cmd/internal/director TestADeadServerDoesNotReturnByARestart"), "", ""},
-	{5, "kill -9 the supervisor", "the two die with it; the restarted ones resume", refs("go cmd/lbha TestARestartIsNoFailover", "systemd kill -9 of every process", "scenarios supervisor-killed"), "", ""},
+	{5, "kill -9 the supervisor", "the two die with it; the restarted ones resume", refs("go cmd/lbha TestARestartIsNoFailover", "systemd kill -9 of every process", "scenarios supervisor-killed"), "", "a failover, in its skew: what loses its parent resigns, and ends within a second; a start meanwhile is refused"},
 	{6, "SIGSTOP the elector for longer than the lease, then CONT", "VIP out by lease; it listens before it claims", refs("drill pause", "go vrrp/vrrptest TestTranscripts pause.txt", "systemd the VRRP process is stuck", "containerlab docker pause d1", "scenarios pause"), "", ""},
 	{7, "a VM is paused and resumed: packets are lost, too", "as 6", refs("go vrrp/vrrptest TestProperties", "go vrrp/vrrptest TestTranscripts pause.txt"), "", ""},
 	{8, "SIGSTOP B", "no false takeover", refs("go vrrp/vrrptest TestTranscripts pause_backup.txt", "scenarios backup-paused"), "", ""},
@@ -84,9 +84,9 @@ var Own = []Row{
 	{2, "no descriptor left for the checks of A when a server dies, nor for the elector of B when A dies", "no other server fails, B takes over and announces with what it has open", refs("scenarios own-no-descriptors"), "", ""},
 	{3, "the supervisor of A stands still when its elector dies; later the director when a server dies", "B takes over; A goes on when it is continued, and nobody is killed for what another did not do", refs("scenarios own-stopped"), "", ""},
 	{4, "B has the VIP already, by hand and with the prefix of the network, when A dies", "a finding; the failover and the way back work; what was added by hand stays", refs("scenarios own-foreign-address", "go cmd/lbha TestAnAddressThatABackupShouldNotHaveIsFound"), "", ""},
-	{5, "a third machine announces the VIP twenty times a second", "a finding; answered at a bounded rate, and answered last: when it stops, every cache is right", refs("scenarios own-thief"), "", ""},
-	{6, "the module ip_vs is removed with all tables, and comes back with another number", "VRRP unmoved; the table whole within a drift period", refs("scenarios own-module"), "", ""},
-	{7, "at a reload the file is missing, empty, garbage, cut in half, a directory, a fifo", "refused each time, in time; nothing changes; a good one is taken afterwards", refs("scenarios own-wreck"), "", ""},
+	{5, "a third machine announces the VIP twenty times a second", "a finding; answered at a bounded rate, and answered last: when it stops, every cache is right", refs("scenarios own-thief"), "", "it does not know"},
+	{6, "the module ip_vs is removed with all tables, and comes back with another number", "VRRP unmoved; the table whole within a drift period", refs("scenarios own-module"), "", "the table stays empty"},
+	{7, "at a reload the file is missing, empty, garbage, cut in half, a directory, a fifo", "refused each time, in time; nothing changes; a good one is taken afterwards", refs("scenarios own-wreck"), "", "a signal has no answer; for a missing file it gives its addresses up and clears the table, and it takes half a file for a whole one"},
 	{8, "the wall clock goes back a year under load, and forward two, with a failover between", "nothing notices but the dates in the log", refs("scenarios own-clock"), "", ""},
 }
 

@@ -110,9 +110,13 @@ func (l *Lab) intact(ctx context.Context) bool {
 // Usage is what every process of the pair uses now.
 func (l *Lab) Usage() (list []Usage) {
 	for _, d := range l.stage.Directors() {
+		goroutines := map[drive.Part]int{}
+		if s, err := d.Status(); err == nil { // not every daemon has some
+			goroutines = map[drive.Part]int{drive.Elector: s.Elector.Goroutines, drive.Services: s.Goroutines}
+		}
 		for part, pid := range d.Processes() {
 			if u, ok := usageOf(pid); ok {
-				u.Process = d.Host.Name + " " + string(part)
+				u.Process, u.Goroutines = d.Host.Name+" "+string(part), float64(goroutines[part])
 				list = append(list, u)
 			}
 		}

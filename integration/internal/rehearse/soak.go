@@ -142,11 +142,12 @@ func (r *SoakReport) Print(out io.Writer) {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "process at rest\tlives\tsamples\tRSS KiB\tan hour\tdescriptors\tan hour\tthreads\tan hour\tverdict")
+	fmt.Fprintln(w, "process at rest\tlives\tsamples\tRSS KiB\tan hour\tdescriptors\tan hour\tthreads\tan hour\tgoroutines\tan hour\tverdict")
 	for _, s := range r.Slopes {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%g–%g\t%+.0f ± %.0f\t%g–%g\t%+.1f ± %.1f\t%g–%g\t%+.1f ± %.1f\t%s\n", s.Process, s.Lives, s.Samples,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%g–%g\t%+.0f ± %.0f\t%g–%g\t%+.1f ± %.1f\t%g–%g\t%+.1f ± %.1f\t%g–%g\t%+.1f ± %.1f\t%s\n", s.Process, s.Lives, s.Samples,
 			s.RSS.Min, s.RSS.Max, s.RSS.PerHour, 2*s.RSS.Error, s.Files.Min, s.Files.Max, s.Files.PerHour, 2*s.Files.Error,
-			s.Threads.Min, s.Threads.Max, s.Threads.PerHour, 2*s.Threads.Error, s.Verdict())
+			s.Threads.Min, s.Threads.Max, s.Threads.PerHour, 2*s.Threads.Error,
+			s.Goroutines.Min, s.Goroutines.Max, s.Goroutines.PerHour, 2*s.Goroutines.Error, s.Verdict())
 	}
 	w.Flush()
 	passed, failed := r.Count()

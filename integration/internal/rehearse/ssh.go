@@ -122,21 +122,29 @@ func (r *SSH) master(ctx context.Context, director string) (bool, error) {
 func (r *SSH) Prepare(ctx context.Context, s *script.Scenario) error {
 	why := ""
 	for deadline := mono.Now().Add(stage.RestLimit); mono.Now() < deadline && ctx.Err() == nil; time.Sleep(askPeriod) {
-		why = ""
-		for _, name := range []string{"d1", "d2"} {
-			master, err := r.master(ctx, name)
-			switch {
-			case err != nil:
-				why = err.Error()
-			case master != (name == s.Favourite()):
-				why = fmt.Sprintf("%s is master: %v, and the scenario begins with %s as master", name, master, s.Favourite())
-			}
-		}
-		if why == "" {
+		now := r.unrest(ctx, s)
+		if now == "" {
 			return nil
+		}
+		if ctx.Err() == nil || why == "" { // that time is up explains nothing
+			why = now
 		}
 	}
 	return fmt.Errorf("the pair is not at rest: %s", why)
+}
+
+// unrest says what is not yet as the scenario wants it at its begin.
+func (r *SSH) unrest(ctx context.Context, s *script.Scenario) (why string) {
+	for _, name := range []string{"d1", "d2"} {
+		master, err := r.master(ctx, name)
+		switch {
+		case err != nil:
+			why = err.Error()
+		case master != (name == s.Favourite()):
+			why = fmt.Sprintf("%s is master: %v, and the scenario begins with %s as master", name, master, s.Favourite())
+		}
+	}
+	return why
 }
 
 // askPeriod is how often a director is asked.

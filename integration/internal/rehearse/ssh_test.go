@@ -60,7 +60,7 @@ func parse(t *testing.T, text string) *script.Scenario {
 func TestSSH(t *testing.T) {
 	pair, said := fakePair(t, false)
 	s := parse(t, `title a pair that works
-length 4s
+length 6s
 at 100ms status d1
 at 200ms reload d2
 at 1s failover d1
@@ -147,7 +147,7 @@ pair.scenario:8:8: table d1 = d2: cannot be seen over ssh`
 
 // A pair that cannot be asked is not at rest.
 func TestSSHToNobody(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	pair := &SSH{Remote{Hosts: [2]string{"one", "two"}, Command: "/nonexistent/ssh"}}
 	r := Play(ctx, pair, parse(t, "title t\nlength 1s\nexpect holder is d1 at end"), t.Logf)

@@ -20,6 +20,8 @@ type Usage struct {
 	RSS     float64       `json:"rss_kib"`
 	Files   float64       `json:"files"`
 	Threads float64       `json:"threads"`
+	// Goroutines as the process says; 0: it does not.
+	Goroutines float64 `json:"goroutines"`
 }
 
 // usageOf reads /proc; a process that is gone uses nothing.
@@ -55,14 +57,15 @@ func usageOf(pid int) (Usage, bool) {
 
 // Slope is how what a kind of process uses changes, from rest to rest.
 type Slope struct {
-	Process   string        `json:"process"`
-	Samples   int           `json:"samples"`
-	Lives     int           `json:"lives"`   // processes that were this one after the other
-	Longest   time.Duration `json:"longest"` // of the lives, as far as it was watched
-	RSS       Trend         `json:"rss_kib"`
-	Files     Trend         `json:"files"`
-	Threads   Trend         `json:"threads"`
-	FilesGrew float64       `json:"files_grew"` // most, from the first rest of a process to a later one
+	Process    string        `json:"process"`
+	Samples    int           `json:"samples"`
+	Lives      int           `json:"lives"`   // processes that were this one after the other
+	Longest    time.Duration `json:"longest"` // of the lives, as far as it was watched
+	RSS        Trend         `json:"rss_kib"`
+	Files      Trend         `json:"files"`
+	Threads    Trend         `json:"threads"`
+	Goroutines Trend         `json:"goroutines"`
+	FilesGrew  float64       `json:"files_grew"` // most, from the first rest of a process to a later one
 }
 
 // Trend is the least, the most, and the change an hour, which says something of lives that were long.
@@ -81,7 +84,7 @@ const (
 	shortLife   = 15 * time.Minute
 	mostMemory  = 2048.0 // KiB
 	mostFiles   = 1.0
-	mostThreads = 1.0
+	mostThreads = 1.0 // and goroutines
 	// mostNewFiles is how many descriptors a process may have more at rest than at its first rest: connections of checks are open at times.
 	mostNewFiles = 8
 )
@@ -98,7 +101,7 @@ func (s *Slope) Faults() (list []string) {
 		what  string
 		trend Trend
 		most  float64
-	}{{"memory", s.RSS, mostMemory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}} {
+	}{{"memory", s.RSS, mostMemory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}, {"goroutines", s.Goroutines, mostThreads}} {
 		if t.trend.grows(t.most) {
 			list = append(list, fmt.Sprintf("%s: %+.1f ± %.1f an hour", t.what, t.trend.PerHour, 2*t.trend.Error))
 		}
@@ -133,6 +136,7 @@ func Slopes(samples []Usage) (list []Slope) {
 		s.RSS = trend(lives, func(u Usage) float64 { return u.RSS })
 		s.Files = trend(lives, func(u Usage) float64 { return u.Files })
 		s.Threads = trend(lives, func(u Usage) float64 { return u.Threads })
+		s.Goroutines = trend(lives, func(u Usage) float64 { return u.Goroutines })
 		for _, life := range lives {
 			s.Longest = max(s.Longest, life[len(life)-1].At-life[0].At)
 			for _, u := range life {
