@@ -37,24 +37,31 @@ func Keepalived() (map[string]Measurement, error) {
 
 // Note adds measurements to a file of them, or replaces those of the same proofs.
 func Note(path string, measured map[string]Measurement) error {
-	list := map[string]Measurement{}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &list)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
+	list, err := read(path)
 	if err != nil {
 		return err
 	}
 	for proof, m := range measured {
 		list[proof] = m
 	}
-	text, err = json.MarshalIndent(list, "", "  ")
+	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// read reads such a file; one that is not there has none.
+func read(path string) (map[string]Measurement, error) {
+	list := map[string]Measurement{}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return list, nil
+	case err != nil:
+		return nil, err
+	}
+	return list, json.Unmarshal(text, &list)
 }
 
 // mostUnmet is how many demands of a scenario that were not met a reader is told of.
