@@ -212,6 +212,9 @@ func (f *wantedFlags) parse() ([]realserver.Wanted, error) {
 	var all []realserver.Wanted
 	for _, vip := range vips {
 		w.VIP = vip
+		if err := w.Validate(); err != nil {
+			return nil, err
+		}
 		all = append(all, w)
 	}
 	return all, nil

@@ -1,6 +1,7 @@
 package realserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,9 +61,14 @@ func prefixes(text string) []netip.Prefix {
 func (f *fake) addLink(l Link) {
 	f.host.Links = append(f.host.Links, l)
 	for _, key := range []string{"ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_announce", "ipv4/conf/%s/rp_filter", "ipv6/conf/%s/disable_ipv6"} {
-		f.host.Sysctls["net/"+fmt.Sprintf(key, l.Name)] = "0"
+		if path := "net/" + fmt.Sprintf(key, l.Name); path != late || l.Up {
+			f.host.Sysctls[path] = "0"
+		}
 	}
 }
+
+// late is a setting that is there once its device has been up.
+const late = "net/ipv6/conf/gre0/disable_ipv6"
 
 func (f *fake) edit(name string, change func(l *Link)) {
 	i := slices.IndexFunc(f.host.Links, func(l Link) bool { return l.Name == name })
@@ -116,6 +122,9 @@ func (f *fake) Apply(_ context.Context, s Step) error {
 			return nil
 		}
 		f.edit(s.Name, func(l *Link) { l.Up = s.To == up })
+		if _, ok := f.host.Sysctls[late]; s.Name == gre0 && s.To == up && !ok {
+			f.host.Sysctls[late] = cmp.Or(f.host.Sysctls["net/ipv6/conf/default/disable_ipv6"], "0")
+		}
 	case Filter:
 		f.host.Filter = ""
 		if s.To != "" {

@@ -3,6 +3,7 @@ package realserver
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/lbha/lbha/ipvs"
@@ -35,7 +36,7 @@ func (w Wanted) requirements(h Host) []requirement {
 	device := w.device()
 	_, exists := h.link(device)
 	switch {
-	case !exists:
+	case !exists || !h.takes(w.VIP, device):
 	case !w.VIP.Is4():
 		rs = append(rs, requirement{sysctl("net/ipv6/conf/%s/disable_ipv6", device), "0", nil, "the interface takes no IPv6 address"})
 	case w.Mode == ipvs.TUN:
@@ -57,6 +58,16 @@ func (w Wanted) requirements(h Host) []requirement {
 	}
 	return append(rs, state,
 		requirement{address(w.prefix(), device), present, nil, "the host drops packets to the VIP"})
+}
+
+// takes reports whether a device can have a VIP now. It must be there; and some
+// tunnels are interfaces of IPv6, with settings of their own, only once they have
+// been up (their MTU is set after their registration, and addrconf_notify in
+// net/ipv6/addrconf.c looks at it then).
+func (h Host) takes(vip netip.Addr, device string) bool {
+	l, exists := h.link(device)
+	_, six := h.Sysctls[fmt.Sprintf("net/ipv6/conf/%s/disable_ipv6", device)]
+	return exists && (vip.Is4() || six || l.Up)
 }
 
 // met reports whether the setting is as required. What nft lists differs from
@@ -106,7 +117,7 @@ const (
 // there is nothing to do.
 //
 // A device that is absent has no settings yet: the plan then ends with loading
-// it, and the caller plans again.
+// it, and the caller plans again. So it does where a device must be up first.
 func plan(want []Wanted, s saved, h Host) []Step {
 	type ranked struct {
 		Step
@@ -122,7 +133,7 @@ func plan(want []Wanted, s saved, h Host) []Step {
 		rank := guard
 		if r.Kind == Address {
 			rank = putOn
-			if _, device, _ := r.parts(); h.value(Setting{LinkSet, device}) == absent {
+			if p, device, _ := r.parts(); !h.takes(p.Addr(), device) {
 				continue
 			}
 		}

@@ -44,8 +44,9 @@ func New(k Kernel, dir string) *Setup { return &Setup{k, dir} }
 
 const (
 	// rounds bounds the plans of one call: the first may load a tunnel's module,
-	// the second sets what belongs to the device, the third finds nothing to do.
-	rounds = 4
+	// the second set the device up, the third set what belongs to it, the fourth
+	// finds nothing to do.
+	rounds = 5
 	// rollbackTimeout bounds the way back, which the caller's deadline does not.
 	rollbackTimeout = 20 * time.Second
 )
