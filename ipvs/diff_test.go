@@ -77,7 +77,7 @@ func TestNewTable(t *testing.T) {
 }
 
 // BenchmarkDiff compares tables of 1,000 services with 10 servers each, one
-// server in a hundred different.
+// server in a hundred different, and one of them with nothing.
 func BenchmarkDiff(b *testing.B) {
 	have := Table{}
 	for i := range 1000 {
@@ -94,10 +94,20 @@ func BenchmarkDiff(b *testing.B) {
 			want[k].Servers[5].Weight = 2
 		}
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if n := len(Diff(want, have)); n != 100 {
-			b.Fatal(n)
+	b.Run("few", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if n := len(Diff(want, have)); n != 100 {
+				b.Fatal(n)
+			}
 		}
-	}
+	})
+	b.Run("fill", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if n := len(Diff(want, nil)); n != 11_000 {
+				b.Fatal(n)
+			}
+		}
+	})
 }

@@ -22,6 +22,9 @@ func TestSync(t *testing.T) {
 		if err != nil || len(rep.Ops) != 3 || !rep.State.InSync || rep.State.Confirmed.IsZero() {
 			t.Errorf("%+v, %v", rep, err)
 		}
+		if rep, err = d.Sync(t.Context()); err != nil || len(rep.Ops) != 0 || !rep.State.InSync {
+			t.Errorf("again: %+v, %v", rep, err)
+		}
 		d.Set(want(web + dns)) // not yet
 		rep, err = d.Sync(t.Context())
 		if err != nil || len(rep.Ops) != 2 || !rep.State.InSync {
