@@ -220,15 +220,15 @@ func TestADemotionCancelsAnnouncements(t *testing.T) {
 	a.Priority = 200
 	second.configure(nil, a)
 	first.untilAll(vrrp.Backup, "a")
-	demoted := time.Now()
 	if n, _ := heard(mac); n > 350 {
 		t.Fatalf("%d announcements were sent before the demotion: the test has come too late", n)
 	}
 	second.untilAll(vrrp.Master, "a")
+	// An ordinary ARP request of the host for its peer is none of ours, and there is none here. An announcement that was not
+	// cancelled would come each 20 ms.
+	before, _ := heard(mac)
 	time.Sleep(200 * time.Millisecond)
-	// An ordinary ARP request of the host for its peer is none of ours, and there is none here.
-	// The last one before it may be read a moment after it; one that was not cancelled comes each 20 ms.
-	if n, last := heard(mac); last.After(demoted.Add(10 * time.Millisecond)) {
-		t.Errorf("%d announcements, the last %v after the demotion", n, last.Sub(demoted))
+	if after, _ := heard(mac); after > before {
+		t.Errorf("%d announcements after the demotion", after-before)
 	}
 }

@@ -27,7 +27,7 @@ func TestTrackedInterfacesAndInstances(t *testing.T) {
 	a := tracking(router("a", 0, 1, 100), config.TrackInterface, "eth1", -30)
 	b := tracking(router("b", 1, 2, 100), config.TrackInstance, "a", 20)
 	c := tracking(router("c", 2, 3, 100), config.TrackInstance, "b", 0)
-	c.StartupDelay = time.Hour // a backup, whatever happens
+	c.Interval = 40 * time.Second // a backup, whatever happens
 	p.configure(nil, a, b, c)
 	p.untilAll(vrrp.Master, "a", "b")
 	p.untilAll(vrrp.Backup, "c")
