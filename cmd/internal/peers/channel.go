@@ -19,6 +19,8 @@ const (
 	beat = 250 * time.Millisecond
 	// round is how many beats it takes to tell everything.
 	round = 20
+	// few checks are told with every beat: they fit into the one datagram that is sent anyway.
+	few = 16
 	// portion bounds what is told at one time: more than a round of 10,000 checks needs. Of
 	// more checks a round takes longer.
 	portion = 512

@@ -122,7 +122,7 @@ func (l *line) tellChanges(now time.Time) {
 // beat tells the next share of all that we know, if only that it is nothing.
 func (l *line) beat(now time.Time) {
 	ids := l.known.ids
-	n := min((len(ids)+round-1)/round, portion)
+	n := min(max((len(ids)+round-1)/round, few), len(ids), portion)
 	share := make([]string, 0, n)
 	for range n {
 		l.next %= len(ids)
