@@ -43,7 +43,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		var samples []Usage
 		for m := range tt.minutes {
-			samples = append(samples, Usage{At: time.Duration(m) * time.Minute, Process: "d1 elector", PID: 1, RSS: tt.rss(m), Files: 12 + float64(m%4), Threads: 7})
+			samples = append(samples, Usage{At: time.Duration(m) * time.Minute, Process: "d1 director", PID: 1, RSS: tt.rss(m), Files: 12 + float64(m%4), Threads: 7})
 		}
 		if got := Slopes(samples)[0].Verdict(); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
