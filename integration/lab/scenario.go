@@ -144,7 +144,30 @@ func runScenarioFiles(ctx context.Context, world sandbox.Kind, all bool) (*rehea
 			return !slices.Contains(unlikeDrill, strings.TrimSuffix(filepath.Base(path), ".scenario"))
 		})
 	}
+	if paths, err = alone(ctx, world, paths); err != nil {
+		return nil, err
+	}
 	return runScenarios(ctx, world, scenarioOptions{place: "lab"}, paths)
+}
+
+// alone leaves out the files that need a kernel of their own, where the world has none, and says so.
+func alone(ctx context.Context, world sandbox.Kind, paths []string) ([]string, error) {
+	_, list, err := readScenarios(paths, [2]drive.Kind{})
+	if err != nil || !slices.ContainsFunc(list, (*script.Scenario).NeedsOwnKernel) {
+		return paths, err
+	}
+	if kind, err := sandbox.Choose(ctx, world, say); err != nil || kind != sandbox.Host {
+		return paths, err
+	}
+	var left []string
+	for i, s := range list {
+		if s.NeedsOwnKernel() {
+			fmt.Printf("skipped: scenario %s: %v\n", s.Name, rehearse.ErrShared)
+			continue
+		}
+		left = append(left, paths[i])
+	}
+	return left, nil
 }
 
 // write writes pictures and JUnit.

@@ -1,0 +1,28 @@
+package rehearse
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/lbha/lbha/integration/internal/script"
+)
+
+// What concerns everything that runs on a kernel is done only where the lab has one for itself.
+func TestASharedKernelIsLeftAlone(t *testing.T) {
+	for line, shared := range map[string]bool{"ipvs down": true, "clock back 365 days": true, "disk d1 full": false, "pause d1 elector 1s": false} {
+		s := parse(t, "length 4s\nat 1s "+line+"\nexpect holder is d1 at end")
+		if got := s.NeedsOwnKernel(); got != shared {
+			t.Errorf("%s needs a kernel of its own: %v", line, got)
+		}
+		errs := Possible(&Lab{}, s)
+		if shared != (len(errs) > 0) {
+			t.Errorf("%s on a shared kernel: %v", line, errs)
+		}
+		if errs := Possible(&Lab{alone: true}, s); len(errs) > 0 {
+			t.Errorf("%s on a kernel of its own: %v", line, errs)
+		}
+	}
+	if err := (&Lab{}).Can(script.Clause{Form: script.IPVS}); !errors.Is(err, ErrShared) {
+		t.Error(err)
+	}
+}
