@@ -51,7 +51,12 @@ func (e *elector) follow(in *instance) {
 	e.unfollowAll(in, without(in.routes, routes), without(in.rules, rules))
 	in.routes, lacks = ensure(e, in, in.routes, routes, lacks, e.rtnl.AddRoutes, e.rtnl.RemoveRoutes)
 	in.rules, lacks = ensure(e, in, in.rules, rules, lacks, e.rtnl.AddRules, e.rtnl.RemoveRules)
-	if now := strings.Join(lacks, "; "); now != in.lacks {
+	e.lack(in, strings.Join(lacks, "; "))
+}
+
+// lack says what an instance has not of its routes and rules; "": nothing.
+func (e *elector) lack(in *instance, now string) {
+	if now != in.lacks {
 		in.lacks = now
 		e.finding(in, &vrrp.Finding{Reason: findingRouteMissing, Detail: now, Cleared: now == ""})
 	}
@@ -107,6 +112,7 @@ func (e *elector) unfollow(in *instance) {
 	routes, _ := e.wantedRoutes(in)
 	rules := wantedRules(in)
 	e.unfollowAll(in, append(routes, without(in.routes, routes)...), append(rules, without(in.rules, rules)...))
+	e.lack(in, "") // who is not master wants none
 	in.followers = followers{}
 }
 

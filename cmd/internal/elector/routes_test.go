@@ -111,11 +111,15 @@ func TestRoutesFollowTheMaster(t *testing.T) {
 		t.Errorf("%s after %d transitions, want master after 2", got.State, got.Transitions)
 	}
 
-	// The next master has them, and the old one has not.
-	a.configure(nil, routed(50))
+	// The next master has them, and the old one has not, nor does it lack any.
+	last := routed(50)
+	last.Routes = append(last.Routes, config.Route{Destination: netip.MustParsePrefix("198.51.100.0/24"), Device: "eth8", Table: config.MainTable})
+	a.configure(nil, last)
+	a.untilEvent("finding route-missing", "eth8 does not exist")
 	b.untilAll(vrrp.Master, "web")
 	b.untilOurs(l, 1, routedShown)
 	a.untilOurs(l, 0, "")
+	a.untilEvent("route-missing is over")
 }
 
 // A process that returns in time finds its routes, and its virtual MAC, as they were; one that knows nothing of them

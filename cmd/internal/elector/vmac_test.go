@@ -331,8 +331,7 @@ func TestAnAdvertFromAVirtualMACFitsIntoAFrame(t *testing.T) {
 }
 
 // Links are made, taken down and removed beside the adverts, in whatever number.
-func TestManyVirtualMACsDelayNoAdvert(t *testing.T) {
-	t.Parallel()
+func TestManyVirtualMACsDelayNoAdvert(t *testing.T) { // with none beside it
 	l := newBridge(t)
 	a := l.elector(0)
 	first := router("first", 0, 1, 200)
