@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lbha/lbha/cmd/internal/observe"
@@ -52,6 +53,14 @@ func (d *director) takeOver(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, takeOverLimit)
 	defer cancel()
 	told := d.peers.Told(ctx, ids)
+	for _, p := range d.pools {
+		if begun[p.service.Name] && p.blind(told) {
+			for _, id := range slices.Concat(p.checks...) {
+				delete(told, id)
+			}
+			d.record(observe.Event{Kind: "peer", Object: p.service.Name, Reason: "not-believed", Message: "peers have told that no server is well: who told it may have seen nobody. Ours stand", Warn: true})
+		}
+	}
 	if len(told) == 0 {
 		return
 	}
@@ -66,6 +75,17 @@ func (d *director) takeOver(ctx context.Context) {
 	d.peers.Took(n)
 	d.record(observe.Event{Kind: "peer", Object: "peers", Reason: "taken-over", Message: fmt.Sprintf("master of %d services: %d of %d verdicts that peers have told are other than ours, and fresher", len(begun), n, len(told))})
 	d.applyOf(func(service string) bool { return begun[service] }) // now, and not when the changes come: those tell the journal
+}
+
+// blind reports whether what was told leaves none of several servers. That is what a director says which has lost its own
+// network, and is why it is master no more.
+func (p *pool) blind(told map[string]healthcheck.PeerVerdict) bool {
+	for _, checks := range p.checks {
+		if !slices.ContainsFunc(checks, func(id string) bool { return told[id].Verdict == healthcheck.Down }) {
+			return false
+		}
+	}
+	return len(p.checks) > 1
 }
 
 // tellPeers tells the other directors what has changed, if there are any who listen.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lbha/lbha/cmd/internal/observe"
+	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
 )
 
@@ -187,6 +188,28 @@ func TestTheNewMasterKnowsWhatTheOldOneKnew(t *testing.T) {
 	})
 	close(release)
 	h.until("in again", func() bool { return strings.Contains(h.kernel.Table().String(), failing) })
+}
+
+// A peer that saw no server of several is not believed: it may have been its own network.
+func TestWhoSeesNobodyIsNotBelieved(t *testing.T) {
+	down, up := healthcheck.PeerVerdict{Verdict: healthcheck.Down}, healthcheck.PeerVerdict{Verdict: healthcheck.Up}
+	two := &pool{checks: [][]string{{"a/tcp", "a/http"}, {"b/tcp"}}}
+	for _, tt := range []struct {
+		name string
+		pool *pool
+		told map[string]healthcheck.PeerVerdict
+		want bool
+	}{
+		{"nothing told", two, nil, false},
+		{"one is up", two, map[string]healthcheck.PeerVerdict{"a/tcp": up, "a/http": down, "b/tcp": up}, false},
+		{"of one nothing is known", two, map[string]healthcheck.PeerVerdict{"a/tcp": down}, false},
+		{"each fails a check", two, map[string]healthcheck.PeerVerdict{"a/tcp": up, "a/http": down, "b/tcp": down}, true},
+		{"the only one", &pool{checks: two.checks[1:]}, map[string]healthcheck.PeerVerdict{"b/tcp": down}, false},
+	} {
+		if got := tt.pool.blind(tt.told); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
 }
 
 // TestWithAnotherKeyOursStand: what the old master says is not under our key, and its server stays in.
