@@ -94,7 +94,7 @@ func (d *director) start(ctx context.Context) error {
 // most of what is made stays. Else each result of a check leaves garbage, and nothing grows: to collect it often costs a
 // part in a hundred of what checks cost.
 func spare() {
-	debug.SetGCPercent(25)
+	debug.SetGCPercent(10)
 	debug.FreeOSMemory()
 }
 
