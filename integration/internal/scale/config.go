@@ -31,16 +31,16 @@ func (s Size) String() string {
 // vip is the address of a service.
 func vip(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 30, byte(n >> 8), byte(n)}) }
 
-// real is the address of a server, counted over all services. The one that a reload adds comes after all others.
+// real is the address of a server, counted over all services. Those that reloads add come after all others.
 func real(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 20, byte(n >> 8), byte(n)}) }
 
-// servers lists the servers of a service; more adds one to the one in the middle.
-func (s Size) servers(service int, more bool) (list []netip.Addr) {
+// servers lists the servers of a service; more are added, one each, to the services from the one in the middle on.
+func (s Size) servers(service, more int) (list []netip.Addr) {
 	for i := range s.Each {
 		list = append(list, real(service*s.Each+i))
 	}
-	if more && service == s.Services/2 {
-		list = append(list, real(s.Servers()))
+	if n := service - s.Services/2; n >= 0 && n < more {
+		list = append(list, real(s.Servers()+n))
 	}
 	return list
 }
@@ -50,15 +50,15 @@ const port = 80
 // patience is the timeout of a check.
 const patience = 3 * time.Second
 
-// config is the configuration of a daemon, with one server more or without.
-func (s Size) config(kind drive.Kind, host string, more bool) string {
+// config is the configuration of a daemon, with so many servers more.
+func (s Size) config(kind drive.Kind, host string, more int) string {
 	if kind == drive.Keepalived {
 		return s.keepalived(host, more)
 	}
 	return s.lbha(host, more)
 }
 
-func (s Size) lbha(host string, more bool) string {
+func (s Size) lbha(host string, more int) string {
 	var b strings.Builder
 	dir := filepath.Join("/run/lab", host)
 	fmt.Fprintf(&b, `[global]
@@ -83,7 +83,7 @@ forward = "dr"
 	return b.String()
 }
 
-func (s Size) keepalived(host string, more bool) string {
+func (s Size) keepalived(host string, more int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global_defs {\n    router_id %s\n}\n", host)
 	for i := range s.Services {

@@ -25,7 +25,8 @@ var (
 	alone  = Size{Services: 5000, Each: 10}
 )
 
-// What is wanted of the reload that adds a server.
+// What is wanted of the reload that adds a server: of SIGHUP, to be compared with keepalived's, which knows no other way, and of the command
+// as well, which keepalived has not.
 const (
 	reloadRatio = 0.05
 	reloadBound = time.Second
@@ -76,10 +77,10 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 }
 
 func (s Sample) String() string {
-	text := fmt.Sprintf("full after %s; reload: server in after %s, processor %s, no check for %s, %d servers removed; %.1f MB, then %.1f MB",
+	text := fmt.Sprintf("full after %s; SIGHUP: server in after %s, processor %s, no check for %s, %d servers removed; %.1f MB, then %.1f MB",
 		seconds(s.Full), seconds(s.Reload), seconds(s.Processor), seconds(s.Unchecked), s.Lost, float64(s.Memory)/1024, float64(s.After)/1024)
 	if s.Command > 0 {
-		text += fmt.Sprintf("; the command took %s", seconds(s.Command))
+		text += fmt.Sprintf("; `lbha reload` took %s, verification included", seconds(s.Command))
 	}
 	if s.Repair > 0 {
 		text += fmt.Sprintf("; repaired after %s, of which %s to write", seconds(s.Repair), seconds(s.Fill))
@@ -102,18 +103,18 @@ func median(samples []Sample, figure func(Sample) float64) float64 {
 	return values[len(values)/2]
 }
 
-// reload is how long the slower of the two took: the command, or the new server's way into the table.
-func reload(s Sample) float64 { return max(s.Reload, s.Command).Seconds() }
+func reload(s Sample) float64  { return s.Reload.Seconds() }
+func command(s Sample) float64 { return s.Command.Seconds() }
 
 // OK reports whether the reload is as quick as wanted, and whether nothing was removed by it.
 func (r *Report) OK() bool {
 	for _, s := range append(slices.Clone(r.LBHA), r.Huge) {
-		if s.Lost > 0 || s.Repair == 0 {
+		if s.Lost > 0 || s.Repair == 0 || s.Command == 0 {
 			return false
 		}
 	}
 	ours, theirs := median(r.LBHA, reload), median(r.Keepalived, reload)
-	return len(r.LBHA) > 0 && ours < reloadBound.Seconds() && (len(r.Keepalived) == 0 || ours <= reloadRatio*theirs)
+	return len(r.LBHA) > 0 && max(ours, median(r.LBHA, command)) < reloadBound.Seconds() && (len(r.Keepalived) == 0 || ours <= reloadRatio*theirs)
 }
 
 // Print writes the figures of both daemons, and those of lbha alone.
@@ -126,7 +127,8 @@ func (r *Report) Print(out io.Writer) {
 		figure func(Sample) float64
 	}{
 		{"start to a full table, s", func(s Sample) float64 { return s.Full.Seconds() }},
-		{"reload that adds a server, s", reload},
+		{"SIGHUP to the added server in the table, s", reload},
+		{"`lbha reload`, with verification, s", command},
 		{"its cost, s of processor", func(s Sample) float64 { return s.Processor.Seconds() }},
 		{"longest time without any check, s", func(s Sample) float64 { return s.Unchecked.Seconds() }},
 		{"servers that it removed", func(s Sample) float64 { return float64(s.Lost) }},
@@ -143,5 +145,6 @@ func (r *Report) Print(out io.Writer) {
 	}
 	w.Flush()
 	fmt.Fprintf(out, "%v, lbha alone: %v\n", r.Alone, r.Huge)
-	fmt.Fprintf(out, "%s: the reload is wanted within %v and %.2f of keepalived's; nothing may be removed by it; a cleared table must come back\n", suite.Verdict(r.OK()), reloadBound, reloadRatio)
+	fmt.Fprintf(out, "%s: from SIGHUP to the new server in the table at most %.2f of keepalived's time, from the same to the same; that, and `lbha reload` with its verification, within %v; nothing may be removed; a cleared table must come back\n",
+		suite.Verdict(r.OK()), reloadRatio, reloadBound)
 }

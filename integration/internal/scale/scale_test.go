@@ -12,11 +12,8 @@ import (
 // What both daemons are given names the same servers, and lbha's is good.
 func TestConfig(t *testing.T) {
 	size := Size{Services: 3, Each: 4, Check: 10 * time.Second}
-	for _, more := range []bool{false, true} {
-		want := size.Servers()
-		if more {
-			want++
-		}
+	for _, more := range []int{0, 1, 2} {
+		want := size.Servers() + more
 		text := size.config(drive.LBHA, "d1", more)
 		cfg, err := config.Parse("d1.toml", []byte(text))
 		if err != nil {
@@ -40,7 +37,7 @@ func TestOK(t *testing.T) {
 		return &Report{
 			LBHA:       []Sample{{Reload: 400 * time.Millisecond, Command: 500 * time.Millisecond, Repair: time.Second}},
 			Keepalived: []Sample{{Reload: 20 * time.Second}},
-			Huge:       Sample{Repair: time.Second},
+			Huge:       Sample{Command: time.Second, Repair: time.Second},
 		}
 	}
 	if !good().OK() {
@@ -50,6 +47,7 @@ func TestOK(t *testing.T) {
 		"slow command":    func(r *Report) { r.LBHA[0].Command = 1100 * time.Millisecond },
 		"slow way":        func(r *Report) { r.LBHA[0].Reload = 1100 * time.Millisecond },
 		"ratio":           func(r *Report) { r.Keepalived[0].Reload = 5 * time.Second },
+		"no command":      func(r *Report) { r.LBHA[0].Command = 0 },
 		"servers removed": func(r *Report) { r.LBHA[0].Lost = 1 },
 		"not repaired":    func(r *Report) { r.Huge.Repair = 0 },
 		"not measured":    func(r *Report) { r.LBHA = nil },
