@@ -15,88 +15,128 @@ type tally struct{ index atomic.Pointer[tallies] }
 
 // tallies says where to count. Its maps are immutable; the counters behind them are kept over reloads.
 type tallies struct {
-	checks  map[string]checkTally          // by the ID of the check
-	latency map[string]*observe.Histogram  // by service, of what passed
-	results map[string]map[string]*results // by service, and type of check
-	endings []healthcheck.Failure          // what a probe can end in: success, which is the empty one, and the failures
+	services map[string]*serviceTally
+	endings  []healthcheck.Failure // what a probe can end in: success, which is the empty one, and the failures
 }
 
-// checkTally is where the results of one check count.
+// serviceTally is where the results of one service count. Its maps are immutable, too.
+type serviceTally struct {
+	latency *observe.Histogram    // of what passed
+	results map[string]*results   // by type of check
+	checks  map[string]checkTally // by the ID of the check
+}
+
+// checkTally is where the results of one check count beside those of its service.
 type checkTally struct {
-	own, service *observe.Histogram
-	results      *results
+	latency *observe.Histogram
+	results *results
 }
 
 // results are counters, in the order of tallies.endings.
 type results []atomic.Uint64
 
-// lay makes room for a set of checks, those that run from now on. It is called by one goroutine at a time.
+// lay makes room for a set of checks, those that run from now on, in which the checks of a service stand together. A
+// service whose checks are as they were keeps its tally as it is. It is called by one goroutine at a time.
 func (t *tally) lay(checks []healthcheck.Check) {
 	old := t.index.Load()
 	if old == nil {
-		old = &tallies{}
+		old = &tallies{endings: append([]healthcheck.Failure{""}, healthcheck.Failures()...)}
 	}
-	next := &tallies{
-		checks:  make(map[string]checkTally, len(checks)),
-		latency: make(map[string]*observe.Histogram),
-		results: make(map[string]map[string]*results),
-		endings: append([]healthcheck.Failure{""}, healthcheck.Failures()...),
-	}
-	for i := range checks {
-		c := &checks[i]
-		kind := kindOf(c.ID)
-		if next.latency[c.Group] == nil {
-			next.latency[c.Group] = cmp.Or(old.latency[c.Group], new(observe.Histogram))
-			next.results[c.Group] = make(map[string]*results)
+	next := &tallies{services: make(map[string]*serviceTally, len(old.services)+1), endings: old.endings}
+	for len(checks) > 0 {
+		name, n := checks[0].Group, 1
+		for n < len(checks) && checks[n].Group == name {
+			n++
 		}
-		if next.results[c.Group][kind] == nil {
-			counters := make(results, len(next.endings))
-			next.results[c.Group][kind] = cmp.Or(old.results[c.Group][kind], &counters)
+		former := old.services[name]
+		if !former.isOf(checks[:n]) {
+			former = newServiceTally(checks[:n], former, len(next.endings))
 		}
-		next.checks[c.ID] = checkTally{
-			own:     cmp.Or(old.checks[c.ID].own, new(observe.Histogram)),
-			service: next.latency[c.Group],
-			results: next.results[c.Group][kind],
-		}
+		next.services[name] = former
+		checks = checks[n:]
 	}
 	t.index.Store(next)
 }
 
+// isOf reports whether the tally is of these checks.
+func (s *serviceTally) isOf(checks []healthcheck.Check) bool {
+	if s == nil || len(s.checks) != len(checks) {
+		return false
+	}
+	for i := range checks {
+		if _, ok := s.checks[checks[i].ID]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// newServiceTally makes room for the checks of a service, whose probes can end in so many ways, and goes on counting what
+// former, which may be nil, has counted.
+func newServiceTally(checks []healthcheck.Check, former *serviceTally, endings int) *serviceTally {
+	if former == nil {
+		former = &serviceTally{latency: new(observe.Histogram)}
+	}
+	s := &serviceTally{latency: former.latency, results: make(map[string]*results), checks: make(map[string]checkTally, len(checks))}
+	for i := range checks {
+		id := checks[i].ID
+		kind := kindOf(id)
+		if s.results[kind] == nil {
+			counters := make(results, endings)
+			s.results[kind] = cmp.Or(former.results[kind], &counters)
+		}
+		c := checkTally{latency: former.checks[id].latency, results: s.results[kind]}
+		if c.latency == nil {
+			c.latency = new(observe.Histogram)
+		}
+		s.checks[id] = c
+	}
+	return s
+}
+
+// of returns the tally of a service, which is empty if there is none.
+func (t *tally) of(service string) (*serviceTally, []healthcheck.Failure) {
+	if x := t.index.Load(); x != nil && x.services[service] != nil {
+		return x.services[service], x.endings
+	}
+	return &serviceTally{}, nil
+}
+
 // observe counts a result. It is the checker's hook.
 func (t *tally) observe(id string, r healthcheck.Result) {
-	x := t.index.Load()
-	if x == nil {
-		return
-	}
-	c, ok := x.checks[id]
+	name, _ := owner(id)
+	s, endings := t.of(name)
+	c, ok := s.checks[id]
 	if !ok {
 		return // of a check that is on its way out
 	}
 	if r.OK() {
-		c.own.Observe(r.Latency)
-		c.service.Observe(r.Latency)
+		c.latency.Observe(r.Latency)
+		s.latency.Observe(r.Latency)
 	}
-	if n := slices.Index(x.endings, r.Failure); n >= 0 {
+	if n := slices.Index(endings, r.Failure); n >= 0 {
 		(*c.results)[n].Add(1)
 	}
 }
 
 // latency returns the latencies of a check.
 func (t *tally) latency(id string) observe.Latencies {
-	if x := t.index.Load(); x != nil && x.checks[id].own != nil {
-		return x.checks[id].own.Latencies()
+	name, _ := owner(id)
+	s, _ := t.of(name)
+	if c, ok := s.checks[id]; ok {
+		return c.latency.Latencies()
 	}
 	return observe.Latencies{}
 }
 
 // service returns the latencies of a service, and how its probes ended.
 func (t *tally) service(name string) (latencies observe.Latencies, ended []observe.CheckResult) {
-	x := t.index.Load()
-	if x == nil || x.latency[name] == nil {
+	s, endings := t.of(name)
+	if s.latency == nil {
 		return latencies, nil
 	}
-	for kind, counters := range x.results[name] {
-		for i, f := range x.endings {
+	for kind, counters := range s.results {
+		for i, f := range endings {
 			if n := (*counters)[i].Load(); n > 0 {
 				ended = append(ended, observe.CheckResult{Type: kind, Result: word(f), Count: n})
 			}
@@ -105,7 +145,7 @@ func (t *tally) service(name string) (latencies observe.Latencies, ended []obser
 	slices.SortFunc(ended, func(a, b observe.CheckResult) int {
 		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Result, b.Result))
 	})
-	return x.latency[name].Latencies(), ended
+	return s.latency.Latencies(), ended
 }
 
 // word is a failure, or its absence, as metrics and status say it.
