@@ -29,44 +29,53 @@ func newPools(cfg *config.Config, before saved, found carried, same map[string]*
 	paths := newMarks(cfg)
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
-		p := &pool{service: s, checks: make([][]string, len(s.Servers)), paths: marks{}}
-		former := same[s.Name]
-		if former != nil && !former.lasting() {
-			former = nil
-		}
+		p := &pool{service: s}
 		first := len(all)
-		for j := range s.Servers {
-			server := &s.Servers[j]
-			configured := s.ChecksOf(server)
-			for n := range configured { // each is large
-				c := &configured[n]
-				if way, through := pathOf(s, server, c); through {
-					p.paths[way] = paths[way]
-				}
-				var check healthcheck.Check
-				if former != nil {
-					check = former.made[len(all)-first]
-					check.Saved = nil
-				} else {
-					var err error
-					if check, err = newCheck(s, server, n, c, paths); err != nil {
+		if former := same[s.Name]; former != nil && former.lasting() {
+			p.checks, p.paths = former.checks, former.paths
+			all = append(all, former.made...)
+		} else {
+			p.checks, p.paths = make([][]string, len(s.Servers)), marks{}
+			for j := range s.Servers {
+				server := &s.Servers[j]
+				configured := s.ChecksOf(server)
+				for n := range configured { // each is large
+					c := &configured[n]
+					if way, through := pathOf(s, server, c); through {
+						p.paths[way] = paths[way]
+					}
+					check, err := newCheck(s, server, n, c, paths)
+					if err != nil {
 						return nil, nil, err
 					}
+					p.checks[j] = append(p.checks[j], check.ID)
+					all = append(all, check)
 				}
-				check.Adopted = found.serving(s, server)
-				// A verdict that nobody has watched over is good enough to keep a server in, not to put one in.
-				if v, ok := before.Verdicts[check.ID]; ok && (!before.old || v.Verdict != healthcheck.Up || check.Adopted) {
-					saved := v // v itself would be in memory for each check that has none
-					check.Saved = &saved
-				}
-				p.checks[j] = append(p.checks[j], check.ID)
-				all = append(all, check)
 			}
 		}
 		p.made = all[first:len(all):len(all)]
+		p.begin(before, found)
 		pools = append(pools, p)
 	}
 	return pools, all, nil
+}
+
+// begin says where the checks of the pool begin that are new.
+func (p *pool) begin(before saved, found carried) {
+	made := p.made
+	for j := range p.checks {
+		adopted := found.serving(p.service, &p.service.Servers[j])
+		for range p.checks[j] {
+			check := &made[0]
+			made = made[1:]
+			check.Saved, check.Adopted = nil, adopted
+			// A verdict that nobody has watched over is good enough to keep a server in, not to put one in.
+			if v, ok := before.Verdicts[check.ID]; ok && (!before.old || v.Verdict != healthcheck.Up || adopted) {
+				saved := v // v itself would be in memory for each check that has none
+				check.Saved = &saved
+			}
+		}
+	}
 }
 
 // lasting reports whether the probes of the pool are what its configuration alone makes of them, so that they can stay

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type candidate struct {
 	cfg    *config.Config
 	old    *config.Config
 	plan   config.Plan
+	same   map[string]*pool // in force, by name: the services of which the plan says nothing
 	pools  []*pool
 	checks []healthcheck.Check
 	found  carried // what the kernel's table holds now: the start of what is new
@@ -83,8 +85,9 @@ func (d *director) consider(ctx context.Context, path string) (*candidate, error
 		return nil, &refusal{reason: "this kernel had no IPVS when lbha started without services; load it with `modprobe ip_vs` and restart lbha"}
 	}
 	c.found = carriedBy(d.table.State().Table)
-	c.before = d.verdictsOf(pools, c.plan)
-	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found, unchanged(pools, c.plan)); err != nil {
+	c.same = unchanged(pools, c.plan)
+	c.before = d.verdictsOf(pools, c.same)
+	if c.pools, c.checks, err = newPools(c.cfg, saved{}, c.found, c.same); err != nil {
 		return nil, &refusal{reason: err.Error()}
 	}
 	return c, nil
@@ -102,9 +105,8 @@ func unchanged(pools []*pool, plan config.Plan) map[string]*pool {
 	return same
 }
 
-// verdictsOf are the verdicts in those of the pools of which a plan says something.
-func (d *director) verdictsOf(pools []*pool, plan config.Plan) map[string]healthcheck.Saved {
-	same := unchanged(pools, plan)
+// verdictsOf are the verdicts in those of the pools that are not among the same.
+func (d *director) verdictsOf(pools []*pool, same map[string]*pool) map[string]healthcheck.Saved {
 	verdicts := make(map[string]healthcheck.Saved)
 	for _, p := range pools {
 		if same[p.service.Name] != nil {
@@ -269,18 +271,19 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		inherit(c.pools, d.pools)
 		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
 		d.orders = d.orders.onlyOf(c.cfg)
+		d.disown(c.same)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
 		d.wantHash = hashOf(c.cfg)
 		d.level.Set(c.cfg.Global.Log.Level)
 		d.tracks.sent = time.Time{}
-		d.apply()
+		d.applyOf(func(service string) bool { return c.same[service] == nil })
 		d.pace()
-		d.freeze()
 	})
 	if err != nil {
 		return refuse(err) // we are stopping
 	}
 	result.Applied = true
+	d.freeze(ctx, c.cfg) // beside the loop, which takes in the first verdicts meanwhile
 	peers.Commit(ctx, c.cfg.Global.Name, c.checks)
 	d.lookAgain()
 
@@ -295,6 +298,20 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		result.Error = "the kernel's table is not as it says: " + err.Error()
 	}
 	return result
+}
+
+// disown takes the virtual services of all pools but the same out of the wanted table: what becomes of them, if anything,
+// is to be worked out anew.
+func (d *director) disown(same map[string]*pool) {
+	d.wanted = maps.Clone(d.wanted) // which is the reconciler's
+	for _, p := range d.pools {
+		if same[p.service.Name] != nil {
+			continue
+		}
+		for _, key := range p.service.Keys {
+			delete(d.wanted, key)
+		}
+	}
 }
 
 // restoreChecks goes back to the checks of the configuration that stays in force, with the verdicts that they had.

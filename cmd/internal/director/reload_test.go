@@ -208,7 +208,7 @@ func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 		}
 		defer region.Close()
 		m := newMemory(region)
-		if err := m.freeze(*cfg); err != nil {
+		if err := m.freeze(*cfg, func() {}); err != nil {
 			t.Fatal(err)
 		}
 		back := m.inForce()

@@ -81,9 +81,9 @@ func (d *director) start(ctx context.Context) error {
 		d.owned = nil // the reconciler knows; a key that it has given up may be somebody else's some day
 		d.wantHash = hashOf(cfg)
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "started", Message: fmt.Sprintf("configuration %.12s of %s is in force", d.cfg.Hash, d.path)})
-		d.freeze()
-		d.notify.Ready(d.summary())
 	})
+	d.freeze(ctx, cfg)
+	_ = d.do(ctx, func() { d.notify.Ready(d.summary()) })
 	d.reloads <- struct{}{} // from now on
 	spare()
 	d.lookAgain()

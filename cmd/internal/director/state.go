@@ -1,6 +1,7 @@
 package director
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type saved struct {
 // memory is what the next process of this daemon finds.
 type memory struct {
 	state  *keep.Region // what is saved: again with every verdict
-	config *keep.Region // the configuration in force, its secrets included: it goes into no file
+	config *keep.Region // the configuration in force, its secrets included: it goes into no file. Who may change that writes it
 }
 
 func newMemory(r *keep.Region) (m memory) {
@@ -43,10 +44,16 @@ func newMemory(r *keep.Region) (m memory) {
 	return m
 }
 
-// freeze makes a configuration that is in force the one with which a successor of this process begins.
-func (m memory) freeze(cfg config.Config) error {
+// freeze makes a configuration that is in force the one with which a successor of this process begins, once first has been
+// called. To write down a large one takes a while: that comes before.
+func (m memory) freeze(cfg config.Config, first func()) error {
 	cfg.Warnings = nil // were told
-	return m.config.Save(&cfg)
+	text, err := json.Marshal(&cfg)
+	if err != nil {
+		return fmt.Errorf("save the configuration: %w", err)
+	}
+	first()
+	return m.config.SaveText(text)
 }
 
 // inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
@@ -59,14 +66,20 @@ func (m memory) inForce() *config.Config {
 	return cfg
 }
 
-// freeze keeps the configuration in force for a successor, and what drains since it is. The verdicts are as they were:
-// they are saved when they always are.
-func (d *director) freeze() {
-	if err := d.memory.freeze(*d.cfg); err != nil {
+// freeze keeps the configuration in force for a successor, and before it what drains since it is: a successor that has
+// only the former configuration knows better than that, one that has only the new one would end those connections. The
+// verdicts are saved when they always are. It is called by who has brought the configuration in force, beside the loop,
+// and before anybody is told that it is: a process that dies until then is followed by one with the former configuration.
+func (d *director) freeze(ctx context.Context, cfg *config.Config) {
+	err := d.memory.freeze(*cfg, func() {
+		_ = d.do(ctx, func() { // a loop that has ended has saved them
+			if d.unsaved = true; len(d.drains) > 0 {
+				d.save()
+			}
+		})
+	})
+	if err != nil {
 		d.cannotSave(err)
-	}
-	if d.unsaved = true; len(d.drains) > 0 {
-		d.save()
 	}
 }
 
