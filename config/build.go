@@ -27,6 +27,8 @@ type builder struct {
 	routers  map[router]string     // which instance is each virtual router
 	services map[string]bool       // names
 	taken    map[ipvs.Key]string   // which service each key belongs to
+
+	seen map[netip.AddrPort]bool // servers of the service at hand
 }
 
 // build returns the Config of the document and what is wrong with it. If anything of
@@ -38,7 +40,8 @@ func build(raw *rawConfig, f files, host string) (*Config, Diagnostics) {
 		scopes:   make(map[network]scoped),
 		routers:  make(map[router]string),
 		services: make(map[string]bool),
-		taken:    make(map[ipvs.Key]string),
+		taken:    make(map[ipvs.Key]string, len(raw.Services.Items)),
+		seen:     make(map[netip.AddrPort]bool),
 	}
 	if raw.Defaults == nil {
 		raw.Defaults = new(rawDefaults)

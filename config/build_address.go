@@ -248,10 +248,12 @@ func parseServiceAddresses(s string) ([]netip.AddrPort, error) {
 // parseServerAddress reads a real server: ADDRESS:PORT, or an ADDRESS alone for the port
 // of the service, which is port 0.
 func parseServerAddress(s string) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && a.Zone() == "" {
-		return netip.AddrPortFrom(a.Unmap(), 0), nil
-	}
 	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && a.Zone() == "" {
+			return netip.AddrPortFrom(a.Unmap(), 0), nil
+		}
+	}
 	if err != nil || ap.Addr().Zone() != "" {
 		return ap, fmt.Errorf("%.80q: not an IP address, with or without a port; host names are not resolved", s)
 	}

@@ -11,6 +11,12 @@ import (
 // family behind it, "www-ipv6". Each has its own pool, with the servers that can serve
 // it, and so its own quorum. A tunnel crosses families: there both have all servers.
 func (b *builder) byFamily(items []rawService) []rawService {
+	if !slices.ContainsFunc(items, func(s rawService) bool {
+		_, second := s.families()
+		return second != 0
+	}) {
+		return items // nearly always, and they are large
+	}
 	all := make([]rawService, 0, len(items))
 	for i := range items {
 		s := &items[i]

@@ -19,7 +19,7 @@ func (b *builder) servers(raw *rawService, s *Service, sync bool) {
 		return
 	}
 	ports := servicePorts(s)
-	seen := make(map[netip.AddrPort]bool, len(raw.Servers.Items))
+	clear(b.seen)
 	weight := 0
 	s.Servers = make([]Server, 0, len(raw.Servers.Items))
 	for i := range raw.Servers.Items {
@@ -48,10 +48,10 @@ func (b *builder) servers(raw *rawService, s *Service, sync bool) {
 		require(b, item.Node, item.Address, "address", "")
 		if item.Address.set() {
 			b.serverAddress(item, &v, s, ports, sync)
-			if v.Address.IsValid() && seen[v.Address] {
+			if v.Address.IsValid() && b.seen[v.Address] {
 				b.error(item.Address.Node, "address: %s is already a server of this service", v.Address)
 			}
-			seen[v.Address] = true
+			b.seen[v.Address] = true
 		}
 		s.Servers = append(s.Servers, v)
 	}

@@ -20,18 +20,18 @@ const (
 // maxKeys bounds the virtual services of a configuration; a range makes many of one line.
 const maxKeys = 100_000
 
-// inherit fills in what the service does not set from [defaults.service].
+// inherit fills in what the service does not set from [defaults.service], nil if there is no such table.
 func (s *rawService) inherit(from *rawService) {
-	if from == nil {
-		from = new(rawService)
-	}
-	base := *from
-	if s.Check != nil || s.Checks.set() {
-		s.Check, s.Checks = s.Check.over(base.Check), overEach(s.Checks, base.Check)
-		base.Check, base.Checks = nil, list[rawCheck]{}
-	}
 	own := s.Servers.set()
-	inherit(s, &base)
+	if from != nil {
+		if s.Check != nil || s.Checks.set() {
+			s.Check, s.Checks = s.Check.over(from.Check), overEach(s.Checks, from.Check)
+			rest := *from
+			rest.Check, rest.Checks = nil, list[rawCheck]{}
+			from = &rest
+		}
+		inherit(s, from)
+	}
 	if !own { // they may be those of [defaults.service]
 		s.Servers.Items = slices.Clone(s.Servers.Items)
 	}

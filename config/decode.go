@@ -101,6 +101,7 @@ func decodeTable(r *report, n *node, v reflect.Value) {
 type shape struct {
 	node   int            // number of the field for the table's own place
 	fields map[string]int // of those for its keys, by name
+	places []int          // of each field that is no table, in it: number of the one for its place
 }
 
 // shapes are those of all raw tables. To work one out for each of thousands of tables would
@@ -117,8 +118,14 @@ func addShapes(all map[reflect.Type]shape, t reflect.Type) {
 	}
 	s := shape{fields: make(map[string]int)}
 	all[t] = s
+	s.places = make([]int, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Type.Kind() == reflect.Struct {
+			if place, ok := f.Type.FieldByName("Node"); ok {
+				s.places[i] = place.Index[0]
+			}
+		}
 		if name, _, _ := strings.Cut(f.Tag.Get("toml"), " "); name != "" {
 			s.fields[name] = i
 		}
@@ -172,13 +179,13 @@ func decodeScalar(p any, n *node) *mismatch {
 	}
 	switch p := p.(type) {
 	case *string:
-		s, ok := n.data.(string)
+		s, ok := n.str()
 		if !ok {
 			return wants("a string", "")
 		}
 		*p = s
 	case *Secret:
-		s, ok := n.data.(string)
+		s, ok := n.str()
 		if !ok {
 			return &mismatch{n.label() + ": must be a string in quotes", ""} // and is not repeated here
 		}
@@ -205,7 +212,7 @@ func decodeScalar(p any, n *node) *mismatch {
 			return wants("a number", "")
 		}
 	case *time.Duration:
-		s, ok := n.data.(string)
+		s, ok := n.str()
 		if !ok {
 			hint := ""
 			if i, isInt := n.data.(int64); isInt && i >= 0 && i < 1e6 {
@@ -220,12 +227,11 @@ func decodeScalar(p any, n *node) *mismatch {
 		*p = d
 	case encoding.TextUnmarshaler:
 		var text string
-		switch x := n.data.(type) {
-		case string:
-			text = x
-		case int64:
-			text = strconv.FormatInt(x, 10)
-		default:
+		if s, ok := n.str(); ok {
+			text = s
+		} else if i, ok := n.data.(int64); ok {
+			text = strconv.FormatInt(i, 10)
+		} else {
 			return wants("a string or a number", "")
 		}
 		if err := p.UnmarshalText([]byte(text)); err != nil {
@@ -245,9 +251,10 @@ func (n *node) describe() string {
 	case array:
 		return "an array"
 	}
+	if s, ok := n.str(); ok {
+		return fmt.Sprintf("the string %.40q", s)
+	}
 	switch x := n.data.(type) {
-	case string:
-		return fmt.Sprintf("the string %.40q", x)
 	case int64, float64:
 		return fmt.Sprintf("the number %v", x)
 	case bool:
@@ -263,17 +270,18 @@ func inherit(dst, src any) {
 }
 
 func inheritTable(dst, src reflect.Value) {
+	shape := shapes()[dst.Type()]
 	for i := range dst.NumField() {
 		d, s := dst.Field(i), src.Field(i)
 		switch {
-		case d.Type() == reflect.TypeFor[*node](): // the table's own place
+		case i == shape.node: // the table's own place
 		case d.Kind() == reflect.Pointer:
 			if d.IsNil() {
 				d.Set(s)
 			} else if !s.IsNil() {
 				inheritTable(d.Elem(), s.Elem())
 			}
-		case d.FieldByName("Node").IsNil():
+		case d.Field(shape.places[i]).IsNil():
 			d.Set(s)
 		}
 	}

@@ -85,8 +85,21 @@ func (c *Config) hash() string {
 	sum := sha256.New()
 	encoder := json.NewEncoder(sum)
 	err := encoder.Encode([]any{c.Global, c.Instances, c.Groups})
+	var s Service
+	var text []byte
 	for i := range c.Services { // one by one: all of them together are megabytes
-		err = errors.Join(err, encoder.Encode(&c.Services[i]))
+		s = c.Services[i]
+		s.Servers, text = nil, text[:0]
+		for _, v := range c.Services[i].Servers {
+			if p, plain := v.plain(); plain {
+				text = append(p.appendTo(text), '\n')
+			} else {
+				text = append(text, "{}\n"...) // and the whole of it with the service
+				s.Servers = append(s.Servers, v)
+			}
+		}
+		sum.Write(text)
+		err = errors.Join(err, encoder.Encode(&s))
 	}
 	if err != nil {
 		panic(fmt.Sprintf("config: a valid configuration does not encode: %v", err))
@@ -304,11 +317,13 @@ func (disk) read(path string, limit int64) ([]byte, fs.FileMode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
+	var text bytes.Buffer
+	text.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // so that what is large is not copied while it grows
+	_, err = text.ReadFrom(io.LimitReader(f, limit+1))
+	if err == nil && int64(text.Len()) > limit {
 		err = fmt.Errorf("larger than %d bytes", limit)
 	}
-	return text, info.Mode(), err
+	return text.Bytes(), info.Mode(), err
 }
 
 // none is a file system without files.

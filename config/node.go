@@ -13,7 +13,8 @@ type node struct {
 	name   string // key in parent, if parent is a table; of a document, its file
 	// members are those of a table, in the order of the text, or the items of an array.
 	members []*node
-	data    any // of a scalar: string, int64, float64, bool or time.Time
+	text    string // of a scalar that is a string
+	data    any    // of any other scalar: int64, float64, bool or time.Time
 
 	key   position // of the key, or of the header that opens the table
 	value position // of the value
@@ -68,8 +69,7 @@ func (n *node) child(name string, at position) *node {
 	n.become(table)
 	c := n.member(name)
 	if c == nil {
-		c = &node{key: at, value: at, parent: n, name: name}
-		n.members = append(n.members, c)
+		c = n.adopt(&node{name: name}, at)
 	}
 	return c
 }
@@ -77,10 +77,52 @@ func (n *node) child(name string, at position) *node {
 // grow appends an item to an array.
 func (n *node) grow(at position) *node {
 	n.become(array)
-	c := &node{key: at, value: at, parent: n, index: int32(len(n.members))}
+	return n.adopt(new(node), at)
+}
+
+// adopt appends a new node to the members of a table or an array.
+func (n *node) adopt(c *node, at position) *node {
+	c.key, c.value, c.parent, c.index = at, at, n, int32(len(n.members))
 	n.members = append(n.members, c)
 	return c
 }
+
+// nursery makes nodes and room for their first members, many at a time: to ask for each alone
+// is a great part of what it costs to read a large configuration.
+type nursery struct {
+	nodes []node
+	room  []*node
+}
+
+const (
+	litter = 128 // nodes made at a time
+	few    = 4   // members that most tables do not exceed
+)
+
+func (y *nursery) fresh() *node {
+	if len(y.nodes) == 0 {
+		y.nodes = make([]node, litter)
+	}
+	n := &y.nodes[0]
+	y.nodes = y.nodes[1:]
+	return n
+}
+
+// adopt makes a node and appends it to the members of n.
+func (y *nursery) adopt(n *node, name string, at position) *node {
+	if n.members == nil {
+		if len(y.room) == 0 {
+			y.room = make([]*node, litter*few)
+		}
+		n.members, y.room = y.room[:0:few], y.room[few:]
+	}
+	c := y.fresh()
+	c.name = name
+	return n.adopt(c, at)
+}
+
+// str returns the string that n is, if it is one.
+func (n *node) str() (string, bool) { return n.text, n.kind == scalar && n.data == nil }
 
 func (n *node) become(k kind) {
 	if n.kind != k {
@@ -149,6 +191,8 @@ func (n *node) attach(value any) {
 		attachItems(n, v)
 	case []any:
 		attachItems(n, v)
+	case string:
+		n.kind, n.text, n.data = scalar, v, nil
 	default:
 		n.kind, n.data = scalar, v
 	}

@@ -17,12 +17,14 @@ import (
 // plainLetters reports whether a text has no control characters but line ends and tabs, and
 // no broken letters.
 func plainLetters(text []byte) bool {
+	ascii := true
 	for _, c := range text {
 		if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
 			return false
 		}
+		ascii = ascii && c < utf8.RuneSelf
 	}
-	return utf8.Valid(text) && !bytes.ContainsRune(text, utf8.RuneError)
+	return ascii || utf8.Valid(text) && !bytes.ContainsRune(text, utf8.RuneError)
 }
 
 // bareKey reports whether a key needs no quotes.
@@ -56,9 +58,9 @@ func (s *scanner) value(n *node, start int) bool {
 		s.odd = true
 	case q == '"' && bytes.IndexByte(text, '\\') >= 0:
 		text, s.odd = unescape(text[1 : len(text)-1])
-		n.data = string(text)
+		n.text = string(text)
 	default:
-		n.data = string(text[1 : len(text)-1])
+		n.text = string(text[1 : len(text)-1])
 	}
 	return true
 }

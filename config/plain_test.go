@@ -116,7 +116,11 @@ func unequal(n *node, value any) string {
 	case []any:
 		items = v
 	default:
-		if fmt.Sprintf("%T %v", n.data, n.data) != fmt.Sprintf("%T %v", v, v) {
+		have := n.data
+		if s, ok := n.str(); ok {
+			have = s
+		}
+		if fmt.Sprintf("%T %v", have, have) != fmt.Sprintf("%T %v", v, v) {
 			return n.path()
 		}
 	}

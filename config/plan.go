@@ -69,7 +69,7 @@ func Compare(old, new *Config) Plan {
 		p.Global[i].Restart = slices.Contains(needRestart, p.Global[i].Name)
 	}
 
-	match(old.Instances, new.Instances, func(in *Instance) string { return in.Name },
+	match(old.Instances, new.Instances, func(in *Instance) string { return in.Name }, equal[Instance],
 		func(c Change, was, is *Instance) {
 			switch c.Op {
 			case Added:
@@ -81,7 +81,7 @@ func Compare(old, new *Config) Plan {
 			p.Instances = append(p.Instances, c)
 		})
 
-	match(old.Groups, new.Groups, func(g *Group) string { return g.Name },
+	match(old.Groups, new.Groups, func(g *Group) string { return g.Name }, equal[Group],
 		func(c Change, was, is *Group) {
 			switch c.Op {
 			case Added:
@@ -92,7 +92,7 @@ func Compare(old, new *Config) Plan {
 			p.Groups = append(p.Groups, c)
 		})
 
-	match(old.Services, new.Services, func(s *Service) string { return s.Name },
+	match(old.Services, new.Services, func(s *Service) string { return s.Name }, (*Service).equal,
 		func(c Change, was, is *Service) {
 			sc := ServiceChange{Change: c}
 			switch c.Op {
@@ -109,7 +109,7 @@ func Compare(old, new *Config) Plan {
 
 func compareServers(old, new []Server) []Change {
 	var out []Change
-	match(old, new, func(v *Server) string { return v.Address.String() },
+	match(old, new, func(v *Server) string { return v.Address.String() }, (*Server).equal,
 		func(c Change, was, is *Server) {
 			switch c.Op {
 			case Added:
@@ -130,9 +130,11 @@ func addresses(servers []Server) []string {
 	return out
 }
 
+func equal[T any](a, b *T) bool { return reflect.DeepEqual(a, b) }
+
 // match pairs two lists by name and calls found for each thing that was removed, in the
 // order of old, then for each that was added or differs, in the order of new.
-func match[T any](old, new []T, name func(*T) string, found func(c Change, was, is *T)) {
+func match[T any](old, new []T, name func(*T) string, equal func(a, b *T) bool, found func(c Change, was, is *T)) {
 	before := make(map[string]*T, len(old))
 	for i := range old {
 		before[name(&old[i])] = &old[i]
@@ -151,7 +153,7 @@ func match[T any](old, new []T, name func(*T) string, found func(c Change, was, 
 		switch was := before[n]; {
 		case was == nil:
 			found(Change{Op: Added, Name: n}, nil, &new[i])
-		case !reflect.DeepEqual(*was, new[i]):
+		case !equal(was, &new[i]):
 			found(Change{Op: Changed, Name: n}, was, &new[i])
 		}
 	}

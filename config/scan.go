@@ -44,6 +44,7 @@ type scanner struct {
 	excess    string // which limit was passed; it ends the scan
 
 	names map[string]string // of keys, each once in memory
+	new   nursery
 }
 
 // Every method returns false when the scan is over: at the end of what it understands.
@@ -66,7 +67,8 @@ func (s *scanner) document(root *node) bool {
 				return false
 			}
 			s.odd = s.odd || !fresh && (list.kind != array || list.written)
-			current = list.grow(at)
+			list.become(array)
+			current = s.new.adopt(list, "", at)
 			current.become(table)
 			s.endOfLine()
 		case s.accept("["):
@@ -150,7 +152,8 @@ func (s *scanner) member(t *node, name string, at position) (m *node, fresh, ok 
 	if t.kind == table && len(t.members) >= maxWidth {
 		return nil, false, s.tooMuch("table has too many keys")
 	}
-	return t.child(name, at), true, true
+	t.become(table)
+	return s.new.adopt(t, name, at), true, true
 }
 
 // keyPart reads one bare or quoted key.
@@ -166,7 +169,7 @@ func (s *scanner) keyPart() (string, bool) {
 			return "", false
 		}
 	default:
-		for s.pos < len(s.text) && strings.IndexByte(" \t\r\n.=]#\"'", s.text[s.pos]) < 0 {
+		for s.pos < len(s.text) && !endsKey(s.text[s.pos]) {
 			s.pos++
 		}
 	}
@@ -193,6 +196,15 @@ func (s *scanner) keyPart() (string, bool) {
 		s.names[name] = name
 	}
 	return name, true
+}
+
+// endsKey reports whether a key without quotes is over.
+func endsKey(c byte) bool {
+	switch c {
+	case ' ', '\t', '\r', '\n', '.', '=', ']', '#', '"', '\'':
+		return true
+	}
+	return false
 }
 
 // val reads one value into n.
@@ -233,7 +245,7 @@ func (s *scanner) array(n *node) bool {
 		if s.accept("]") {
 			return true
 		}
-		if !s.val(n.grow(s.here())) {
+		if !s.val(s.new.adopt(n, "", s.here())) {
 			return false
 		}
 		s.blank()
@@ -360,7 +372,7 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) accept(prefix string) bool {
-	if !bytes.HasPrefix(s.text[min(s.pos, len(s.text)):], []byte(prefix)) {
+	if rest := s.text[min(s.pos, len(s.text)):]; len(rest) < len(prefix) || string(rest[:len(prefix)]) != prefix {
 		return false
 	}
 	s.pos += len(prefix)

@@ -2,6 +2,8 @@ package config
 
 import (
 	"net/netip"
+	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/lbha/lbha/healthcheck"
@@ -67,6 +69,54 @@ type Server struct {
 	Checks []Check `json:"checks,omitzero"`
 	// Need is how many of its own checks must pass.
 	Need healthcheck.Need `json:"checks_needed,omitzero"`
+}
+
+// plainServer is all there is of a server without checks of its own, as nearly all are: to
+// hash and to compare tens of thousands needs no reflection.
+type plainServer struct {
+	address     netip.AddrPort
+	weight      ipvs.Weight
+	most, least uint32 // connections
+	backup      bool
+}
+
+// plain returns the server as a plainServer, and false if it is more than that.
+func (s *Server) plain() (plainServer, bool) {
+	return plainServer{s.Address, s.Weight, s.MaxConnections, s.MinConnections, s.Backup}, s.Checks == nil && s.Need == 0
+}
+
+// appendTo appends the server as words, without a line end.
+func (p plainServer) appendTo(b []byte) []byte {
+	b = p.address.AppendTo(b)
+	for _, n := range []uint32{uint32(p.weight), p.most, p.least} {
+		b = strconv.AppendUint(append(b, ' '), uint64(n), 10)
+	}
+	return strconv.AppendBool(append(b, ' '), p.backup)
+}
+
+// equal reports whether nothing differs.
+func (s *Server) equal(other *Server) bool {
+	a, ok := s.plain()
+	b, ok2 := other.plain()
+	if ok && ok2 {
+		return a == b
+	}
+	return reflect.DeepEqual(s, other)
+}
+
+// equal reports whether nothing differs, the servers and their order included.
+func (s *Service) equal(other *Service) bool {
+	if len(s.Servers) != len(other.Servers) {
+		return false
+	}
+	for i := range s.Servers {
+		if !s.Servers[i].equal(&other.Servers[i]) {
+			return false
+		}
+	}
+	a, b := *s, *other
+	a.Servers, b.Servers = nil, nil
+	return reflect.DeepEqual(&a, &b)
 }
 
 // ChecksOf returns the checks of a server, a member of the service.
