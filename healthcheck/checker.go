@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -80,12 +81,9 @@ type counters struct {
 	lateness, lag                      atomic.Int64
 }
 
-// An index is the immutable list of checks for observers. What is known of each changes
-// as results come in.
-type index struct {
-	members map[string]*member
-	ordered []*member // by ID
-}
+// An index is the immutable list of checks, by ID, for observers. What is known of each
+// changes as results come in.
+type index map[string]*member
 
 // update is a set of checks on its way to the loop.
 type update struct {
@@ -179,7 +177,7 @@ func (c *Checker) String() string { return "health checks" }
 
 // Verdict returns the verdict of a check; unknown if there is no such check.
 func (c *Checker) Verdict(id string) Verdict {
-	m := c.index.Load().members[id]
+	m := (*c.index.Load())[id]
 	if m == nil {
 		return Unknown
 	}
@@ -190,7 +188,7 @@ func (c *Checker) Verdict(id string) Verdict {
 
 // Status returns the picture of one check.
 func (c *Checker) Status(id string) (Status, bool) {
-	if m := c.index.Load().members[id]; m != nil {
+	if m := (*c.index.Load())[id]; m != nil {
 		return m.status(), true
 	}
 	return Status{}, false
@@ -198,19 +196,19 @@ func (c *Checker) Status(id string) (Status, bool) {
 
 // Snapshot returns the pictures of all checks, ordered by ID.
 func (c *Checker) Snapshot() []Status {
-	x := c.index.Load()
-	out := make([]Status, len(x.ordered))
-	for i, m := range x.ordered {
-		out[i] = m.status()
+	x := *c.index.Load()
+	out := make([]Status, 0, len(x))
+	for _, id := range slices.Sorted(maps.Keys(x)) {
+		out = append(out, x[id].status())
 	}
 	return out
 }
 
 // Saved returns what is to survive a restart, by ID.
 func (c *Checker) Saved() map[string]Saved {
-	x := c.index.Load()
-	out := make(map[string]Saved, len(x.members))
-	for id, m := range x.members {
+	x := *c.index.Load()
+	out := make(map[string]Saved, len(x))
+	for id, m := range x {
 		out[id] = m.saved()
 	}
 	return out

@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -49,15 +48,21 @@ func (l *loop) schedule(j *job) Schedule {
 	return Schedule{Epoch: l.epoch, Phase: j.phase, Interval: t.interval, Fast: t.fast, Jitter: t.jitter}
 }
 
-// take makes m the member of a check of the set that runs from now on.
-func (m *member) take(check *Check) {
+// take makes m the member of a check of the set that runs from now on, and reports whether
+// that asks the same, as often, as the one before.
+func (m *member) take(check *Check) (same bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.check != nil && m.check.ProbeKey != check.ProbeKey {
+	before := m.check
+	m.check = check
+	if before != nil && before.ProbeKey == check.ProbeKey && before.Spec == check.Spec {
+		return true
+	}
+	if before != nil && before.ProbeKey != check.ProbeKey {
 		m.tracker.BreakRow()
 	}
 	m.tracker.SetPolicy(check.Spec.Policy)
-	m.check = check
+	return false
 }
 
 // observe takes in a result. Only the loop does, which may look at m without the lock.
@@ -84,7 +89,7 @@ func (m *member) saved() Saved {
 
 // apply makes set the checks that run.
 func (l *loop) apply(set []Check, now time.Time) {
-	x := &index{members: make(map[string]*member, len(set)), ordered: make([]*member, 0, len(set))}
+	x := make(index, len(set))
 	var joining []*member // with another job than before, or their first
 	l.unheard = 0
 	for i := range set {
@@ -93,33 +98,31 @@ func (l *loop) apply(set []Check, now time.Time) {
 		if m == nil {
 			m = newMember(check, now)
 		}
-		m.take(check)
-		if m.job == nil || m.job.key != l.keyOf(check) {
+		// Of thousands of checks nearly all are as they were.
+		if !m.take(check) && (m.job == nil || m.job.key != l.keyOf(check)) {
 			joining = append(joining, m)
 		}
 		if m.tracker.results == 0 {
 			l.unheard++
 		}
-		x.members[check.ID] = m
-		x.ordered = append(x.ordered, m)
+		x[check.ID] = m
 	}
 	for _, m := range joining {
 		l.leave(m)
 		l.join(m, now, len(joining))
 	}
 	for id, m := range l.members {
-		if x.members[id] == nil {
+		if x[id] == nil {
 			l.leave(m)
 		}
 	}
-	l.members = x.members
+	l.members = x
 	l.tolerance, l.timings = time.Duration(1<<63-1), map[timing]*timing{}
 	for key := range l.jobs {
 		l.tolerance = min(l.tolerance, key.timing.timeout/2)
 		l.timings[*key.timing] = key.timing
 	}
-	slices.SortFunc(x.ordered, func(a, b *member) int { return cmp.Compare(a.check.ID, b.check.ID) })
-	l.c.index.Store(x)
+	l.c.index.Store(&x)
 	l.c.stats.checks.Store(int64(len(set)))
 	l.c.stats.probes.Store(int64(len(l.jobs)))
 	l.checkReady()

@@ -34,14 +34,14 @@ type destination struct {
 func (d *drain) destination() destination { return destination{d.Service.Key, d.Server.Addr} }
 
 // destinations are the real servers that a configuration names.
-func destinations(cfg *config.Config) map[destination]bool {
+func destinations(services []config.Service) map[destination]bool {
 	n := 0
-	for i := range cfg.Services {
-		n += len(cfg.Services[i].Keys) * len(cfg.Services[i].Servers)
+	for i := range services {
+		n += len(services[i].Keys) * len(services[i].Servers)
 	}
 	named := make(map[destination]bool, n)
-	for i := range cfg.Services {
-		s := &cfg.Services[i]
+	for i := range services {
+		s := &services[i]
 		for _, key := range s.Keys {
 			for j := range s.Servers {
 				named[destination{key, s.Destination(key, &s.Servers[j])}] = true
@@ -56,12 +56,13 @@ func (ds drains) except(named map[destination]bool) drains {
 	return slices.DeleteFunc(slices.Clone(ds), func(d drain) bool { return named[d.destination()] })
 }
 
-// changeTo begins to drain what old put into the table and next does not name, and forgets what next names again.
-func (ds drains) changeTo(next, old *config.Config, table ipvs.Table, now time.Time) drains {
+// changeTo begins to drain what old put into the table and next does not name, and forgets what next names again. Services
+// that stay as they are, and what they name, may be left out of both.
+func (ds drains) changeTo(next, old []config.Service, table ipvs.Table, now time.Time) drains {
 	named := destinations(next)
 	kept := ds.except(named)
-	for i := range old.Services {
-		s := &old.Services[i]
+	for i := range old {
+		s := &old[i]
 		for _, key := range s.Keys {
 			pool := table[key]
 			for _, server := range pool.Servers {

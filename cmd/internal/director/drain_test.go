@@ -106,11 +106,11 @@ func TestADrainEndsAtItsDeadline(t *testing.T) {
 	}
 	table := ipvs.NewTable(ipvs.Pool{Service: ipvs.Service{Key: key, Scheduler: "wlc"}, Servers: []ipvs.Server{server("10.9.0.3:80"), server("10.9.0.4:80")}})
 	start := time.Now()
-	ds := drains(nil).changeTo(next, old, table, start)
+	ds := drains(nil).changeTo(next.Services, old.Services, table, start)
 	if len(ds) != 1 || ds[0].Server.Addr.String() != "10.9.0.4:80" || ds[0].Server.Weight != 0 || !ds[0].Until.Equal(start.Add(time.Minute)) {
 		t.Fatalf("drains %+v, want 10.9.0.4:80 with weight 0 for a minute", ds)
 	}
-	if again := ds.changeTo(next, old, table, start.Add(time.Second)); len(again) != 1 || !again[0].Since.Equal(start) {
+	if again := ds.changeTo(next.Services, old.Services, table, start.Add(time.Second)); len(again) != 1 || !again[0].Since.Equal(start) {
 		t.Errorf("a second reload began the drain anew: %+v", again)
 	}
 	snap := ipvs.Snapshot{Stats: map[ipvs.Key]ipvs.PoolStats{key: {Servers: map[netip.AddrPort]ipvs.ServerStats{ds[0].Server.Addr: {Persistent: 1}}}}}
@@ -121,7 +121,7 @@ func TestADrainEndsAtItsDeadline(t *testing.T) {
 		t.Errorf("after a minute: %v, %v; want drain-timeout", still, over)
 	}
 	// A service that is gone as a whole is the drains of its servers.
-	all := drains(nil).changeTo(parse(""), old, table, start).into(ipvs.Table{})
+	all := drains(nil).changeTo(parse("").Services, old.Services, table, start).into(ipvs.Table{})
 	if got, want := all.String(), "-A -t 10.9.0.100:80 -s wlc\n-a -t 10.9.0.100:80 -r 10.9.0.3:80 -m -w 0\n-a -t 10.9.0.100:80 -r 10.9.0.4:80 -m -w 0\n"; got != want {
 		t.Errorf("table:\n%swant:\n%s", got, want)
 	}

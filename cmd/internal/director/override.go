@@ -62,6 +62,9 @@ func (o orders) text(service string, server *config.Server) string {
 // onlyOf forgets orders for servers that a configuration does not have.
 func (o orders) onlyOf(cfg *config.Config) orders {
 	kept := make(orders, len(o))
+	if len(o) == 0 {
+		return kept
+	}
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		for j := range s.Servers {

@@ -105,6 +105,17 @@ func unchanged(pools []*pool, plan config.Plan) map[string]*pool {
 	return same
 }
 
+// differing are the services of one of the two configurations of which the plan says something.
+func (c *candidate) differing(cfg *config.Config) []config.Service {
+	var services []config.Service
+	for i := range cfg.Services {
+		if s := &cfg.Services[i]; c.same[s.Name] == nil {
+			services = append(services, *s)
+		}
+	}
+	return services
+}
+
 // verdictsOf are the verdicts in those of the pools that are not among the same.
 func (d *director) verdictsOf(pools []*pool, same map[string]*pool) map[string]healthcheck.Saved {
 	verdicts := make(map[string]healthcheck.Saved)
@@ -148,7 +159,7 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 		// New servers wait for their first success; the others are as they are now.
 		inherit(c.pools, d.pools)
 		wanted, _ = ipvs.Desired(d.intents(c.pools, c.found))
-		wanted = withPaths(c.pools, d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now()).into(wanted))
+		wanted = withPaths(c.pools, d.drains.changeTo(c.differing(c.cfg), c.differing(c.old), d.wanted, time.Now()).into(wanted))
 	}); err != nil {
 		return nil, err
 	}
@@ -269,7 +280,7 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	}
 	err = d.do(ctx, func() {
 		inherit(c.pools, d.pools)
-		d.drains = d.drains.changeTo(c.cfg, d.cfg, d.wanted, time.Now())
+		d.drains = d.drains.changeTo(c.differing(c.cfg), c.differing(c.old), d.wanted, time.Now())
 		d.orders = d.orders.onlyOf(c.cfg)
 		d.disown(c.same)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()

@@ -49,7 +49,7 @@ func (d *director) start(ctx context.Context) error {
 	}
 	if err := d.do(ctx, func() {
 		d.pools, d.checks, d.found, d.owned = pools, checks, found, before.Owned
-		d.drains, d.orders = before.Drains.except(destinations(d.cfg)), before.Orders.onlyOf(d.cfg)
+		d.drains, d.orders = before.Drains.except(destinations(d.cfg.Services)), before.Orders.onlyOf(d.cfg)
 		d.beginToTell(before)
 		d.apply()
 	}); err != nil {
