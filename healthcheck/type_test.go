@@ -35,7 +35,7 @@ func TestScalars(t *testing.T) {
 		"type tcp", "type https", "type htpps", "type postgres", "type HTTP", "type quake", "type ",
 		"status 204", "status 200-299", "status 299-200", "status 99", "status 600", "status 200-", "status +20", "status 200-299-300",
 		"verdict up", "verdict unknown", "verdict donw",
-		"payload PING\r\n", "payload ping", "payload hex:", "payload hex:50 49 4e47", "payload hex:00ff", "payload hex:0", "payload hex:6865783a", "payload " + strings.Repeat("x", 1025),
+		"payload PING\r\n", "payload ping", "payload hex:", "payload hex:50 49 4e47", "payload hex:00ff", "payload hex:0", "payload hex:6865783a", "payload " + strings.Repeat("o", 1025),
 	} {
 		kind, text, _ := strings.Cut(line, " ")
 		fmt.Fprintf(&got, "%s: %s\n", line, parse(kind, text))
@@ -65,9 +65,9 @@ payload hex:50 49 4e47: PING
 payload hex:00ff: hex:00ff
 payload hex:0: "hex:0": want pairs of hexadecimal digits after hex:
 payload hex:6865783a: hex:6865783a
-payload LONG: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": has 1025 bytes, at most 1024
+payload LONG: "oooooooooooooooooooooooooooooooooooooooo": has 1025 bytes, at most 1024
 `
-	want = strings.NewReplacer(`PING\r\n`, "PING\r\n", "LONG", strings.Repeat("x", 1025)).Replace(want)
+	want = strings.NewReplacer(`PING\r\n`, "PING\r\n", "LONG", strings.Repeat("o", 1025)).Replace(want)
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -136,7 +136,7 @@ FWM  0000000A sh
 	if diff := cmp.Diff(want, table); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []string{"TCP  0A0900:0050 rr\n", "XXX  0A090064:0050 rr\n", "  -> 0A090003:0050 Route 1 0 0\n", "TCP 0A090064 rr\n"} {
+	for _, bad := range []string{"TCP  0A0900:0050 rr\n", "ABC  0A090064:0050 rr\n", "  -> 0A090003:0050 Route 1 0 0\n", "TCP 0A090064 rr\n"} {
 		if _, err := ParseTable([]byte(bad)); err == nil {
 			t.Errorf("%q is a table", bad)
 		}
