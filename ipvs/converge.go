@@ -22,16 +22,9 @@ const trusted = 100
 // returns the ops that took effect.
 func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 	var former error
-	if how == trust && l.want != nil && l.known != nil && l.failures == 0 && time.Since(l.state.Listed) < trusted*l.cost {
-		l.claim(l.state.Snapshot.Table)
-		ops := Diff(l.want.Table, l.owned(l.state.Snapshot.Table))
-		done, left, err := l.apply(ctx, ops, l.state.Snapshot.Table)
-		l.note(l.state.Snapshot, done, left)
-		if err == nil {
-			return done, nil
-		}
-		if isFatal(err) {
-			l.known = nil // nobody can tell
+	if how == trust && l.trusts() {
+		done, err := l.patch(ctx)
+		if err == nil || isFatal(err) {
 			return done, err
 		}
 		// Somebody else was there, or the kernel does not want to: a listing tells.
@@ -40,7 +33,8 @@ func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 	}
 	for range passes {
 		former = err
-		snap, listErr := l.list(ctx)
+		snap, urgent, listErr := l.list(ctx, how)
+		done = joined(done, urgent)
 		if listErr != nil {
 			return done, listErr
 		}
@@ -72,6 +66,23 @@ func (l *loop) converge(ctx context.Context, how look) (done []Op, err error) {
 	return done, err
 }
 
+// trusts reports whether what is known of the table is young enough to change it without another look.
+func (l *loop) trusts() bool {
+	return l.want != nil && l.known != nil && l.failures == 0 && time.Since(l.state.Listed) < trusted*l.cost
+}
+
+// patch applies what is wanted to the table as it is known, and returns the ops that took effect.
+func (l *loop) patch(ctx context.Context) ([]Op, error) {
+	l.claim(l.state.Snapshot.Table)
+	ops := Diff(l.want.Table, l.owned(l.state.Snapshot.Table))
+	done, left, err := l.apply(ctx, ops, l.state.Snapshot.Table)
+	l.note(l.state.Snapshot, done, left)
+	if isFatal(err) {
+		l.known = nil // nobody can tell
+	}
+	return done, err
+}
+
 // joined returns a and then b. It may be one of them, if the other is empty: nobody changes lists of ops.
 func joined(a, b []Op) []Op {
 	switch {
@@ -89,13 +100,27 @@ func isFatal(err error) bool {
 	return err != nil && !refused
 }
 
-// list reads the table and tells what others did to it since.
-func (l *loop) list(ctx context.Context) (Snapshot, error) {
+// list reads the table and tells what others did to it since. A want that comes meanwhile does not wait for it, see overtake:
+// done are the ops that it led to, all before the listing.
+func (l *loop) list(ctx context.Context, how look) (snap Snapshot, done []Op, err error) {
 	begin := time.Now()
-	snap, err := l.kernel.List(ctx)
+	snap, urgent, err := l.overtake(ctx)
+	if urgent != nil {
+		former := l.toWant
+		l.adopt(*urgent)
+		if how == confirm {
+			l.toWant = former // somebody waits to hear of them
+		}
+		if done, err = l.patch(ctx); isFatal(err) {
+			return Snapshot{}, done, err
+		}
+		l.cause = CauseDrift // whatever the listing finds
+		begin = time.Now()
+		snap, err = l.kernel.List(ctx)
+	}
 	if err != nil {
 		l.known = nil
-		return Snapshot{}, fmt.Errorf("list the table: %w", err)
+		return Snapshot{}, done, fmt.Errorf("list the table: %w", err)
 	}
 	l.state.Snapshot, l.state.Listed = snap, time.Now()
 	l.cost = l.state.Listed.Sub(begin)
@@ -107,7 +132,7 @@ func (l *loop) list(ctx context.Context) (Snapshot, error) {
 	l.claim(snap.Table)
 	l.findDrift(snap.Table)
 	l.findForeign(snap.Table)
-	return snap, nil
+	return snap, done, nil
 }
 
 // claim makes every service ours if that is wanted.

@@ -110,6 +110,11 @@ func (s Settings) Missing(want Settings) Settings {
 // IsZero reports whether the settings say nothing.
 func (s Settings) IsZero() bool { return s.Timeouts == (Timeouts{}) && s.Daemons == nil }
 
+// equal reports whether both say the same.
+func (s Settings) equal(other Settings) bool {
+	return s.Timeouts == other.Timeouts && (s.Daemons == nil) == (other.Daemons == nil) && slices.Equal(s.Daemons, other.Daemons)
+}
+
 // String lists what the settings say, as ipvsadm's options: "--set 900 120 300"
 // (0 keeps a timeout), "--start-daemon master --mcast-interface eth0 --syncid 1".
 func (s Settings) String() string {

@@ -17,7 +17,10 @@ type slow struct {
 }
 
 func (k slow) List(ctx context.Context) (ipvs.Snapshot, error) {
-	time.Sleep(k.listing)
+	select {
+	case <-time.After(k.listing):
+	case <-ctx.Done():
+	}
 	return k.Kernel.List(ctx)
 }
 
@@ -106,6 +109,70 @@ func TestReconcilerTrustsAListing(t *testing.T) {
 		d.expect(web+dns, added)
 		if s := d.State(); lists() == before || s.Confirmed != s.Listed {
 			t.Errorf("%d listings; state: %+v", lists()-before, s)
+		}
+	})
+
+	bubble(t, "a change does not wait for a listing, and is confirmed with the others", func(t *testing.T) {
+		d, lists := startSlow(t)
+		d.pass(listing)
+		before, begin := lists(), time.Now()
+		d.Set(want(web + dns))
+		var rep ipvs.Report
+		var err error
+		synced := make(chan struct{})
+		go func() { rep, err = d.Sync(t.Context()); close(synced) }()
+		d.pass(listing / 2)
+		d.expect(web+dns, added)
+		d.set(want(web))
+		d.expect(web, removed) // in the middle of the listing
+		<-synced
+		if n, took := lists()-before, time.Since(begin); err != nil || n != 1 || took != listing*3/2 {
+			t.Errorf("%d listings, %v, %v", n, took, err)
+		}
+		if s := rep.State; len(rep.Ops) != 3 || !s.InSync || s.Confirmed != begin.Add(listing*3/2) {
+			t.Errorf("report: %+v", rep)
+		}
+	})
+
+	bubble(t, "a storm of changes puts a listing off once", func(t *testing.T) {
+		d, _ := startSlow(t)
+		d.pass(listing)
+		begin := time.Now()
+		go func() {
+			for i := range 40 {
+				d.Set(want([]string{web, web + dns}[i%2]))
+				time.Sleep(listing / 10)
+			}
+		}()
+		if rep, err := d.Sync(t.Context()); err != nil || rep.State.Confirmed.Before(begin) || time.Since(begin) > 3*listing {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		d.pass(5 * listing)
+	})
+
+	bubble(t, "a change of the settings waits for a listing", func(t *testing.T) {
+		d, _ := startSlow(t)
+		d.pass(listing)
+		go d.Sync(t.Context())
+		d.pass(listing / 2)
+		w := want(web + dns)
+		w.Settings.Timeouts.TCP = time.Minute
+		d.set(w)
+		d.expect(web)
+		d.pass(listing)
+		d.expect(web+dns, added, "settings-applied (change): --set 60 0 0")
+	})
+
+	bubble(t, "what somebody changed during a listing that was given up is found by the next", func(t *testing.T) {
+		d, _ := startSlow(t)
+		d.pass(listing)
+		go d.Sync(t.Context())
+		d.pass(listing / 2)
+		d.foreign("")
+		d.set(want(web + dns))
+		d.pass(4 * listing)
+		if s := d.State(); s.Counts.Drifts != 1 || !s.InSync || d.kernel.Table().String() != rules(web+dns).String() {
+			t.Errorf("counts: %+v\n%s", s.Counts, d.kernel.Table())
 		}
 	})
 
