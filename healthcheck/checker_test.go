@@ -271,6 +271,28 @@ func TestUpdateKeepsState(t *testing.T) {
 	})
 }
 
+// Who adds a server waits for it to serve: its first probe does not wait for the end of a span of starts.
+func TestAFewNewChecksStartAtOnce(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *Checker) {
+		slow := func(id string) Check {
+			s := check(id, proberFunc(healthy))
+			s.Spec.Interval = 10 * time.Second
+			return s
+		}
+		set := []Check{slow("old")}
+		mustUpdate(t, c, set...)
+		for n := range 20 { // whenever in a span
+			pass(time.Second + time.Duration(n)*time.Millisecond)
+			set = append(slices.Clone(set), slow(fmt.Sprint("new", n)))
+			mustUpdate(t, c, set...)
+			pass(time.Millisecond) // in which it answers
+			if st, _ := c.Status(set[len(set)-1].ID); st.Results != 1 {
+				t.Errorf("%d ms into a span: %d results", n, st.Results)
+			}
+		}
+	})
+}
+
 func TestWhereAChecksStarts(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *Checker) {
 		adopted, saved, initial := check("adopted", proberFunc(silent)), check("saved", proberFunc(silent)), check("up", proberFunc(silent))

@@ -20,6 +20,10 @@ const (
 	// probes a second a good part of their cost is to wake for each.
 	startTick = 20 * time.Millisecond
 
+	// atOnce is how many checks that are new start without waiting for the end of such a span:
+	// somebody has added a server, and waits for it to serve.
+	atOnce = 16
+
 	// lagMemory is how long a lateness of ours makes deadlines wider: who was late
 	// once will be late again, and a probe needs our time, too.
 	lagMemory = 5 * time.Second

@@ -160,10 +160,15 @@ func (l *loop) join(m *member, now time.Time, n int) {
 		j = &job{key: key, prober: m.check.Prober, phase: Phase(key.probe+key.id, key.timing.interval)}
 		j.members = j.alone[:0]
 		l.jobs[key] = j
-		l.startAt(j, l.schedule(j).First(now, n))
 	}
-	if j.queue == nil { // it rests, which a new member cannot afford
-		l.startAt(j, l.schedule(j).First(now, n))
+	if j.queue == nil { // it is new, or rests, which a new member cannot afford
+		// Those that begin on the grid are better on it from the first: each gap is the interval.
+		few := n <= atOnce && key.timing.interval > gridClose
+		if few && j.flight == nil && l.running < l.c.options.Concurrency {
+			l.launch(j, now, 0)
+		} else {
+			l.startAt(j, l.schedule(j).First(now, n))
+		}
 	}
 	j.members = append(j.members, m)
 	m.job = j
