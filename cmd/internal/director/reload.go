@@ -294,7 +294,10 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		return refuse(err) // we are stopping
 	}
 	result.Applied = true
-	d.freeze(ctx, c.cfg) // beside the loop, which takes in the first verdicts meanwhile
+	if err := d.freeze(ctx, c.cfg); err != nil {
+		result.OK, result.Error = false, err.Error() // we are stopping
+		return result
+	}
 	peers.Commit(ctx, c.cfg.Global.Name, c.checks)
 	d.lookAgain()
 

@@ -185,6 +185,82 @@ func TestARestartKeepsTheConfigurationInForce(t *testing.T) {
 	}
 }
 
+// A director that dies right after it has said that a configuration is in force begins with that one.
+func TestAReloadThatIsAnsweredIsKept(t *testing.T) {
+	h := newHost(t)
+	a, b := h.server(), h.server()
+	h.write(a)
+	h.start()
+	for _, servers := range [][]net.Listener{{a, b}, {b}, {a}} {
+		h.write(servers...)
+		if r := h.reload(); !r.OK {
+			t.Fatalf("%+v", r)
+		}
+		region, err := keep.Open(h.memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMemory(region)
+		cfg := m.inForce()
+		if cfg == nil || len(cfg.Services[0].Servers) != len(servers) || cfg.Services[0].Servers[0].Address.String() != servers[0].Addr().String() {
+			t.Errorf("with %d servers: what is kept is %+v", len(servers), cfg)
+		}
+		region.Close()
+	}
+}
+
+// A reload works out anew only what it changes: what has come of it must be all that the configuration says.
+func TestAReloadLeavesNothingOfWhatItChanges(t *testing.T) {
+	h := newHost(t)
+	a, b, c, other := h.server(), h.server(), h.server(), h.server()
+	h.write(a)
+	h.start()
+	text, err := os.ReadFile(h.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	global, _, _ := strings.Cut(string(text), "[[service]]")
+	write := func(services ...string) {
+		var s strings.Builder
+		s.WriteString(global + "[defaults.service]\nscheduler = \"rr\"\nforward = \"nat\"\n[defaults.service.check]\ntype = \"tcp\"\ninterval = \"100ms\"\ntimeout = \"80ms\"\nrise = 1\n")
+		for _, service := range services {
+			words := strings.Fields(service)
+			fmt.Fprintf(&s, "[[service]]\nname = %q\naddress = \"10.9.0.100:%s\"\n", words[0], words[1])
+			for _, server := range words[2:] {
+				fmt.Fprintf(&s, "[[service.server]]\naddress = %q\n", server)
+			}
+		}
+		h.writeText(s.String())
+	}
+	rules := func(services ...string) string {
+		var s strings.Builder
+		for _, service := range services {
+			words := strings.Fields(service)
+			fmt.Fprintf(&s, "-A -t 10.9.0.100:%s -s rr\n", words[0])
+			for _, server := range words[1:] {
+				fmt.Fprintf(&s, "-a -t 10.9.0.100:%s -r %s -m -w 1\n", words[0], server)
+			}
+		}
+		return s.String()
+	}
+	stays := "stays 90 " + other.Addr().String()
+	for _, step := range []struct{ services, rules []string }{
+		{[]string{"x 81 " + a.Addr().String(), "y 82 " + b.Addr().String(), stays}, []string{"81 " + a.Addr().String(), "82 " + b.Addr().String()}},
+		// The addresses of two services change places, a service goes, a service comes in its place.
+		{[]string{"x 82 " + a.Addr().String(), "y 81 " + b.Addr().String(), stays}, []string{"81 " + b.Addr().String(), "82 " + a.Addr().String()}},
+		{[]string{"y 81 " + b.Addr().String(), stays}, []string{"81 " + b.Addr().String()}},
+		{[]string{stays, "z 81 " + c.Addr().String()}, []string{"81 " + c.Addr().String()}},
+		{[]string{stays}, nil},
+	} {
+		write(step.services...)
+		if r := h.reload(); !r.OK {
+			t.Fatalf("%+v", r)
+		}
+		want := rules(append(step.rules, "90 "+other.Addr().String())...)
+		h.until(want, func() bool { return h.kernel.Table().String() == want })
+	}
+}
+
 // What a successor finds must be what was in force, for every setting that can be.
 func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 	for _, path := range []string{"../../../config/testdata/surface.toml", "../../../config/testdata/instances.toml"} {
@@ -208,7 +284,7 @@ func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 		}
 		defer region.Close()
 		m := newMemory(region)
-		if err := m.freeze(*cfg, func() {}); err != nil {
+		if err := m.config.SaveText(frozen(*cfg)); err != nil {
 			t.Fatal(err)
 		}
 		back := m.inForce()

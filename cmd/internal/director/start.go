@@ -82,7 +82,9 @@ func (d *director) start(ctx context.Context) error {
 		d.wantHash = hashOf(cfg)
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "started", Message: fmt.Sprintf("configuration %.12s of %s is in force", d.cfg.Hash, d.path)})
 	})
-	d.freeze(ctx, cfg)
+	if d.freeze(ctx, cfg) != nil {
+		return nil
+	}
 	_ = d.do(ctx, func() { d.notify.Ready(d.summary()) })
 	d.reloads <- struct{}{} // from now on
 	spare()

@@ -36,7 +36,7 @@ type saved struct {
 // memory is what the next process of this daemon finds.
 type memory struct {
 	state  *keep.Region // what is saved: again with every verdict
-	config *keep.Region // the configuration in force, its secrets included: it goes into no file. Who may change that writes it
+	config *keep.Region // the configuration in force, its secrets included: it goes into no file.
 }
 
 func newMemory(r *keep.Region) (m memory) {
@@ -44,16 +44,14 @@ func newMemory(r *keep.Region) (m memory) {
 	return m
 }
 
-// freeze makes a configuration that is in force the one with which a successor of this process begins, once first has been
-// called. To write down a large one takes a while: that comes before.
-func (m memory) freeze(cfg config.Config, first func()) error {
+// frozen is a configuration as memory keeps it. To write down a large one takes a while.
+func frozen(cfg config.Config) []byte {
 	cfg.Warnings = nil // were told
 	text, err := json.Marshal(&cfg)
 	if err != nil {
-		return fmt.Errorf("save the configuration: %w", err)
+		panic(fmt.Sprintf("director: a configuration is not JSON: %v", err)) // its types are ours
 	}
-	first()
-	return m.config.SaveText(text)
+	return text
 }
 
 // inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
@@ -66,21 +64,21 @@ func (m memory) inForce() *config.Config {
 	return cfg
 }
 
-// freeze keeps the configuration in force for a successor, and before it what drains since it is: a successor that has
-// only the former configuration knows better than that, one that has only the new one would end those connections. The
-// verdicts are saved when they always are. It is called by who has brought the configuration in force, beside the loop,
-// and before anybody is told that it is: a process that dies until then is followed by one with the former configuration.
-func (d *director) freeze(ctx context.Context, cfg *config.Config) {
-	err := d.memory.freeze(*cfg, func() {
-		_ = d.do(ctx, func() { // a loop that has ended has saved them
-			if d.unsaved = true; len(d.drains) > 0 {
-				d.save()
-			}
-		})
+// freeze keeps a configuration that has just come in force for a successor of this process, and what drains since then: that
+// first, for who begins with the former configuration does not need it, and who begins with the new one would end those
+// connections. The verdicts are saved when they always are. It runs beside the loop, which has better to do than to write
+// down a large configuration while the first verdicts on new servers come in; nobody is told that the configuration is in
+// force before it has returned. The error is that of do.
+func (d *director) freeze(ctx context.Context, cfg *config.Config) error {
+	text := frozen(*cfg)
+	return d.do(ctx, func() {
+		if d.unsaved = true; len(d.drains) > 0 {
+			d.save()
+		}
+		if err := d.memory.config.SaveText(text); err != nil {
+			d.cannotSave(err)
+		}
 	})
-	if err != nil {
-		d.cannotSave(err)
-	}
 }
 
 func (d *director) cannotSave(err error) {
