@@ -264,10 +264,10 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 			return refuse(fmt.Errorf("VRRP: %w", err))
 		}
 	}
+	d.tally.lay(c.checks) // new servers are asked at once, and may answer before Update has returned
 	if err := d.checker.Update(ctx, c.checks); err != nil {
-		return refuse(fmt.Errorf("health checks: %w", err))
+		return refuse(errors.Join(fmt.Errorf("health checks: %w", err), d.restoreChecks(ctx, c.before)))
 	}
-	d.tally.lay(c.checks)
 	// Before the elector moves anything there is somebody to tell of it, and what is tracked from then on is looked at.
 	d.teller.herald.Update(c.cfg.Instances)
 	err = d.tracks.set.Update(ctx, slices.Concat(c.old.Instances, c.cfg.Instances))

@@ -257,6 +257,11 @@ func TestAReloadLeavesNothingOfWhatItChanges(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 		want := rules(append(step.rules, "90 "+other.Addr().String())...)
+		for rule := range strings.Lines(h.kernel.Table().String()) { // at once, while what is gone drains
+			if strings.HasSuffix(rule, "-w 1\n") && !strings.Contains(want, rule) {
+				t.Errorf("after the answer there is %swhere is wanted\n%s", rule, want)
+			}
+		}
 		h.until(want, func() bool { return h.kernel.Table().String() == want })
 	}
 }
