@@ -23,5 +23,6 @@
 // Beside the loop a runner looks once a minute at what the host is like (package ground): the loop only hears of it.
 //
 // A reload goes the same way whoever asks (SIGHUP, the API): read once, validate, compare, prepare in both processes,
-// commit, verify against the kernel. An error before the commit changes nothing.
+// commit, keep it for a successor, verify against the kernel. An error before the commit changes nothing. Work is done for
+// what differs only: who has a thousand services and adds a server waits for that server.
 package director
