@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -150,7 +151,7 @@ directory DIR/db
 		}},
 		{name: "mariadb", start: func(t *testing.T) daemon {
 			credential := account(t, "mysql")
-			return start(t, credential, nil, "/usr/sbin/mariadbd", "--no-defaults", "--datadir=DIR", "--skip-grant-tables", "--bind-address=127.0.0.1", "--port=PORT",
+			return start(t, credential, nil, "/usr/sbin/mariadbd", "--no-defaults", "--datadir=DIR", "--tmpdir=DIR", "--skip-grant-tables", "--bind-address=127.0.0.1", "--port=PORT",
 				"--socket=DIR/s", "--pid-file=DIR/pid", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--innodb-flush-method=nosync", "--skip-log-bin", "--max-connections=10")
 		}, rows: []realRow{
 			{name: "mysql", o: Options{Type: "mysql"}, crowd: 50},
@@ -332,10 +333,11 @@ func startMariaDB(cert pair) func(t *testing.T) daemon {
 			d.own(t, "mysql", "init")
 			install := exec.Command("/usr/bin/mariadb-install-db", "--no-defaults", "--datadir="+d.fill("DIR/db"), "--skip-test-db", "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync")
 			install.SysProcAttr, install.Dir = &syscall.SysProcAttr{Credential: credential}, d.dir
+			install.Env = append(os.Environ(), "TMPDIR="+d.dir) // that of the tests need not be open to all
 			if out, err := install.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-		}, "/usr/sbin/mariadbd", "--no-defaults", "--datadir=DIR/db", "--init-file=DIR/init", "--bind-address=127.0.0.1", "--port=PORT", "--skip-name-resolve", "--socket=DIR/s", "--pid-file=DIR/pid",
+		}, "/usr/sbin/mariadbd", "--no-defaults", "--datadir=DIR/db", "--tmpdir=DIR", "--init-file=DIR/init", "--bind-address=127.0.0.1", "--port=PORT", "--skip-name-resolve", "--socket=DIR/s", "--pid-file=DIR/pid",
 			"--ssl-cert=DIR/cert", "--ssl-key=DIR/key", "--innodb-buffer-pool-size=8M", "--innodb-flush-method=nosync", "--skip-log-bin", "--max-connect-errors=100000")
 	}
 }
