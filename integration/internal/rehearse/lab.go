@@ -25,6 +25,7 @@ type Lab struct {
 	scenario *script.Scenario
 	pair     stage.Pair // what is on the stage
 	alone    bool       // nobody else runs on this kernel
+	say      func(string, ...any)
 
 	// What a scenario may leave behind.
 	turned  time.Duration // the wall clock, from the right time
@@ -37,7 +38,7 @@ func NewLab(self, binary string, alone bool, say func(string, ...any)) (*Lab, er
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{stage: s, binary: binary, alone: alone}, nil
+	return &Lab{stage: s, binary: binary, alone: alone, say: say}, nil
 }
 
 // ErrShared is returned for what concerns everything that runs on a kernel, where that is not the lab's alone.
@@ -65,8 +66,12 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 		return err
 	}
 	// What can stay stays: that is how it is where a pair works for years.
-	if l.pair == pair && l.intact(ctx) {
-		return nil
+	if l.pair == pair {
+		err := l.intact(ctx)
+		if err == nil {
+			return nil
+		}
+		l.say("      the pair is started anew: %v", err)
 	}
 	if err := l.stage.Use(pair); err != nil {
 		return err
@@ -78,33 +83,33 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 	return l.stage.Rest(ctx, stage.RestLimit)
 }
 
-// intact gives the pair of the scenario before its own configuration again, and reports whether it comes to rest.
-func (l *Lab) intact(ctx context.Context) bool {
+// intact gives the pair of the scenario before its own configuration again. An error says why it cannot stay.
+func (l *Lab) intact(ctx context.Context) error {
 	n := l.stage.Net
 	for i, d := range l.stage.Directors() {
 		kind := []drive.Kind{l.pair.Director, l.pair.Peer}[i]
 		if d.Kind != kind || !d.Running() {
-			return false
+			return fmt.Errorf("%s does not run", d.Host.Name)
 		}
 		settings := stage.SettingsOf(n, d.Host.Name, l.pair.Priorities[i], l.pair.Interval)
 		settings.Append = l.pair.Append[i]
 		if err := d.Configure(settings); err != nil {
-			return false
+			return err
 		}
 		if _, err := d.Reload(); err != nil {
-			return false
+			return err
 		}
 	}
-	if l.network(script.Clause{Form: script.Heal}) != nil {
-		return false
+	if err := l.network(script.Clause{Form: script.Heal}); err != nil {
+		return err
 	}
 	for i := range n.Real {
 		// One that runs is left alone.
 		if err := l.stage.EnsureWeb(i); err != nil {
-			return false
+			return err
 		}
 	}
-	return l.stage.Rest(ctx, stage.RestLimit) == nil
+	return l.stage.Rest(ctx, stage.RestLimit)
 }
 
 // Usage is what every process of the pair uses now.
