@@ -6,8 +6,8 @@
 // verdict that changes is told at once; everything is told again every five seconds, a
 // share each quarter of a second, so that ten thousand checks are no burst and a lost
 // datagram is made up for. Who is heard for the first time is told everything at once, in
-// portions. Who has nothing to tell says so, for the others to know that he hears them. Nothing is acknowledged, nothing is awaited, and nothing is held for who
-// does not listen.
+// portions. Who has nothing to tell says so, for the others to know that he hears them.
+// Nothing is acknowledged, nothing is awaited, and nothing is held for who does not listen.
 //
 // What is heard is only kept, in a table that is as large as ours of checks: it is for the
 // director to ask for it when it becomes master. Whatever happens here, ours stand.
