@@ -16,7 +16,8 @@ const (
 	realTimePriority = 50
 	// The backstop of the collector: the loop asks for a collection itself long before.
 	memoryLimit = 64 << 20
-	collectAt   = 8 << 20
+	// How much may come together before the loop asks: little enough that a day of one router is as small as its first hour.
+	mostGarbage = 4 << 20
 )
 
 // enterRealTime asks for what keeps advertisements on time, and says what was granted. None of it is needed for
@@ -53,9 +54,11 @@ func newCollector() *collector {
 	c := &collector{wake: make(chan struct{}, 1)}
 	go func() {
 		// Unlike runtime.ReadMemStats this does not stop the world.
-		live := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
 		for range c.wake {
-			if metrics.Read(live); live[0].Value.Uint64() > collectAt {
+			metrics.Read(heap)
+			// Beyond what the last collection found alive: a thousand routers may need more than that.
+			if heap[0].Value.Uint64() > heap[1].Value.Uint64()+mostGarbage {
 				runtime.GC()
 			}
 		}

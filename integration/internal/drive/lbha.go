@@ -29,7 +29,8 @@ log = { level = "info", format = "text" }
 	if len(s.Servers) == 0 {
 		return b.String()
 	}
-	b.WriteString("\n[defaults.service]\nscheduler = \"rr\"\nforward = \"dr\"\n")
+	// The table remembers a connection for minutes after its end. A pair at rest has no server that still drains.
+	b.WriteString("\n[defaults.service]\nscheduler = \"rr\"\nforward = \"dr\"\ndrain_timeout = \"5s\"\n")
 	for _, service := range []struct {
 		name, protocol string
 		port           int

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/lbha/lbha/integration/internal/drive"
 )
 
 // Usage is what one process uses at one moment.
@@ -84,12 +82,11 @@ func (t Trend) grows(limit float64) bool { return t.PerHour-2*t.Error > limit }
 // What may be added each hour. A life that is shorter than shortLife shows how a process settles, and no trend.
 const (
 	shortLife = 15 * time.Minute
-	// Memory in KiB. The first garbage collection of a process that has little to do comes when 4 MiB of garbage have come together, in the elector
-	// 8 MiB, and both may take longer than an hour.
-	mostMemory    = 4096.0
-	mostOfElector = 12288.0
-	mostFiles     = 1.0
-	mostThreads   = 1.0 // and goroutines
+	// Memory in KiB. The first garbage collection of a process that has little to do comes when 4 MiB of garbage have come together, which may
+	// take longer than an hour.
+	mostMemory  = 4096.0
+	mostFiles   = 1.0
+	mostThreads = 1.0 // and goroutines
 	// mostNewFiles is how many descriptors a process may have more at rest than at its first rest: connections of checks are open at times.
 	mostNewFiles = 8
 )
@@ -102,15 +99,11 @@ func (s *Slope) Faults() (list []string) {
 	if s.Longest < shortLife {
 		return list
 	}
-	memory := mostMemory
-	if strings.HasSuffix(s.Process, " "+string(drive.Elector)) {
-		memory = mostOfElector
-	}
 	for _, t := range []struct {
 		what  string
 		trend Trend
 		most  float64
-	}{{"memory", s.RSS, memory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}, {"goroutines", s.Goroutines, mostThreads}} {
+	}{{"memory", s.RSS, mostMemory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}, {"goroutines", s.Goroutines, mostThreads}} {
 		if t.trend.grows(t.most) {
 			list = append(list, fmt.Sprintf("%s: %+.1f ± %.1f an hour", t.what, t.trend.PerHour, 2*t.trend.Error))
 		}
