@@ -180,6 +180,21 @@ func (h *Host) AddVirtualInterface(name string, mac net.HardwareAddr, prefixes [
 	return h.link.LinkSetUp(macvlan)
 }
 
+// RemoveVirtualInterface removes what [Host.AddVirtualInterface] made, if it is there.
+func (h *Host) RemoveVirtualInterface(name string) error {
+	link, err := h.link.LinkByName(name)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil
+	}
+	if err == nil {
+		err = h.link.LinkDel(link)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: remove %s: %w", h.Name, name, err)
+	}
+	return nil
+}
+
 // WaitAddress waits until the host has an address on eth0: the kernel makes link-local ones in its own time.
 func (h *Host) WaitAddress(addr netip.Addr, limit time.Duration) error {
 	link, err := h.link.LinkByName(Interface)

@@ -107,6 +107,14 @@ func TestVirtualInterface(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].IP.String() != vip.Addr().String() {
 		t.Errorf("addresses %v, %v", list, err)
 	}
+	for range 2 { // what is not there needs no removal
+		if err := n.D1.RemoveVirtualInterface("vrrp4-51"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.D1.link.LinkByName("vrrp4-51"); err == nil {
+		t.Error("it is still there")
+	}
 }
 
 func TestFlush(t *testing.T) {
