@@ -122,6 +122,26 @@ func TestRecordBetween(t *testing.T) {
 	}
 }
 
+// A web server may send the head of its answer alone.
+func TestHeadAlone(t *testing.T) {
+	for text, want := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n":    true,
+		"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nrs1": false,
+		"HTTP/1.1 200 OK\r\nServer: x\r\n":        false,
+		"HTTP/1.1 503 No\r\n\r\n":                 false,
+	} {
+		if got := isHead([]byte(text)); got != want {
+			t.Errorf("isHead(%q) = %v", text, got)
+		}
+	}
+	if server, ok := parseBody([]byte("rs3\n")); server != 3 || !ok {
+		t.Errorf("the body alone: %d, %v", server, ok)
+	}
+	if _, ok := parseBody([]byte("\r\n\r\nrs3")); ok {
+		t.Error("a second head is no body")
+	}
+}
+
 func TestParseAnswer(t *testing.T) {
 	tests := []struct {
 		text   string

@@ -20,8 +20,12 @@ type TCP struct {
 // request closes nothing by itself: the client resets the connection when it has its answer.
 var request = []byte("GET / HTTP/1.1\r\nHost: lab\r\n\r\n")
 
-// answer ends the body that the lab's web servers send: "rs1", "rs2", "rs3".
-var answer = []byte("\r\n\r\nrs")
+// The web servers of the lab answer with their name: "rs1", "rs2", "rs3". Some send it after the head of the answer, others with it.
+var (
+	goodHead = []byte("HTTP/1.1 200 ")
+	headEnd  = []byte("\r\n\r\n")
+	body     = []byte("rs")
+)
 
 // Requests take their source ports in turn, so that one comes back only after two minutes. A port chosen at random would soon meet a connection
 // that IPVS still remembers, and be sent where that one went: to a server that is in no table any more.
@@ -44,6 +48,7 @@ type conns struct {
 	local  unix.SockaddrInet4
 	record *Record
 	open   [maxOpen]*Attempt // by descriptor
+	headed [maxOpen]bool     // by descriptor: the head of an answer has come, and nothing of the body
 	queue  [maxOpen]begun    // oldest at head
 	head   int
 	tail   int
@@ -114,7 +119,7 @@ func (s *conns) begin(now mono.Time) {
 		unix.Close(fd)
 		return
 	}
-	s.open[fd] = a
+	s.open[fd], s.headed[fd] = a, false
 	s.queue[s.tail%maxOpen] = begun{fd, a}
 	s.tail++
 }
@@ -167,7 +172,15 @@ func (s *conns) ready(fd int, events uint32, now mono.Time) {
 	case err != nil || n == 0:
 		s.end(fd, Reset)
 	default:
-		server, ok := parseAnswer(s.buf[:n])
+		if isHead(s.buf[:n]) {
+			s.headed[fd] = true
+			return
+		}
+		parse := parseAnswer
+		if s.headed[fd] {
+			parse = parseBody
+		}
+		server, ok := parse(s.buf[:n])
 		if !ok {
 			s.end(fd, BadAnswer)
 			return
@@ -177,13 +190,24 @@ func (s *conns) ready(fd int, events uint32, now mono.Time) {
 	}
 }
 
+// isHead reports whether this is the head of a good answer without anything of its body.
+func isHead(b []byte) bool { return bytes.HasPrefix(b, goodHead) && bytes.HasSuffix(b, headEnd) }
+
 // parseAnswer checks that an answer is whole and good, and returns the number of the server that gave it.
 func parseAnswer(b []byte) (server uint32, ok bool) {
-	i := bytes.Index(b, answer)
-	if i < 0 || i+len(answer) >= len(b) || !bytes.HasPrefix(b, []byte("HTTP/1.1 200 ")) {
+	_, rest, ok := bytes.Cut(b, headEnd)
+	if !ok || !bytes.HasPrefix(b, goodHead) {
 		return 0, false
 	}
-	return uint32(b[i+len(answer)] - '0'), true
+	return parseBody(rest)
+}
+
+// parseBody does that with the body alone.
+func parseBody(b []byte) (server uint32, ok bool) {
+	if !bytes.HasPrefix(b, body) || len(b) == len(body) {
+		return 0, false
+	}
+	return uint32(b[len(body)] - '0'), true
 }
 
 // end closes a request. Its place in the queue stays until expire passes over it.

@@ -59,6 +59,7 @@ func (h *Host) plug(sw *Host, bridge netlink.Link, port, iface string, mac net.H
 	if err := sw.link.LinkAdd(pair); err != nil {
 		return fmt.Errorf("connect %s to the bridge: %w", h.Name, err)
 	}
+	h.port = port
 	end, err := sw.link.LinkByName(port)
 	if err != nil {
 		return fmt.Errorf("%s: %w", sw.Name, err)

@@ -25,6 +25,7 @@ type Host struct {
 	ns   netns.NsHandle
 	link *netlink.Handle // netlink of its namespace
 	nic  string          // the interface on the segment, if it is not Interface
+	port string          // the switch's side of its last cable
 }
 
 // Interface is the name of the host's interface on the segment.

@@ -11,24 +11,24 @@ import (
 type impairment struct {
 	loss  float64 // percent
 	delay time.Duration
-	deaf  []*Host // whose packets do not come through
-	slow  bool    // a queue of netem is there
+	deaf  []string // MAC addresses whose packets do not come through
+	slow  bool     // a queue of netem is there
 }
 
 // Deafen lets no packet of one host reach another, and says nothing to either: the switch drops them. The other direction stays.
 // To do it twice is to do it once.
 func (n *Network) Deafen(h, from *Host) error {
 	i := n.impair(h)
-	if slices.Contains(i.deaf, from) {
+	if slices.Contains(i.deaf, from.MAC.String()) {
 		return nil
 	}
 	if len(i.deaf) == 0 {
-		if err := n.tc("qdisc", "add", "dev", h.Name, "clsact"); err != nil {
+		if err := n.tc("qdisc", "add", "dev", h.port, "clsact"); err != nil {
 			return err
 		}
 	}
-	i.deaf = append(i.deaf, from)
-	return n.tc("filter", "add", "dev", h.Name, "egress", "protocol", "all", "prio", "1", "flower", "src_mac", from.MAC.String(), "action", "drop")
+	i.deaf = append(i.deaf, from.MAC.String())
+	return n.tc("filter", "add", "dev", h.port, "egress", "protocol", "all", "prio", "1", "flower", "src_mac", from.MAC.String(), "action", "drop")
 }
 
 // Lose drops a share of the packets to a host, in percent.
@@ -47,36 +47,36 @@ func (n *Network) Slow(h *Host, by time.Duration) error {
 
 func (n *Network) netem(h *Host, i *impairment) error {
 	i.slow = true
-	return n.tc("qdisc", "replace", "dev", h.Name, "root", "netem", "limit", "100000",
+	return n.tc("qdisc", "replace", "dev", h.port, "root", "netem", "limit", "100000",
 		"delay", strconv.FormatInt(i.delay.Microseconds(), 10)+"us", "loss", strconv.FormatFloat(i.loss, 'f', -1, 64)+"%")
 }
 
 // Mend takes every impairment back. Ports that are down stay down.
 func (n *Network) Mend() error {
-	for h, i := range n.impaired {
+	for port, i := range n.impaired {
 		if len(i.deaf) > 0 {
-			if err := n.tc("qdisc", "del", "dev", h.Name, "clsact"); err != nil {
+			if err := n.tc("qdisc", "del", "dev", port, "clsact"); err != nil {
 				return err
 			}
 		}
 		if i.slow {
-			if err := n.tc("qdisc", "del", "dev", h.Name, "root"); err != nil {
+			if err := n.tc("qdisc", "del", "dev", port, "root"); err != nil {
 				return err
 			}
 		}
-		delete(n.impaired, h)
+		delete(n.impaired, port)
 	}
 	return nil
 }
 
 func (n *Network) impair(h *Host) *impairment {
 	if n.impaired == nil {
-		n.impaired = map[*Host]*impairment{}
+		n.impaired = map[string]*impairment{}
 	}
-	if n.impaired[h] == nil {
-		n.impaired[h] = new(impairment)
+	if n.impaired[h.port] == nil {
+		n.impaired[h.port] = new(impairment)
 	}
-	return n.impaired[h]
+	return n.impaired[h.port]
 }
 
 func (n *Network) tc(args ...string) error {

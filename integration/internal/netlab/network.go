@@ -18,7 +18,7 @@ type Network struct {
 	Real             [3]*Host // real servers; the configurations name the first two
 	Client, Observer *Host
 
-	impaired map[*Host]*impairment // what the switch does to packets, by receiver
+	impaired map[string]*impairment // what the switch does to packets, by the port to their receiver
 }
 
 // Build makes the network. It is torn down by the end of the world that it lives in.
@@ -98,7 +98,7 @@ func realServer(h *Host) error {
 
 // Port sets the switch's side of a host's cable up or down: the host sees its carrier come and go.
 func (n *Network) Port(h *Host, up bool) error {
-	port, err := n.Switch.link.LinkByName(h.Name)
+	port, err := n.Switch.link.LinkByName(h.port)
 	if err != nil {
 		return fmt.Errorf("sw: %w", err)
 	}

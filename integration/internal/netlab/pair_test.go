@@ -5,10 +5,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 )
 
 // newPair makes a network that ends with the test.
@@ -84,6 +86,34 @@ func TestPair(t *testing.T) {
 	ports, err := n.Ports()
 	if err != nil || len(ports) != 2 {
 		t.Errorf("%d ports, %v", len(ports), err)
+	}
+}
+
+// A host moves to a namespace that somebody made, and takes with it what the switch does to its packets.
+func TestMove(t *testing.T) {
+	n := newPair(t, false)
+	made := make(chan netns.NsHandle)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: it ends with its namespace
+		ns, err := netns.New()
+		if err != nil {
+			t.Error(err)
+		}
+		made <- ns
+	}()
+	old, at := n.D2, netip.AddrPortFrom(n.D2.Addr, 9)
+	var err error
+	if n.D2, err = old.Move(<-made); err != nil {
+		t.Fatal(err)
+	}
+	if n.D2.MAC.String() != old.MAC.String() {
+		t.Errorf("MAC address %v, was %v", n.D2.MAC, old.MAC)
+	}
+	if !heard(t, n.D1, n.D2, "udp4", at) {
+		t.Error("a host that moved is not reached")
+	}
+	if _, err := old.Addresses(); err == nil {
+		t.Error("the cable is still where it was")
 	}
 }
 
