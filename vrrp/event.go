@@ -93,6 +93,10 @@ type AnnouncementHeard struct {
 	Kind    string // of the packet, in words: "gratuitous ARP request"; empty: not known
 }
 
+// AddressesMoved says that the interface of our addresses has another link-layer address
+// than it had: clients that know the addresses send to the old one.
+type AddressesMoved struct{}
+
 // AdvertSent is the outcome of a Send.
 type AdvertSent struct{ Err error }
 
@@ -119,6 +123,7 @@ func (HandOver) event()          {}
 func (HandOverLifted) event()    {}
 func (AddressLost) event()       {}
 func (AnnouncementHeard) event() {}
+func (AddressesMoved) event()    {}
 func (AdvertSent) event()        {}
 func (Claimed) event()           {}
 func (Renewed) event()           {}

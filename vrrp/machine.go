@@ -105,6 +105,10 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 		m.addressLost(ev.Address)
 	case AnnouncementHeard:
 		m.announcementHeard(&ev)
+	case AddressesMoved:
+		if m.state == Master {
+			m.assert()
+		}
 	case LinkChanged:
 		m.linkChanged(ev)
 	case TrackChanged:

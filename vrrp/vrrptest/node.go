@@ -150,6 +150,12 @@ func (n *Node) RemoveAddress() {
 	}
 }
 
+// Move gives the interface another link-layer address.
+func (n *Node) Move() {
+	n.losses++
+	n.deliver(vrrp.AddressesMoved{})
+}
+
 // Inject sends a forged advert to the node: nobody signed it.
 func (n *Node) Inject(ad vrrp.AdvertReceived) {
 	n.lan.transmit(func() { n.hear(ad, nil) })
@@ -186,6 +192,9 @@ func (n *Node) send(e vrrp.Send) error {
 	}
 	if e.Priority > 0 {
 		n.sentAt = n.lan.now
+	}
+	if n.saved != nil { // a clock that every advert sets, whatever else is saved or not
+		n.saved.LastAdvert = n.lan.now
 	}
 	ad := vrrp.AdvertReceived{Source: e.Source, Version: e.Version, Priority: e.Priority, Interval: e.Interval, Addresses: e.Addresses}
 	packet := n.sign(&ad)

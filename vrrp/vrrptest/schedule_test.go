@@ -179,6 +179,7 @@ func (s *schedule) chaos() {
 // faults are the kinds of what may happen to a node.
 var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { n.Kill(); s.later(n) },
+	func(s *schedule, n *Node) { n.KillAfter(s.rng.IntN(8), func() { s.later(n) }) },
 	func(s *schedule, n *Node) { n.Start(s.rng.IntN(2) == 0) },
 	func(s *schedule, n *Node) { s.unsettled = true; n.Stop(s.rng.IntN(2) == 0); s.later(n) },
 	func(s *schedule, n *Node) { s.slept = true; n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },
@@ -198,6 +199,7 @@ var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { s.unsettled = true; n.HandOver() },
 	func(s *schedule, n *Node) { n.Lift() },
 	func(s *schedule, n *Node) { n.losses++; n.RemoveAddress() },
+	func(_ *schedule, n *Node) { n.Move() },
 	func(s *schedule, n *Node) { n.FailSends = !n.FailSends; s.broken = true },
 	func(s *schedule, n *Node) { n.FailClaims = !n.FailClaims; s.broken = true },
 	func(s *schedule, n *Node) { s.unsettled = true; n.FailReleases = !n.FailReleases },
@@ -329,6 +331,7 @@ func (s *schedule) heal() {
 	l.Network.Loss, l.Network.Duplicate = 0, 0
 	for _, n := range l.nodes {
 		n.FailSends, n.FailClaims, n.FailReleases = false, false, false
+		n.Spare()
 		n.Wake()
 		n.ahead = 0
 		n.linkUp = true

@@ -37,6 +37,7 @@ import (
 //	fail NODE claims|sends|releases [off]
 //	inject NODE from=ADDRESS [priority=N] [interval=1s] [version=3] [addresses=0] [times=N]
 //	announced NODE [by=NAME]       the node hears that somebody else announces its first address
+//	moved NODE                     its interface gets another link-layer address
 //	advance 5s
 //	state
 //	clients                        whom they believe to hold each address
@@ -322,6 +323,8 @@ func (s *script) verb(t *testing.T, d *datadriven.TestData, out *bytes.Buffer) {
 	case "announced":
 		heard := vrrp.AnnouncementHeard{Address: vips(1)[0], By: o.text("by", "stranger"), Kind: "gratuitous ARP reply"}
 		node(0).hearAnnouncement(heard)
+	case "moved":
+		node(0).Move()
 	case "advance":
 		l.Advance(o.parseDuration(o.words[0]))
 	case "state":

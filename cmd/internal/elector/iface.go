@@ -62,7 +62,8 @@ func (e *elector) refresh(i *iface) {
 		e.closeSockets(i)
 		i.index = state.Index
 	}
-	if !slices.Equal(i.state.MAC, state.MAC) && i.sender != nil {
+	moved := !slices.Equal(i.state.MAC, state.MAC) && i.sender != nil
+	if moved {
 		e.closeSockets(i) // frames carry the old address
 	}
 	i.state = state
@@ -86,6 +87,10 @@ func (e *elector) refresh(i *iface) {
 	for _, in := range e.instances {
 		if !in.finished && in.follows(config.TrackInterface, i.name) {
 			e.look(in)
+		}
+		if moved && slices.ContainsFunc(in.held, func(v address.VIP) bool { return v.Index == i.index }) {
+			e.step(in, vrrp.AddressesMoved{})
+			e.happened(in, "interface", "mac-changed", i.name+" has another MAC, "+state.MAC.String()+": the addresses are announced again", true)
 		}
 	}
 	e.dirty = true // an instance may have another reason for its fault

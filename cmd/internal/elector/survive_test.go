@@ -80,6 +80,31 @@ func TestAFlushedInterface(t *testing.T) {
 	p.until("all are held after the flush", all)
 }
 
+// An interface that gets another MAC while it is up takes its addresses to where nobody looks for them: they are announced
+// from there at once, and it is no failover.
+func TestAnInterfaceGetsAnotherMAC(t *testing.T) {
+	t.Parallel()
+	l := newBridge(t)
+	four, six := router("four", 0, 51, 200), router6("six", 52, 200)
+	four.Announce.Count, six.Announce.Count = 1, 1 // what the election has to say is said at once
+	all := append(append([]config.Address{}, four.Addresses...), six.Addresses...)
+	l.believes(mac(9), all...)
+	p := l.elector(0)
+	p.configure(nil, four, six)
+	p.untilAll(vrrp.Master, "four", "six")
+	l.untilBelieved(mac(0), all...)
+
+	before := [2]uint64{p.of("four").Transitions, p.of("six").Transitions}
+	const other = "02:00:00:00:00:77"
+	l.set(0, "eth0", "address", other)
+	l.untilBelieved(other, all...)
+	p.until("it goes on", func() bool { return p.of("four").State == vrrp.Master && p.of("six").State == vrrp.Master })
+	if after := [2]uint64{p.of("four").Transitions, p.of("six").Transitions}; after != before {
+		t.Errorf("%v transitions, were %v", after, before)
+	}
+	p.untilEvent("four interface mac-changed", "eth0 has another MAC, "+other)
+}
+
 // More news than the kernel keeps for us is lost. What was in it is found all the same.
 func TestLostNewsIsMadeGood(t *testing.T) {
 	t.Parallel()
