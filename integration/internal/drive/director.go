@@ -21,7 +21,7 @@ type Kind string
 const (
 	LBHA       Kind = "lbha"
 	Keepalived Kind = "keepalived"
-	FRR        Kind = "frr" // vrrpd and the zebra that it needs; VRRP only
+	FRR        Kind = "frr" // vrrpd and the zebra that it needs; it does VRRP only, and a table beside it is static
 )
 
 // Part names a process of a daemon by what it does.
@@ -79,8 +79,10 @@ type daemon interface {
 type companion interface {
 	// recruit prepares the host and starts what the daemon needs beside it, unless it runs.
 	recruit(d *Director) error
-	// dismiss ends that.
+	// dismiss ends what runs beside the daemon.
 	dismiss(d *Director)
+	// restore makes the host what it was before recruit, but for the table.
+	restore(d *Director) error
 }
 
 // ErrNotOffered is returned where a daemon has no such thing.
@@ -194,6 +196,14 @@ func (d *Director) Processes() map[Part]int {
 	return parts
 }
 
+// Complete is how many processes the daemon has when none is missing.
+func (d *Director) Complete() int {
+	if d.Kind == FRR {
+		return 2 // vrrpd and zebra
+	}
+	return 3
+}
+
 // Signal sends a signal to one part.
 func (d *Director) Signal(part Part, signal syscall.Signal) error {
 	pid := d.Processes()[part]
@@ -260,6 +270,16 @@ func (d *Director) Kill() {
 	if c, ok := d.daemon.(companion); ok {
 		c.dismiss(d)
 	}
+}
+
+// Retire takes back what the daemon's start did to the host: another daemon is to run there. The table stays, for that one to find.
+func (d *Director) Retire() error {
+	c, ok := d.daemon.(companion)
+	if !ok {
+		return nil
+	}
+	c.dismiss(d)
+	return c.restore(d)
 }
 
 // Forget removes what the daemon keeps for its next start. Its log stays.

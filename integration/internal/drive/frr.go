@@ -55,23 +55,32 @@ const (
 	zebraLimit = 10 * time.Second
 )
 
+const arpIgnore = "net/ipv4/conf/all/arp_ignore"
+
+// macvlan is the interface that vrrpd takes for a virtual router's own: it finds it by its MAC address, RFC 9568 §7.3.
+func macvlan(r Router) (name string, mac net.HardwareAddr) {
+	if r.IPv6() {
+		return fmt.Sprintf("vrrp6-%d", r.VRID), net.HardwareAddr{0, 0, 0x5e, 0, 2, byte(r.VRID)}
+	}
+	return fmt.Sprintf("vrrp4-%d", r.VRID), net.HardwareAddr{0, 0, 0x5e, 0, 1, byte(r.VRID)}
+}
+
 func (f frr) recruit(d *Director) error {
 	if err := ownedByFRR(d.dir); err != nil {
 		return err
 	}
 	for _, r := range d.Settings.routers() {
-		// RFC 9568 §7.3
-		mac, name := net.HardwareAddr{0, 0, 0x5e, 0, 1, byte(r.VRID)}, fmt.Sprintf("vrrp4-%d", r.VRID)
-		if r.IPv6() {
-			mac[4], name = 2, fmt.Sprintf("vrrp6-%d", r.VRID)
-		}
+		name, mac := macvlan(r)
 		if err := d.Host.AddVirtualInterface(name, mac, r.VIPs); err != nil {
 			return err
 		}
 	}
 	// The address of a macvlan that is down is still the host's own, and the host would answer for it on eth0: with vrrpd alone, a backup
 	// answers like the master.
-	if err := d.Host.Sysctl("net/ipv4/conf/all/arp_ignore", "1"); err != nil {
+	if err := d.Host.Sysctl(arpIgnore, "1"); err != nil {
+		return err
+	}
+	if err := setTable(d); err != nil {
 		return err
 	}
 	if runningPID(filepath.Join(d.dir, zebraPID)) != 0 {
@@ -116,6 +125,20 @@ func (frr) dismiss(d *Director) {
 	}
 }
 
+// restore removes the macvlans, whatever state a killed vrrpd left them in.
+func (frr) restore(d *Director) error {
+	for _, r := range d.Settings.routers() {
+		name, _ := macvlan(r)
+		if err := d.Host.RemoveVirtualInterface(name); err != nil {
+			return err
+		}
+	}
+	if err := d.Host.Sysctl(arpIgnore, "0"); err != nil {
+		return err
+	}
+	return os.Chown(d.dir, 0, 0)
+}
+
 // ownedByFRR gives the daemon's directory to the user that it becomes.
 func ownedByFRR(dir string) error {
 	u, err := user.Lookup("frr")
@@ -142,7 +165,15 @@ func (frr) processes(dir string, _ int) map[Part]int {
 	return parts
 }
 
-func (frr) reload(*Director) (string, error) { return "", ErrNotOffered }
+// reload tells vrrpd and zebra every line of the file as an operator would: they read no file again. A line that is gone from the file stays
+// in force. The table is the operator's own.
+func (frr) reload(d *Director) (string, error) {
+	said, err := d.Host.Output("vtysh", "--vty_socket", d.dir, "--inputfile", configPath(d.dir))
+	if err != nil {
+		return said, err
+	}
+	return said, setTable(d)
+}
 
 func (frr) status(*Director) (string, error) { return "", ErrNotOffered }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
 )
@@ -147,19 +146,6 @@ func TestChanges(t *testing.T) {
 		t.Errorf("changes of d2: %v", got)
 	}
 	if diff := cmp.Diff(observe.Table{"-A a"}, e.TableAt("d1", s(3.2))); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestWholeTable(t *testing.T) {
-	settings := drive.Settings{Servers: []netip.Addr{netip.MustParseAddr("10.9.0.3")}}
-	want := observe.Table{
-		"-A -t 10.9.0.100:80 -s rr",
-		"-A -u 10.9.0.100:5000 -s rr -o",
-		"-a -t 10.9.0.100:80 -r 10.9.0.3:80 -g -w 1",
-		"-a -u 10.9.0.100:5000 -r 10.9.0.3:5000 -g -w 1",
-	}
-	if diff := cmp.Diff(want, whole(settings)); diff != "" {
 		t.Error(diff)
 	}
 }

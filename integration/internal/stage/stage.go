@@ -161,6 +161,9 @@ func (s *Stage) Clear() error {
 	}
 	for _, d := range s.Directors() {
 		d.Kill()
+		if err := d.Retire(); err != nil {
+			return err
+		}
 		if err := d.Host.DeleteAddress(vip); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			return err
 		}
@@ -223,26 +226,9 @@ func (s *Stage) observe() (err error) {
 // Start starts both directors.
 func (s *Stage) Start() error { return errors.Join(s.D1.Start(), s.D2.Start()) }
 
-// whole is a director's table when every server is healthy, as the settings say.
-func whole(settings drive.Settings) observe.Table {
-	table := observe.Table{}
-	for _, service := range []struct {
-		key, options string
-		port         uint16
-	}{{"-t", "", drive.PortHTTP}, {"-u", " -o", drive.PortEcho}} {
-		key := service.key + " " + netip.AddrPortFrom(vip, service.port).String()
-		table = append(table, "-A "+key+" -s rr"+service.options)
-		for _, server := range settings.Servers {
-			table = append(table, fmt.Sprintf("-a %s -r %s -g -w 1", key, netip.AddrPortFrom(server, service.port)))
-		}
-	}
-	slices.Sort(table)
-	return table
-}
-
 // missing says how a table differs from the one that the settings give. What was appended to a configuration may add to it.
 func missing(settings drive.Settings, table observe.Table) []string {
-	diff := observe.Diff(whole(settings), table)
+	diff := observe.Diff(settings.Rules(), table)
 	if settings.Append == "" {
 		return diff
 	}
@@ -273,8 +259,8 @@ func (s *Stage) unrest() string {
 	for _, d := range s.Directors() {
 		name := d.Host.Name
 		// A killed part is back before the next scenario begins.
-		if n := len(d.Processes()); n != 3 {
-			return fmt.Sprintf("%s has %d of 3 processes", name, n)
+		if n := len(d.Processes()); n != d.Complete() {
+			return fmt.Sprintf("%s has %d of %d processes", name, n, d.Complete())
 		}
 		h, ok := s.holdings.Before(now, func(h observe.Holding) bool { return h.Host == name })
 		if ok && h.Holds != (d == master) {

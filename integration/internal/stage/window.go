@@ -90,9 +90,15 @@ func (s *Stage) cut(e *Evidence) {
 	}
 	e.Adverts = s.wire.Adverts.Between(from, to)
 	e.Announcements = s.wire.Announcements.Between(from, to)
+	for i, a := range e.Announcements {
+		e.Announcements[i].MAC = s.owner(a.MAC, a.At)
+	}
 	e.Probes = s.wire.Probes.Between(from, to)
 	// The last request's answers come after the window.
 	e.Answers = s.wire.Answers.Between(from, to.Add(answerWindow))
+	for i, a := range e.Answers {
+		e.Answers[i].MAC = s.owner(a.MAC, a.At)
+	}
 	e.Holdings = s.holdings.Between(from, to)
 	e.Tables = s.tables.Between(from, to)
 	e.Writes = s.writes.Between(from, to)
@@ -140,7 +146,20 @@ func (s *Stage) neighbour(host string) string {
 	if err != nil || mac == nil {
 		return ""
 	}
-	return hexMAC(mac)
+	return s.owner(hexMAC(mac), mono.Now())
+}
+
+// noticed is how long after an interface has come up that may be read of at the latest: what is sent from there may be heard before.
+const noticed = 50 * time.Millisecond
+
+// owner is the MAC address of the director that a MAC address belonged to at a time. A virtual router's belongs to the one that held the
+// virtual address there at last.
+func (s *Stage) owner(mac string, at mono.Time) string {
+	h, ok := s.holdings.Before(at.Add(noticed), func(h observe.Holding) bool { return h.Holds && h.MAC == mac })
+	if !ok {
+		return mac
+	}
+	return MACOf(h.Host)
 }
 
 // SleepUntil sleeps until t and reports whether the context still lives.
