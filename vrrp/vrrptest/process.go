@@ -55,6 +55,7 @@ type process struct {
 	deaf        bool     // paused as a virtual machine: packets are lost
 	inbox       []letter // what waits for a paused process
 	draining    bool     // it is being read
+	doom        *doom    // nil: none
 
 	// Of the Step in progress.
 	before  []snapshot
@@ -65,6 +66,12 @@ type process struct {
 type letter struct {
 	to *Node
 	ev vrrp.Event
+}
+
+// doom is a death in the middle of what a process does.
+type doom struct {
+	left int // effects that it carries out until then
+	then func()
 }
 
 // socketBuffer is how many packets wait for a process that does not read.
@@ -101,6 +108,31 @@ func (p *process) Start(resume bool) {
 	for i, n := range p.nodes {
 		p.run(n, vrrp.Started{Resume: saved[i], Held: n.Holds()})
 	}
+}
+
+// KillAfter lets the process carry out so many more effects, and ends it before the
+// next one: of a few that belong together some are done, and the state that it leaves
+// behind is the one of before. then, if it is not nil, is called.
+func (p *process) KillAfter(effects int, then func()) { p.doom = &doom{effects, then} }
+
+// Spare calls KillAfter off.
+func (p *process) Spare() { p.doom = nil }
+
+// dies reports whether its time has come: it is gone then.
+func (p *process) dies() bool {
+	d := p.doom
+	if d == nil {
+		return false
+	}
+	if d.left--; d.left >= 0 {
+		return false
+	}
+	p.doom = nil
+	p.Kill()
+	if d.then != nil {
+		d.then()
+	}
+	return true
 }
 
 // make makes the routers.
@@ -206,6 +238,9 @@ func (n *Node) deliver(ev vrrp.Event) {
 // run is the driver: it gives the event to the router, carries the effects out,
 // and gives back their outcomes.
 func (p *process) run(n *Node, ev vrrp.Event) {
+	if !p.Alive() { // it died of what came before
+		return
+	}
 	p.step(n, ev)
 	if !p.Alive() {
 		return
@@ -241,10 +276,16 @@ func (p *process) step(n *Node, ev vrrp.Event) {
 	}
 	var outcomes []letter
 	for _, e := range effects {
+		if p.dies() {
+			return
+		}
 		n := p.nodes[e.Member]
 		if outcome := n.do(e.Effect); outcome != nil {
 			outcomes = append(outcomes, letter{n, outcome})
 		}
+	}
+	if len(effects) > 0 && p.doom != nil && p.doom.left == 0 && p.dies() { // all is done, and not yet saved
+		return
 	}
 	finished := true
 	for _, n := range p.nodes {
