@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
-	"github.com/lbha/lbha/integration/internal/netlab"
+	"github.com/lbha/lbha/integration/internal/harm"
 	"github.com/lbha/lbha/integration/internal/script"
 	"github.com/lbha/lbha/integration/internal/stage"
 )
@@ -26,10 +23,7 @@ type Lab struct {
 	pair     stage.Pair // what is on the stage
 	alone    bool       // nobody else runs on this kernel
 	say      func(string, ...any)
-
-	// What a scenario may leave behind.
-	turned  time.Duration // the wall clock, from the right time
-	strange []int         // prefix lengths of virtual addresses that were added by hand
+	harm     *harm.Site
 }
 
 // NewLab sets the stage. On a kernel where it is alone, scenarios may do what concerns everything that runs on it.
@@ -38,7 +32,9 @@ func NewLab(self, binary string, alone bool, say func(string, ...any)) (*Lab, er
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{stage: s, binary: binary, alone: alone, say: say}, nil
+	l := &Lab{stage: s, binary: binary, alone: alone, say: say}
+	l.harm = &harm.Site{Net: s.Net, Self: self, Processes: l.processes, Disk: stage.DiskOf}
+	return l, nil
 }
 
 // ErrShared is returned for what concerns everything that runs on a kernel, where that is not the lab's alone.
@@ -62,7 +58,7 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 			pair.Append[i] += "\n" + s.Snippets[name]
 		}
 	}
-	if err := l.unharm(); err != nil {
+	if err := l.harm.Undo(); err != nil {
 		return err
 	}
 	// What can stay stays: that is how it is where a pair works for years.
@@ -100,7 +96,7 @@ func (l *Lab) intact(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.network(script.Clause{Form: script.Heal}); err != nil {
+	if err := l.harm.Heal(); err != nil {
 		return err
 	}
 	for i := range n.Real {
@@ -143,16 +139,10 @@ const endLimit = 10 * time.Second
 
 // do does one thing.
 func (l *Lab) do(c script.Clause) (said string, err error) {
-	if said, done, err := l.harm(c); done {
+	if said, done, err := l.harm.Do(c); done {
 		return said, err
 	}
-	switch c.Form {
-	case script.Cut, script.Loss, script.Delay, script.Link, script.Heal:
-		return "", l.network(c)
-	case script.Flood:
-		o := l.stage.Net.Observer
-		return o.Output(l.stage.Self, stage.PartyCommand, "forge", strconv.Itoa(c.Number), c.Time.String(), o.MAC.String())
-	case script.Stop, script.Start:
+	if c.Form == script.Stop || c.Form == script.Start {
 		if i := slices.Index([]string{"rs1", "rs2", "rs3"}, c.Host()); i >= 0 {
 			if c.Form == script.Stop {
 				return "", l.stage.StopWeb(i)
@@ -163,53 +153,6 @@ func (l *Lab) do(c script.Clause) (said string, err error) {
 	return l.director(c)
 }
 
-// network impairs the network, or mends it.
-func (l *Lab) network(c script.Clause) error {
-	n := l.stage.Net
-	switch c.Form {
-	case script.Heal:
-		errs := []error{n.Mend()}
-		for _, h := range n.Hosts() {
-			errs = append(errs, n.Port(h, true))
-		}
-		return errors.Join(errs...)
-	case script.Loss, script.Delay:
-		to := n.Hosts()
-		if len(c.Hosts) > 0 {
-			h, err := n.Host(c.Host())
-			if err != nil {
-				return err
-			}
-			to = []*netlab.Host{h}
-		}
-		for _, h := range to {
-			impair := func() error { return n.Lose(h, c.Percent) }
-			if c.Form == script.Delay {
-				impair = func() error { return n.Slow(h, c.Time) }
-			}
-			if err := impair(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	a, err := n.Host(c.Host())
-	if err != nil {
-		return err
-	}
-	if c.Form == script.Link {
-		return n.Port(a, c.Up)
-	}
-	b, err := n.Host(c.Hosts[1])
-	if err != nil {
-		return err
-	}
-	if err := n.Deafen(b, a); err != nil || c.Option {
-		return err
-	}
-	return n.Deafen(a, b)
-}
-
 // side is a director by its name.
 func (l *Lab) side(host string) *drive.Director {
 	if host == "d2" {
@@ -218,12 +161,12 @@ func (l *Lab) side(host string) *drive.Director {
 	return l.stage.D1
 }
 
-// signal sends a signal to the process of a sentence, or to all.
-func signal(d *drive.Director, c script.Clause, sig syscall.Signal) error {
-	if c.Part != "" {
-		return d.Signal(drive.Part(c.Part), sig)
+// processes are the parts of a director's daemon that run; none before there is a pair.
+func (l *Lab) processes(host string) map[drive.Part]int {
+	if d := l.side(host); d != nil {
+		return d.Processes()
 	}
-	return d.SignalAll(sig)
+	return nil
 }
 
 // director does something to one of the pair.
@@ -231,15 +174,15 @@ func (l *Lab) director(c script.Clause) (said string, err error) {
 	d := l.side(c.Host())
 	switch c.Form {
 	case script.Kill:
-		return "", signal(d, c, syscall.SIGKILL)
+		return "", d.SignalAll(syscall.SIGKILL)
 	case script.Stop:
 		return "", d.Stop()
 	case script.Start:
 		return "", l.start(d, drive.Kind(c.Daemon))
 	case script.Pause:
-		return "", signal(d, c, syscall.SIGSTOP)
+		return "", d.SignalAll(syscall.SIGSTOP)
 	case script.Continue:
-		return "", signal(d, c, syscall.SIGCONT)
+		return "", d.SignalAll(syscall.SIGCONT)
 	case script.Reload, script.Reprior, script.Reserve, script.Misread:
 		return l.reload(d, c)
 	case script.Failover:
@@ -249,27 +192,8 @@ func (l *Lab) director(c script.Clause) (said string, err error) {
 	case script.Status:
 		_, err := d.Status()
 		return "", err
-	case script.DeleteVIP:
-		return "", d.Host.DeletePrefix(netlab.VIP, bits(c))
-	case script.AddVIP:
-		l.strange = append(l.strange, bits(c))
-		return "", d.Host.AddAddress(netlab.Interface, netip.PrefixFrom(netlab.VIP, bits(c)).String())
-	case script.ClearTable:
-		cmd := exec.Command("ipvsadm", "-C")
-		if err := d.Host.Start(cmd); err != nil {
-			return "", err
-		}
-		return "", cmd.Wait()
 	}
 	return "", fmt.Errorf("the lab does not know %q", c.Form)
-}
-
-// bits is the prefix length of a virtual address in a sentence.
-func bits(c script.Clause) int {
-	if c.Option {
-		return c.Number
-	}
-	return netlab.VIP.BitLen()
 }
 
 // start starts a director when its daemon has ended, with another daemon if one is named.
@@ -314,7 +238,7 @@ func (l *Lab) reload(d *drive.Director, c script.Clause) (string, error) {
 	}
 	err := d.ConfigureText(text)
 	if c.Form == script.Misread {
-		err = wreck(d, c.Name)
+		err = harm.Wreck(d.ConfigPath(), d.Text(d.Settings), c.Name)
 	}
 	if err != nil {
 		return "", err

@@ -19,26 +19,27 @@ import (
 
 // clients starts the two judges.
 func (s *Stage) clients() (err error) {
-	if s.tcp, err = s.client("tcp", drive.PortHTTP, tcpPeriod); err != nil {
+	if s.tcp, err = StartClient(s.Self, s.Net.Client, "tcp", drive.PortHTTP, tcpPeriod, runDir); err != nil {
 		return err
 	}
-	s.udp, err = s.client("udp", drive.PortEcho, udpPeriod)
+	s.udp, err = StartClient(s.Self, s.Net.Client, "udp", drive.PortEcho, udpPeriod, runDir)
 	return err
 }
 
-// client starts one judge, which works for as long as the world lasts.
-func (s *Stage) client(kind string, port uint16, period time.Duration) (*load.Record, error) {
-	path := filepath.Join(runDir, kind+".record")
+// StartClient starts a client of the virtual address on a host, as a process of the program self, which lives as long as the world. Its record is a
+// file in a directory.
+func StartClient(self string, h *netlab.Host, kind string, port uint16, period time.Duration, dir string) (*load.Record, error) {
+	path := filepath.Join(dir, kind+".record")
 	r, err := load.CreateRecord(path)
 	if err != nil {
 		return nil, err
 	}
-	return r, s.party(s.Net.Client, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
+	return r, startParty(self, h, kind, netip.AddrPortFrom(vip, port).String(), period.String(), giveUpAfter.String(), path)
 }
 
-// party starts a process of this program on a host. It lives as long as the world.
-func (s *Stage) party(h *netlab.Host, args ...string) error {
-	cmd := exec.Command(s.Self, append([]string{PartyCommand}, args...)...)
+// startParty starts a process of this program on a host. It lives as long as the world.
+func startParty(self string, h *netlab.Host, args ...string) error {
+	cmd := exec.Command(self, append([]string{PartyCommand}, args...)...)
 	cmd.Stderr = os.Stdout
 	if err := h.Start(cmd); err != nil {
 		return fmt.Errorf("start %s on %s: %w", args[0], h.Name, err)

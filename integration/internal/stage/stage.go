@@ -93,7 +93,7 @@ func Set(self string, say func(string, ...any)) (*Stage, error) {
 		return nil, err
 	}
 	for _, name := range []string{"d1", "d2"} {
-		if err := addDisk(name); err != nil {
+		if err := AddDisk(DiskOf(name)); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +107,7 @@ func Set(self string, say func(string, ...any)) (*Stage, error) {
 		if err := s.StartWeb(i); err != nil {
 			return nil, err
 		}
-		if err := s.party(h, "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
+		if err := startParty(s.Self, h, "echo", netip.AddrPortFrom(vip, drive.PortEcho).String(), strconv.Itoa(i+1)); err != nil {
 			return nil, err
 		}
 	}
