@@ -3,7 +3,6 @@ package director
 import (
 	"fmt"
 	"net"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,37 +16,14 @@ import (
 // the command to the verified table. ms-to-table is from the command to the new server in the table, ms-to-answer to the
 // answer, processor-ms what one reload costs, the checks of that time among it: on a crowded machine it says more.
 func BenchmarkReload(b *testing.B) {
-	l, err := net.Listen("tcp4", "0.0.0.0:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	port := l.Addr().(*net.TCPAddr).Port
 	h := newHost(b)
+	port := h.listen("0.0.0.0:0").Addr().(*net.TCPAddr).Port
 	if err := h.memory.Truncate(128 << 20); err != nil { // as the supervisor's is: it has room for all of it
 		b.Fatal(err)
 	}
 	text := func(more bool) string {
 		var t strings.Builder
-		fmt.Fprintf(&t, `[global]
-name = "lb1"
-control = %q
-state_dir = %q
-[[vrrp]]
-name = "web"
-interface = "eth0"
-id = 51
-addresses = ["10.9.0.100/32"]
-[defaults.service]
+		t.WriteString(h.global("lb1") + router + `[defaults.service]
 scheduler = "wlc"
 forward = "dr"
 [defaults.service.check]
@@ -55,7 +31,7 @@ type = "tcp"
 interval = "10s"
 timeout = "3s"
 rise = 1
-`, filepath.Join(h.dir, "lbha.sock"), h.dir)
+`)
 		for i := range 1000 {
 			fmt.Fprintf(&t, "[[service]]\nname = \"s%d\"\naddress = \"10.30.%d.%d:%d\"\n", i, i>>8, i&255, port)
 			for j := range 10 {

@@ -96,14 +96,7 @@ address = "10.9.0.3:443"
 [service.check]
 type = "https"
 `
-	parse := func(text string) *config.Config {
-		cfg, err := config.Parse("text", []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cfg
-	}
-	old, next := parse(services), parse(strings.Replace(services, `"10.9.0.3:81"`, "\"10.9.0.3:81\"\n[[service.server]]\naddress = \"10.9.0.5:81\"", 1))
+	old, next := parse(t, services), parse(t, strings.Replace(services, `"10.9.0.3:81"`, "\"10.9.0.3:81\"\n[[service.server]]\naddress = \"10.9.0.5:81\"", 1))
 	pools, before, err := newPools(old, saved{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)

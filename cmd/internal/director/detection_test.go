@@ -4,9 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,12 +24,11 @@ func TestDeadServersAreOutInTime(t *testing.T) {
 		servers, kills, interval = 1000, 200, time.Second
 	}
 	h := newHost(t)
-	var b strings.Builder
-	fmt.Fprintf(&b, `[global]
-name = "lb1"
-control = %q
-state_dir = %q
-[[service]]
+	pool := make([]net.Listener, servers)
+	for i := range pool {
+		pool[i] = h.server()
+	}
+	h.writeText(h.global("lb1") + fmt.Sprintf(`[[service]]
 name = "www"
 address = "10.9.0.100:80"
 [service.check]
@@ -40,13 +37,7 @@ interval = "%v"
 timeout = "400ms"
 rise = 1
 fall = %d
-`, filepath.Join(h.dir, "lbha.sock"), h.dir, interval, fall)
-	pool := make([]net.Listener, servers)
-	for i := range pool {
-		pool[i] = h.server()
-		fmt.Fprintf(&b, "[[service.server]]\naddress = %q\n", pool[i].Addr())
-	}
-	h.writeText(b.String())
+`, interval, fall) + serverTables(addresses(pool...)...))
 	type loss struct {
 		server string
 		at     time.Time

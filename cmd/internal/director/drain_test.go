@@ -6,57 +6,37 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/ipvs"
 )
 
-// busy gives a server of the fake kernel connections.
-func (h *host) busy(addr string, active uint32) {
-	key, err := ipvs.ParseKey("tcp/10.9.0.100:80")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.kernel.SetStats(key, ipvs.PoolStats{Servers: map[netip.AddrPort]ipvs.ServerStats{netip.MustParseAddrPort(addr): {Active: active}}})
-}
-
 func TestARemovedServerDrainsFirst(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	h.busy(b.Addr().String(), 3)
-	before := len(h.kernel.Ops())
+	h, a, b := startPair(t)
+	h.busy(b, 3)
+	written := h.writes()
 	h.write(a)
 	if r := h.reload(); !r.OK {
 		t.Fatalf("reload: %+v", r)
 	}
-	quiet := "-e -t 10.9.0.100:80 -r " + b.Addr().String() + " -m -w 0"
-	if ops := h.kernel.Ops()[before:]; len(ops) != 1 || ops[0].String() != quiet {
-		t.Fatalf("operations %v, want only %q", ops, quiet)
+	if got, want := written(), "-e -t 10.9.0.100:80 -r "+b.Addr().String()+" -m -w 0\n"; got != want {
+		t.Fatalf("operations:\n%swant only:\n%s", got, want)
 	}
 	time.Sleep(drainLook + time.Second)
 	if !h.inTable(b) {
 		t.Fatal("a server with connections was removed")
 	}
-	st, err := h.client.Status(t.Context())
-	if err != nil || len(st.Draining) != 1 || st.Draining[0].Active != 3 {
-		t.Errorf("status shows %+v, %v; want one server that drains with 3 connections", st.Draining, err)
+	if st := h.status(); len(st.Draining) != 1 || st.Draining[0].Active != 3 {
+		t.Errorf("status shows %+v; want one server that drains with 3 connections", st.Draining)
 	}
-	h.busy(b.Addr().String(), 0)
-	h.until("b out", func() bool { return !h.inTable(b) })
+	h.busy(b, 0)
+	h.untilOut(b)
 	if !h.inTable(a) {
 		t.Error("a went too")
 	}
 }
 
 func TestAServerThatReturnsWhileItDrainsIsAServerAgain(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	h.busy(b.Addr().String(), 3)
+	h, a, b := startPair(t)
+	h.busy(b, 3)
 	h.write(a)
 	h.reload()
 	h.write(a, b)
@@ -71,17 +51,11 @@ func TestAServerThatReturnsWhileItDrainsIsAServerAgain(t *testing.T) {
 }
 
 func TestADrainSurvivesARestart(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	stop := h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	h.busy(b.Addr().String(), 3)
+	h, a, b := startPair(t)
+	h.busy(b, 3)
 	h.write(a)
 	h.reload()
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h.stop()
 	h.start()
 	time.Sleep(300 * time.Millisecond)
 	if !h.inTable(b) {
@@ -90,16 +64,8 @@ func TestADrainSurvivesARestart(t *testing.T) {
 }
 
 func TestADrainEndsAtItsDeadline(t *testing.T) {
-	parse := func(text string) *config.Config {
-		t.Helper()
-		cfg, err := config.Parse("test.toml", []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cfg
-	}
 	const head = "[[service]]\nname = \"www\"\naddress = \"10.9.0.100:80\"\nforward = \"nat\"\ndrain_timeout = \"1m\"\n[[service.server]]\naddress = \"10.9.0.3:80\"\n"
-	old, next := parse(head+"[[service.server]]\naddress = \"10.9.0.4:80\"\n"), parse(head)
+	old, next := parse(t, head+"[[service.server]]\naddress = \"10.9.0.4:80\"\n"), parse(t, head)
 	key := old.Services[0].Keys[0]
 	server := func(addr string) ipvs.Server {
 		return ipvs.Server{Addr: netip.MustParseAddrPort(addr), Weight: 1}
@@ -121,7 +87,7 @@ func TestADrainEndsAtItsDeadline(t *testing.T) {
 		t.Errorf("after a minute: %v, %v; want drain-timeout", still, over)
 	}
 	// A service that is gone as a whole is the drains of its servers.
-	all := drains(nil).changeTo(parse("").Services, old.Services, table, start).into(ipvs.Table{})
+	all := drains(nil).changeTo(parse(t, "").Services, old.Services, table, start).into(ipvs.Table{})
 	if got, want := all.String(), "-A -t 10.9.0.100:80 -s wlc\n-a -t 10.9.0.100:80 -r 10.9.0.3:80 -m -w 0\n-a -t 10.9.0.100:80 -r 10.9.0.4:80 -m -w 0\n"; got != want {
 		t.Errorf("table:\n%swant:\n%s", got, want)
 	}

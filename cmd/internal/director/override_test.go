@@ -18,11 +18,7 @@ func (h *host) order(action admin.Action, server string, change func(*admin.Serv
 }
 
 func TestOrdersRuleOverChecksAndSurvive(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	stop := h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
+	h, a, b := startPair(t)
 	rule := func() string {
 		for line := range strings.Lines(h.kernel.Table().String()) {
 			if strings.Contains(line, b.Addr().String()) {
@@ -51,25 +47,22 @@ func TestOrdersRuleOverChecksAndSurvive(t *testing.T) {
 		}
 	}
 	h.reload()
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	stop = h.start()
+	h.stop()
+	h.start()
 	time.Sleep(300 * time.Millisecond)
 	if got := rule(); got != "out" {
 		t.Errorf("after a reload and a restart: %s, want out", got)
 	}
-	st, err := h.client.Status(t.Context())
-	if err != nil || st.Services[0].Servers[1].Order != "disable: disk swap" {
-		t.Errorf("status does not show the order: %+v, %v", st.Services[0].Servers[1], err)
+	if s := h.status().Services[0].Servers[1]; s.Order != "disable: disk swap" {
+		t.Errorf("status does not show the order: %+v", s)
 	}
 
 	// A drain ends when the last connection has, and --for ends any order.
 	if err := h.order(admin.Enable, name, nil); err != nil {
 		t.Fatal(err)
 	}
-	h.until("b in", func() bool { return h.inTable(b) })
-	h.busy(name, 2)
+	h.untilIn(b)
+	h.busy(b, 2)
 	if err := h.order(admin.Drain, name, func(r *admin.ServerRequest) { r.For = 6 * time.Second }); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +70,7 @@ func TestOrdersRuleOverChecksAndSurvive(t *testing.T) {
 	if got := rule(); got != "-w 0" {
 		t.Errorf("while it drains: %s, want -w 0", got)
 	}
-	h.busy(name, 0)
+	h.busy(b, 0)
 	h.until("drained", func() bool { return rule() == "out" })
 	h.until("the order over", func() bool { return rule() == "-w 1" })
 
@@ -90,7 +83,6 @@ func TestOrdersRuleOverChecksAndSurvive(t *testing.T) {
 	h.write(a, b)
 	h.reload()
 	h.until("b serves without its former order", func() bool { return rule() == "-w 1" })
-	_ = stop
 }
 
 func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {

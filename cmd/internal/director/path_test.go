@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/ipvs"
 )
 
@@ -49,11 +48,7 @@ address = "10.9.0.3"
 
 // TestPaths: which probes go the way of the traffic, and what the table has for them. Two services share a path.
 func TestPaths(t *testing.T) {
-	cfg, err := config.Parse("text", []byte(throughServices))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pools, checks, err := newPools(cfg, saved{}, nil, nil)
+	pools, checks, err := newPools(parse(t, throughServices), saved{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,24 +74,17 @@ far/10.9.0.3:25/tcp asks 10.9.0.100:25
 
 // TestMarks: a mark is the path's own, whatever else there is; none is used twice or for something else.
 func TestMarks(t *testing.T) {
-	parse := func(text string) *config.Config {
-		cfg, err := config.Parse("text", []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cfg
-	}
-	all := newMarks(parse(throughServices))
+	all := newMarks(parse(t, throughServices))
 	if len(all) != 2 {
 		t.Fatalf("%v", all)
 	}
 	first, _, _ := strings.Cut(throughServices, "[[service]]\nname = \"api\"")
-	alone := newMarks(parse(first))
+	alone := newMarks(parse(t, first))
 	for p, mark := range alone {
 		if all[p] != mark || mark&^markMask != markBase {
 			t.Errorf("%v: %#x alone, %#x among others", p, mark, all[p])
 		}
-		taken := parse(first + "[[service]]\nname = \"marked\"\nfwmark = " + ipvs.Weight(mark).String() + "\n[[service.server]]\naddress = \"10.9.0.5:80\"\n")
+		taken := parse(t, first+"[[service]]\nname = \"marked\"\nfwmark = "+ipvs.Weight(mark).String()+"\n[[service.server]]\naddress = \"10.9.0.5:80\"\n")
 		if next := newMarks(taken)[p]; next != markBase|(mark+1)&markMask {
 			t.Errorf("%#x is taken, and the next is %#x", mark, next)
 		}

@@ -15,15 +15,6 @@ import (
 	"github.com/lbha/lbha/vrrp"
 )
 
-func key(t *testing.T, text string) ipvs.Key {
-	t.Helper()
-	k, err := ipvs.ParseKey(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
 // A service of two addresses: one server on the service's port, one on a port of its own, one backup without checks.
 func www(t *testing.T, forward ipvs.Forward) *pool {
 	return &pool{

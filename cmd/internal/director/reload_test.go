@@ -22,20 +22,7 @@ import (
 // otherRouter changes the VRID in the configuration, which concerns the elector.
 func (h *host) otherRouter() {
 	h.t.Helper()
-	data, err := os.ReadFile(h.path())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.writeText(strings.Replace(string(data), "id = 51", "id = 52", 1))
-}
-
-func (h *host) hash() string {
-	h.t.Helper()
-	st, err := h.client.Status(context.Background())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return st.Config.Hash
+	h.edit("id = 51", "id = 52")
 }
 
 func TestAReloadIsNotUndoneByTheElectorsOwnNewsOfIt(t *testing.T) {
@@ -67,16 +54,9 @@ func TestAReloadWhoseCallerLeavesGoesOnToItsEnd(t *testing.T) {
 		t.Fatalf("the caller got %v before it left", err)
 	}
 	h.until("applied", func() bool { return h.hash() != before })
-	st, err := h.client.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.until("reported", func() bool {
-		st, _ = h.client.Status(t.Context())
-		return st.Config.Reload != nil
-	})
-	if !st.Config.Reload.OK {
-		t.Errorf("the reload ended with %+v", st.Config.Reload)
+	h.until("reported", func() bool { return h.status().Config.Reload != nil })
+	if ended := h.status().Config.Reload; !ended.OK {
+		t.Errorf("the reload ended with %+v", ended)
 	}
 }
 
@@ -88,8 +68,7 @@ func TestAReloadDuringTheStartWaitsForItsEnd(t *testing.T) {
 	}
 	defer silent.Close()
 	h.write(silent)
-	data, _ := os.ReadFile(h.path())
-	h.writeText(strings.NewReplacer(`type = "tcp"`, `type = "http"`, `"100ms"`, `"900ms"`, `"80ms"`, `"800ms"`).Replace(string(data)))
+	h.writeText(strings.NewReplacer(`type = "tcp"`, `type = "http"`, `"100ms"`, `"900ms"`, `"80ms"`, `"800ms"`).Replace(h.text()))
 	done := make(chan error, 1)
 	go func() {
 		for {
@@ -112,39 +91,26 @@ func TestAReloadDuringTheStartWaitsForItsEnd(t *testing.T) {
 }
 
 func TestAServerThatReturnsByAReloadIsCheckedFirst(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	stop := h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h, a, b := startPair(t)
+	h.stop()
 	h.start() // finds both in the table
 	b.Close()
-	h.until("b out", func() bool { return !h.inTable(b) })
+	h.untilOut(b)
 	h.write(a)
 	h.reload()
-	before := len(h.kernel.Ops())
+	written := h.writes()
 	h.write(a, b)
 	h.reload()
 	time.Sleep(250 * time.Millisecond)
-	if ops := h.kernel.Ops()[before:]; len(ops) != 0 {
-		t.Errorf("a dead server was put in because it was in the table once: %v", ops)
+	if got := written(); got != "" {
+		t.Errorf("a dead server was put in because it was in the table once:\n%s", got)
 	}
 }
 
 func TestAnOldVerdictPutsNoServerIn(t *testing.T) {
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	stop := h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	h.memory.Truncate(0) // the supervisor ended too; the state file says that both are up
-	h.memory.Truncate(1 << 20)
+	h, a, b := startPair(t)
+	h.stop()
+	h.forget() // the supervisor ended too; the state file says that both are up
 	var ops []ipvs.Op
 	for _, p := range h.kernel.Table() {
 		ops = append(ops, ipvs.Op{Action: ipvs.DeleteService, Service: p.Service})
@@ -153,14 +119,12 @@ func TestAnOldVerdictPutsNoServerIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Close()
-	before := len(h.kernel.Ops())
+	written := h.writes()
 	h.start()
-	h.until("a in", func() bool { return h.inTable(a) })
+	h.untilIn(a)
 	time.Sleep(250 * time.Millisecond)
-	for _, op := range h.kernel.Ops()[before:] {
-		if strings.Contains(op.String(), b.Addr().String()) {
-			t.Errorf("a dead server was put in on the word of an old verdict: %s", op)
-		}
+	if got := written(); strings.Contains(got, b.Addr().String()) {
+		t.Errorf("a dead server was put in on the word of an old verdict:\n%s", got)
 	}
 }
 
@@ -168,12 +132,10 @@ func TestARestartKeepsTheConfigurationInForce(t *testing.T) {
 	h := newHost(t)
 	a := h.server()
 	h.write(a)
-	stop := h.start()
-	h.until("a in", func() bool { return h.inTable(a) })
+	h.start()
+	h.untilIn(a)
 	hash := h.hash()
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h.stop()
 	h.writeText("somebody is [editing")
 	h.start()
 	if got := h.hash(); got != hash {
@@ -215,20 +177,12 @@ func TestAReloadLeavesNothingOfWhatItChanges(t *testing.T) {
 	a, b, c, other := h.server(), h.server(), h.server(), h.server()
 	h.write(a)
 	h.start()
-	text, err := os.ReadFile(h.path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	global, _, _ := strings.Cut(string(text), "[[service]]")
 	write := func(services ...string) {
 		var s strings.Builder
-		s.WriteString(global + "[defaults.service]\nscheduler = \"rr\"\nforward = \"nat\"\n[defaults.service.check]\ntype = \"tcp\"\ninterval = \"100ms\"\ntimeout = \"80ms\"\nrise = 1\n")
+		s.WriteString(h.global("lb1") + router + "[defaults.service]\nscheduler = \"rr\"\nforward = \"nat\"\n[defaults.service.check]\ntype = \"tcp\"\ninterval = \"100ms\"\ntimeout = \"80ms\"\nrise = 1\n")
 		for _, service := range services {
 			words := strings.Fields(service)
-			fmt.Fprintf(&s, "[[service]]\nname = %q\naddress = \"10.9.0.100:%s\"\n", words[0], words[1])
-			for _, server := range words[2:] {
-				fmt.Fprintf(&s, "[[service.server]]\naddress = %q\n", server)
-			}
+			fmt.Fprintf(&s, "[[service]]\nname = %q\naddress = \"10.9.0.100:%s\"\n%s", words[0], words[1], serverTables(words[2:]...))
 		}
 		h.writeText(s.String())
 	}

@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -27,21 +25,11 @@ const (
 // writePeer makes the configuration of one director of a pair that does not check while it is a standby.
 func (h *host) writePeer(name, source, listen, other, key string, servers ...string) {
 	h.t.Helper()
-	var b strings.Builder
-	fmt.Fprintf(&b, `[global]
-name = %q
-control = %q
-state_dir = %q
-[global.peers]
+	h.writeText(h.global(name) + fmt.Sprintf(`[global.peers]
 listen = %q
 directors = [%q]
 key = %q
-[[vrrp]]
-name = "web"
-interface = "eth0"
-id = 51
-addresses = ["10.9.0.100/32"]
-[[service]]
+`, listen, other, key) + router + fmt.Sprintf(`[[service]]
 name = "www"
 address = "10.9.0.100:80"
 scheduler = "rr"
@@ -55,11 +43,7 @@ fast_interval = "100ms"
 timeout = "1s"
 rise = 1
 fall = 2
-`, name, filepath.Join(h.dir, "lbha.sock"), h.dir, listen, other, key, source)
-	for _, s := range servers {
-		fmt.Fprintf(&b, "[[service.server]]\naddress = %q\n", s)
-	}
-	h.writeText(b.String())
+`, source) + serverTables(servers...))
 }
 
 // freeUDP is an address on loopback on which nobody listens.
@@ -73,7 +57,8 @@ func freeUDP(t *testing.T) string {
 	return c.LocalAddr().String()
 }
 
-func (h *host) status() *observe.Status {
+// exchanging is the status with the exchange and the one service, empty before there are any.
+func (h *host) exchanging() *observe.Status {
 	st, err := h.client.Status(h.t.Context())
 	if err != nil || st.Exchange == nil {
 		return &observe.Status{Exchange: &observe.Exchange{Peers: make([]observe.ExchangePeer, 1)}, Services: make([]observe.Service, 1)}
@@ -107,15 +92,15 @@ func failover(t *testing.T, keys [2]string, answer http.HandlerFunc) (standby *h
 	standby.pid.Store(2) // it speaks of its state again and again
 	master.writePeer("lb1", sourceOne, one, two, keys[0], well, failing)
 	standby.writePeer("lb2", sourceTwo, two, one, keys[1], well, failing)
-	stop := master.start()
+	master.start()
 	standby.start()
 	has := func(h *host, server string) bool { return strings.Contains(h.kernel.Table().String(), server) }
 	for _, h := range []*host{master, standby} {
 		h.until("both in", func() bool { return has(h, well) && has(h, failing) })
 	}
-	standby.until("at rest", func() bool { return standby.status().Services[0].Pace == "off" })
+	standby.until("at rest", func() bool { return standby.exchanging().Services[0].Pace == "off" })
 	heard := func() uint64 { // datagrams of the master
-		p := standby.status().Exchange.Peers[0]
+		p := standby.exchanging().Exchange.Peers[0]
 		return p.Received + p.Dropped["bad-auth"]
 	}
 	standby.until("the master heard", func() bool { return heard() > 0 })
@@ -127,9 +112,7 @@ func failover(t *testing.T, keys [2]string, answer http.HandlerFunc) (standby *h
 	if !has(standby, failing) {
 		t.Error("the standby has taken the server out before it is master")
 	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	master.stop()
 	var mu sync.Mutex
 	var done []string
 	standby.kernel.Refuse(func(op ipvs.Op) error {
@@ -140,7 +123,7 @@ func failover(t *testing.T, keys [2]string, answer http.HandlerFunc) (standby *h
 	})
 	standby.backup.Store(false)
 	standby.until("master", func() bool {
-		st := standby.status()
+		st := standby.exchanging()
 		return len(st.Instances) > 0 && st.Instances[0].State == "master"
 	})
 	return standby, failing, func() []string {
@@ -165,7 +148,7 @@ func TestTheNewMasterKnowsWhatTheOldOneKnew(t *testing.T) {
 	if got, want := ops()[0], fmt.Sprintf("%v %s", ipvs.DeleteServer, failing); got != want {
 		t.Errorf("the first that the new master does to its table is %q, want %q", got, want)
 	}
-	st := h.status()
+	st := h.exchanging()
 	if r := st.Services[0].Servers[1]; r.State != "down" || !strings.HasPrefix(r.Reason, "peer: status: as lb1 saw it ") || !strings.Contains(r.Reason, "503") {
 		t.Errorf("it is shown as %s, %s", r.State, r.Reason)
 	}
@@ -228,18 +211,15 @@ func TestWithAnotherKeyOursStand(t *testing.T) {
 	if got := ops(); len(got) > 0 {
 		t.Errorf("the table was changed: %v", got)
 	}
-	st := h.status()
+	st := h.exchanging()
 	if p := st.Exchange.Peers[0]; st.Exchange.Taken != 0 || p.Verdicts != 0 || p.Dropped["bad-auth"] == 0 {
 		t.Errorf("the exchange is shown as %+v", st.Exchange)
 	}
 	h.until("found", func() bool {
-		return slices.ContainsFunc(h.status().Findings, func(f observe.Finding) bool { return strings.HasPrefix(f.Reason, "peer-") })
+		return slices.ContainsFunc(h.exchanging().Findings, func(f observe.Finding) bool { return strings.HasPrefix(f.Reason, "peer-") })
 	})
-	events, err := h.client.Events(t.Context(), 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.ContainsFunc(events.Events, func(e observe.Event) bool { return e.Reason == "peer-bad-auth" }) {
+	events := h.events()
+	if !slices.ContainsFunc(events, func(e observe.Event) bool { return e.Reason == "peer-bad-auth" }) {
 		t.Error("the journal does not tell of it")
 	}
 	if text := fmt.Sprint(st, events); strings.Contains(text, "of 32 bytes") || strings.Contains(text, "other pair") {
@@ -252,22 +232,15 @@ func TestAReloadOpensAndEndsTheExchange(t *testing.T) {
 	h := newHost(t)
 	a := h.server()
 	h.write(a)
-	plain, err := os.ReadFile(h.path())
-	if err != nil {
-		t.Fatal(err)
-	}
+	plain := h.text()
 	with := func(listen string) {
-		h.writeText(strings.Replace(string(plain), "[[vrrp]]", fmt.Sprintf("[global.peers]\nlisten = %q\ndirectors = [\"127.0.0.1:9\"]\nkey = \"the key of this pair, of 32 bytes or more\"\n[[vrrp]]", listen), 1))
+		h.writeText(strings.Replace(plain, "[[vrrp]]", fmt.Sprintf("[global.peers]\nlisten = %q\ndirectors = [\"127.0.0.1:9\"]\nkey = \"the key of this pair, of 32 bytes or more\"\n[[vrrp]]", listen), 1))
 	}
 	listens := func() string {
-		st, err := h.client.Status(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		if x := h.status().Exchange; x != nil {
+			return x.Listen
 		}
-		if st.Exchange == nil {
-			return "off"
-		}
-		return st.Exchange.Listen
+		return "off"
 	}
 	h.start()
 	if got := listens(); got != "off" {
@@ -298,11 +271,11 @@ func TestAReloadOpensAndEndsTheExchange(t *testing.T) {
 		c.Close()
 	}
 	h.refuse <- "no"
-	h.writeText(strings.Replace(string(plain), "id = 51", "id = 52", 1))
+	h.writeText(strings.Replace(plain, "id = 51", "id = 52", 1))
 	if r := h.reload(); r.OK || listens() != second {
 		t.Errorf("after a refusal it listens on %s: %+v", listens(), r)
 	}
-	h.writeText(string(plain))
+	h.writeText(plain)
 	if r := h.reload(); !r.OK || listens() != "off" {
 		t.Errorf("without peers again: %s, %+v", listens(), r)
 	}

@@ -15,12 +15,7 @@ import (
 func (h *host) writeNotify(command string) {
 	h.t.Helper()
 	h.write(h.server())
-	text, err := os.ReadFile(h.path())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	notify := fmt.Sprintf("notify = { command = [\"/bin/sh\", \"-c\", %q, \"sh\"], user = \"root\" }\n", command)
-	h.writeText(strings.Replace(string(text), "[[service]]", notify+"[[service]]", 1))
+	h.extendRouter(fmt.Sprintf(`notify = { command = ["/bin/sh", "-c", %q, "sh"], user = "root" }`, command))
 }
 
 func (h *host) untilTold(log, want string) {
@@ -52,7 +47,7 @@ func TestEveryTransitionIsToldOnce(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.dir, "log")
 	h.writeNotify(`echo "$*" >>` + log)
-	stop := h.start()
+	h.start()
 	// No event told of it: the elector was faster.
 	story := "web initialize master no-master 0\n"
 	h.untilTold(log, story)
@@ -61,20 +56,14 @@ func TestEveryTransitionIsToldOnce(t *testing.T) {
 	h.say <- transition(vrrp.Backup, vrrp.Master, vrrp.ReasonNoMaster)
 	story += "web master fault link-down 90\nweb fault backup recovered 90\nweb backup master no-master 90\n"
 	h.untilTold(log, story)
-	st, err := h.client.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := st.Instances[0].Notify; n == nil || n.Ran != 4 || n.Failed != 0 || !n.Command || n.Stream {
+	if n := h.status().Instances[0].Notify; n == nil || n.Ran != 4 || n.Failed != 0 || !n.Command || n.Stream {
 		t.Errorf("status: %+v", n)
 	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h.stop()
 
 	// While the director is away the instance moves, which only its state tells; and it is not told again that it was
 	// master.
-	stop = h.start()
+	h.start()
 	h.backup.Store(true)
 	story += "web master backup no-master 0\n"
 	h.untilTold(log, story)
@@ -83,9 +72,7 @@ func TestEveryTransitionIsToldOnce(t *testing.T) {
 	// The elector's last words, said before the director was told to stop.
 	h.say <- transition(vrrp.Backup, vrrp.Initialize, vrrp.ReasonStopped)
 	h.until("said", func() bool { return len(h.say) == 0 })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h.stop()
 	h.untilTold(log, story+"web backup initialize stopped 90\n")
 }
 
@@ -95,11 +82,7 @@ func TestAFailedCommandIsInTheJournal(t *testing.T) {
 	h.writeNotify("echo no such thing >&2; exit 7")
 	h.start()
 	h.until("reported", func() bool {
-		events, err := h.client.Events(t.Context(), 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range events.Events {
+		for _, e := range h.events() {
 			if e.Kind == "notify" && e.Object == "web" && e.Reason == "failed" && e.Warn && strings.HasPrefix(e.Message, "/bin/sh for initialize → master: exit status 7 after ") {
 				return true
 			}
@@ -128,17 +111,11 @@ func TestADirectorWithoutServicesIsRemembered(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.dir, "log")
 	h.writeNotify(`echo "$*" >>` + log)
-	text, err := os.ReadFile(h.path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, _, _ := strings.Cut(string(text), "[[service]]")
+	before, _, _ := strings.Cut(h.text(), "[[service]]")
 	h.writeText(before)
-	stop := h.start()
+	h.start()
 	h.untilTold(log, "web initialize master no-master 0\n")
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	h.stop()
 	h.writeText("somebody is editing")
 	h.start() // with the configuration that was in force
 	h.say <- transition(vrrp.Master, vrrp.Backup, vrrp.ReasonHigherPriority)

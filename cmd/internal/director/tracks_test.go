@@ -21,11 +21,7 @@ import (
 func (h *host) writeTracks(tracks string, servers ...net.Listener) {
 	h.t.Helper()
 	h.write(servers...)
-	text, err := os.ReadFile(h.path())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.writeText(strings.Replace(string(text), "[[service]]", tracks+"\n[[service]]", 1))
+	h.extendRouter(tracks)
 }
 
 // tracked is what the elector was told last of the instance.
@@ -92,24 +88,16 @@ weight = -20
 	b.Close()
 	h.untilTracked(fmt.Sprintf(`-32 "" "file %s: the content is -7 (-7), service www: 50 %% of the weight is healthy (-25)"`, file))
 
-	st, err := h.client.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var shown []string
-	for _, x := range st.Instances[0].Tracks {
+	for _, x := range h.status().Instances[0].Tracks {
 		shown = append(shown, fmt.Sprintf("%s %s %s %+d %v", x.Kind, x.Target, x.State, x.Adjust, !x.Since.IsZero()))
 	}
 	want := []string{"file " + file + " good -7 true", "service www good -25 true", "script /bin/sh good +0 true", "process no-such-process bad +0 true", "interface eth1 bad -20 true"}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
-	events, err := h.client.Events(t.Context(), 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var told strings.Builder
-	for _, e := range events.Events {
+	for _, e := range h.events() {
 		if e.Kind == "track" && e.Object == "web" {
 			fmt.Fprintln(&told, e.Reason, e.Message, e.Warn)
 		}
@@ -133,10 +121,7 @@ weight = -20
 		t.Fatal(r.Error)
 	}
 	h.untilTracked(fmt.Sprintf(`-57 "" "service www: 50 %% of the weight is healthy (-50), file %s: the content is -7 (-7)"`, file))
-	if events, err = h.client.Events(t.Context(), 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range events.Events {
+	for _, e := range h.events() {
 		if e.Kind == "track" && e.Reason == "pending" {
 			t.Errorf("the reload forgot something: %s", e.Message)
 		}
@@ -172,7 +157,7 @@ func TestAMasterReportsLateAndABackupAtOnce(t *testing.T) {
 	h.start()
 	h.untilTracked(`+0 "" ""`)
 	b.Close()
-	h.until("the server is out", func() bool { return !h.inTable(b) })
+	h.untilOut(b)
 	out := time.Now()
 	h.untilTracked("-50 ")
 	// Two intervals and a timeout, and the table is written a moment after the verdict.
@@ -190,7 +175,7 @@ func TestAMasterReportsLateAndABackupAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	h.until("the server is in", func() bool { return h.inTable(again) })
+	h.untilIn(again)
 	in := time.Now()
 	h.untilTracked("+0 ")
 	if took := time.Since(in); took < 200*time.Millisecond {
