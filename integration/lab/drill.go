@@ -72,6 +72,8 @@ func prepareDirectors(ctx context.Context, work string, binary *string, kinds ..
 		switch kind {
 		case drive.Keepalived:
 			packages = append(packages, sandbox.Package{Brings: "keepalived", Name: "keepalived"})
+		case drive.FRR:
+			packages = append(packages, sandbox.Package{Brings: drive.FRRDaemon, Name: "frr"})
 		case drive.LBHA:
 			lbha = true
 		}

@@ -95,6 +95,11 @@ func readScenarios(paths []string, daemons [2]drive.Kind) (files []scenarioFile,
 		if daemons[0] != "" {
 			s.Use(string(daemons[0]), string(daemons[1]))
 			text = []byte(s.String())
+			// Not every daemon offers every step.
+			if s, err = script.Parse(path, string(text)); err != nil {
+				errs = append(errs, err)
+				continue
+			}
 		}
 		files, list = append(files, scenarioFile{path, string(text)}), append(list, s)
 	}

@@ -30,6 +30,7 @@ func TestCan(t *testing.T) {
 		"at 1s reload d1 servers rs1":              false,
 		"at 1s loss 5% observer":                   false,
 		"at 1s stop d1\nat 2s start d1 keepalived": false,
+		"at 1s stop d1\nat 2s start d1 frr":        false,
 		"expect table d1 with rs3 within 1s":       false,
 		"expect table d1 with rs2 within 1s":       true,
 	} {

@@ -204,6 +204,9 @@ func (l *Lab) start(d *drive.Director, kind drive.Kind) error {
 	if kind == "" || kind == d.Kind {
 		return d.Start()
 	}
+	if err := d.Retire(); err != nil {
+		return err
+	}
 	other, err := drive.New(kind, d.Host, l.binary, d.Settings)
 	if err != nil {
 		return err

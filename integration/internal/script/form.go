@@ -92,7 +92,7 @@ const (
 
 var forms = []Form{
 	{Setting, SetTitle, "what the scenario shows, for the table"},
-	{Setting, SetDirector, "the daemon of a director: lbha or keepalived; priorities are 150 and 100 unless said"},
+	{Setting, SetDirector, "the daemon of a director: lbha, keepalived, or frr beside a static table; priorities are 150 and 100 unless said"},
 	{Setting, SetInterval, "of advertisements; 1s unless said"},
 	{Setting, SetLength, "of what is watched"},
 	{Setting, SetConfig, "the indented lines that follow are a snippet of configuration"},

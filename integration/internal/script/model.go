@@ -28,7 +28,10 @@ func (p *parser) finish(lines int) {
 	if p.s.Directors[0].Priority == p.s.Directors[1].Priority {
 		p.fail(end, "both directors have priority %d: who is master at rest must be certain", p.s.Directors[0].Priority)
 	}
-	m := model{p: p, down: map[string]bool{}, paused: map[string]time.Duration{}}
+	m := model{p: p, down: map[string]bool{}, paused: map[string]time.Duration{}, daemon: map[string]string{}}
+	for i, d := range p.s.Directors {
+		m.daemon[directors[i]] = d.Daemon
+	}
 	for i := range p.s.Steps {
 		m.step(&p.s.Steps[i])
 	}
@@ -84,6 +87,7 @@ type model struct {
 	p      *parser
 	down   map[string]bool
 	paused map[string]time.Duration // until when
+	daemon map[string]string        // of each director
 }
 
 // step checks that a step makes sense when its time has come.
@@ -105,6 +109,7 @@ func (m *model) step(s *Step) {
 			fail("%s does not run at that time", host)
 		}
 	}
+	m.offered(s)
 	switch s.Form {
 	case Kill:
 		// The others die with the supervisor.
@@ -124,6 +129,7 @@ func (m *model) step(s *Step) {
 			fail("%s is no director", host)
 		}
 		m.down[host] = false
+		m.daemon[host] = cmp.Or(s.Daemon, m.daemon[host])
 	case Pause:
 		// The others of its processes go on, and can be asked.
 		if s.Part == "" {
@@ -160,5 +166,40 @@ func (m *model) step(s *Step) {
 func (m *model) service(s *Step, host string) {
 	if !slices.Contains(directors, host) && !slices.Contains(servers, host) {
 		m.p.fail(s.Position, "%s has nothing to stop or to start", host)
+	}
+}
+
+// withoutFRR is what cannot be done to FRR's vrrpd, and why.
+var withoutFRR = map[string]string{
+	Starve:    "has no process of that name",
+	Misread:   "reads its file when it starts, and never again",
+	Failover:  "has no such command",
+	Lift:      "has no such command",
+	Status:    "is not asked",
+	DeleteVIP: "has the address on an interface of its own",
+	AddVIP:    "has the address on an interface of its own",
+	Cut:       "sends from the virtual MAC address, by which no director can be told from the other",
+}
+
+// offered checks that a step is one that the director's daemon offers. lbha and keepalived offer all, or fail at the time.
+func (m *model) offered(s *Step) {
+	if s.Form == Continue || s.Form == Feed {
+		return // the step that it ends was told of
+	}
+	for _, h := range s.Hosts {
+		if m.daemon[h] != "frr" {
+			continue
+		}
+		why, refused := withoutFRR[s.Form]
+		switch {
+		case refused:
+		case s.Part != "":
+			why = withoutFRR[Starve]
+		case s.Form == Reload && s.Option:
+			why = "is told lines, and a snippet's would stay"
+		default:
+			continue
+		}
+		m.p.fail(s.Position, "frr on %s %s", h, why)
 	}
 }

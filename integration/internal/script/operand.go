@@ -13,7 +13,7 @@ var (
 	directors = []string{"d1", "d2"}
 	servers   = []string{"rs1", "rs2", "rs3"}
 	hosts     = append(append([]string{}, directors...), append(servers, "client", "observer")...)
-	daemons   = []string{"lbha", "keepalived"}
+	daemons   = []string{"lbha", "keepalived", "frr"}
 	parts     = []string{"supervisor", "elector", "director"}
 	states    = []string{"up", "down"}
 	fills     = []string{"full", "free"}

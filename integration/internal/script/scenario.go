@@ -22,7 +22,7 @@ type Scenario struct {
 
 // Director is what a scenario says of one of the pair.
 type Director struct {
-	Daemon   string // lbha or keepalived
+	Daemon   string // lbha, keepalived or frr
 	Priority int
 	Append   []string // names of snippets
 	Position Position // of the sentence; zero: the scenario says nothing of it
