@@ -11,6 +11,7 @@ type fault struct {
 	failures  int     // claims or sends that failed, without a success between
 	retryAt   Instant // after such a failure: not before
 	settleAt  Instant // after flapping: not before
+	relapsed  bool    // while it settles: there is a cause again
 	preemptAt Instant // after such a failure: no preemption before
 	leftAt    Instant // Fault was left last; never: not yet
 }
@@ -52,13 +53,18 @@ func (m *Machine) ownCause() (Reason, string) {
 	return "", ""
 }
 
-// faultOver returns when Fault can be left without another event, or never.
+// faultOver returns when Fault can be left without another event, or has another
+// reason, or never.
 func (m *Machine) faultOver() Instant {
-	if reason, _ := m.cause(); reason != "" {
+	if reason, _ := m.cause(); reason != "" && !m.settling() {
 		return never
 	}
 	return m.fault.over()
 }
+
+// settling reports whether a fault that flaps is waited out. Until then what comes and
+// goes is neither told nor counted: a flapping link is one story.
+func (m *Machine) settling() bool { return m.state == Fault && m.reason == ReasonSettling }
 
 // over returns when a fault whose cause has gone can be left.
 func (f *fault) over() Instant { return max(f.retryAt, f.settleAt) }
@@ -73,10 +79,17 @@ func (m *Machine) judge() {
 	case reason != "" && m.state != Fault:
 		m.enterFault(reason, detail)
 	case m.state != Fault:
+	case m.settling() && m.now < m.fault.over():
+		relapsed := reason != "" && reason != ReasonGroupFault
+		if relapsed && !m.fault.relapsed { // it did not hold
+			m.fault.settleAt = m.now.Add(m.ownMasterDown())
+		}
+		m.fault.relapsed = relapsed
 	case reason != "" && reason != ReasonGroupFault:
 		m.faultIs(reason, detail)
 	case m.now < m.fault.over():
 		if m.reason != ReasonClaimFailed && m.reason != ReasonSendFailed {
+			m.fault.relapsed = false
 			m.faultIs(ReasonSettling, "")
 		}
 	case reason != "":
@@ -95,8 +108,8 @@ func (m *Machine) faultIs(reason Reason, detail string) {
 }
 
 // enterFault stops serving. A master resigns, if it can be heard. A fault that
-// comes back within a master-down interval is not trusted to end for as long, so
-// that a flapping link costs a transition an interval and not one a flap.
+// comes back within a master-down interval is not trusted to end until nothing was
+// wrong for as long, so that a flapping link costs two falls and not one a flap.
 func (m *Machine) enterFault(reason Reason, detail string) {
 	if m.fault.leftAt != never && m.now.Sub(m.fault.leftAt) < m.ownMasterDown() {
 		m.fault.settleAt = m.now.Add(m.ownMasterDown())

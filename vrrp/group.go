@@ -294,7 +294,7 @@ func (g *Group) faulty(but int) string {
 func (g *Group) faultOver() Instant {
 	at := Instant(0)
 	for _, m := range g.members {
-		if reason, _ := m.ownCause(); reason != "" {
+		if reason, _ := m.ownCause(); reason != "" && !m.settling() {
 			return never
 		}
 		at = max(at, m.fault.over())

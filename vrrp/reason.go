@@ -34,7 +34,7 @@ const (
 	ReasonClaimFailed     Reason = "claim-failed" // the kernel refused an address
 	ReasonSendFailed      Reason = "send-failed"  // adverts do not leave
 	ReasonGroupFault      Reason = "group-fault"  // another member of the sync group is in Fault: its name is the detail
-	ReasonSettling        Reason = "settling"     // the cause is gone; it came and went too quickly to be trusted yet
+	ReasonSettling        Reason = "settling"     // the cause came and went too quickly for its end to be trusted yet
 )
 
 // Reasons of [Reject].

@@ -109,6 +109,10 @@ func (n *Node) Stop(wait bool) { n.deliver(vrrp.Stopped{Wait: wait}) }
 // SetLink takes the link down or up.
 func (n *Node) SetLink(up bool) {
 	n.lan.trace(n.Name, "link %s", map[bool]string{true: "up", false: "down"}[up])
+	n.changeLink(up)
+}
+
+func (n *Node) changeLink(up bool) {
 	n.linkUp = up
 	n.deliver(vrrp.LinkChanged{Up: up, Source: n.source})
 }

@@ -29,6 +29,7 @@ import (
 //	cut FROM TO [both]             packets FROM sends do not reach TO
 //	heal
 //	link NODE up|down
+//	flap NODE TIMES 50ms           down and up again so often, each for so long
 //	source NODE ADDRESS|none
 //	track NODE [adjust=-50] [fault=NAME]
 //	reconfigure NODE [priority=50] [interval=2s] [vips=2] [preempt=false] [lease=…]
@@ -285,6 +286,16 @@ func (s *script) verb(t *testing.T, d *datadriven.TestData, out *bytes.Buffer) {
 		l.Heal()
 	case "link":
 		node(0).SetLink(o.words[1] == "up")
+	case "flap":
+		n := node(0)
+		times, err := strconv.Atoi(o.words[1])
+		if err != nil {
+			o.fail("%v", err)
+		}
+		for range 2 * times {
+			n.changeLink(!n.linkUp)
+			l.Advance(o.parseDuration(o.words[2]))
+		}
 	case "source":
 		node(0).SetSource(o.address(o.words[1]))
 	case "track":
