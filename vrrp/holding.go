@@ -44,9 +44,8 @@ func (m *Machine) claimed(err error) {
 	if s.announceOnClaim {
 		s.announceOnClaim = false
 		m.startAnnouncements()
-	} else if s.announceAt == never && m.cfg.Announce.Refresh > 0 {
-		s.announceFrom, s.round = m.now, len(m.cfg.Announce.Offsets)
-		s.announceAt = m.now.Add(m.cfg.Announce.Refresh)
+	} else if s.announceAt == never {
+		m.goOnAnnouncing()
 	}
 	if !s.synced {
 		s.synced = true
@@ -120,6 +119,37 @@ func (m *Machine) reclaim() {
 // startAnnouncements begins the schedule anew.
 func (m *Machine) startAnnouncements() {
 	m.master.announceFrom, m.master.round = m.now, 0
+	m.goOnAnnouncing()
+}
+
+// announcing returns from when the announcements are scheduled, and how many rounds
+// of them were made: what is still to be told begins there.
+func (m *Machine) announcing() (from Instant, rounds int) {
+	s := &m.master
+	switch {
+	case s.announceOnClaim:
+		return m.now, 0
+	case s.announceAt != never && s.announceAt == s.assertAt:
+		return s.assertAt, 0
+	}
+	return s.announceFrom, s.round
+}
+
+// resumeAnnouncements takes up the schedule that a crash interrupted. Rounds that
+// were due before the last sign of life were made, whether that was saved or not.
+func (m *Machine) resumeAnnouncements(saved *Saved) {
+	s, offsets := &m.master, m.cfg.Announce.Offsets
+	s.announceFrom, s.round = saved.AnnounceFrom, saved.Announced
+	if s.announceFrom == 0 { // nobody knows
+		s.announceFrom, s.round = m.now, len(offsets)
+	}
+	for s.round < len(offsets) && s.announceFrom.Add(offsets[s.round]) < saved.LastAdvert {
+		s.round++
+	}
+}
+
+// goOnAnnouncing arms the timer for the round that is next, and makes it if it is due.
+func (m *Machine) goOnAnnouncing() {
 	m.scheduleAnnouncement()
 	if m.master.announceAt <= m.now {
 		m.announce()

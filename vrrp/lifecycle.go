@@ -44,7 +44,7 @@ func (m *Machine) resumeFrom(saved *Saved, held, asMaster bool) bool {
 			return false
 		}
 		m.fault.settled = true
-		m.resume(saved.LastAdvert)
+		m.resume(saved)
 		return true
 	case Backup:
 		m.awaitSilence(m.cfg.DownAdverts)

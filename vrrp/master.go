@@ -60,11 +60,12 @@ func (m *Machine) promote(reason Reason, by netip.Addr, detail string) {
 
 // resume makes the machine master where a crash interrupted it: the addresses
 // are there, and no backup has had the time to take over.
-func (m *Machine) resume(lastAdvert Instant) {
+func (m *Machine) resume(saved *Saved) {
 	m.enterMaster()
-	m.lastAdvert = lastAdvert
-	m.master.sent = lastAdvert
-	m.master.advertAt = lastAdvert.Add(m.cfg.Interval)
+	m.lastAdvert = saved.LastAdvert
+	m.master.sent = saved.LastAdvert
+	m.master.advertAt = saved.LastAdvert.Add(m.cfg.Interval)
+	m.resumeAnnouncements(saved)
 	if m.master.advertAt <= m.now {
 		m.advertise()
 	}

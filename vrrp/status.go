@@ -60,6 +60,9 @@ type Saved struct {
 	Master     netip.Addr    `json:"master"`      // Backup: whose adverts were accepted last
 	Interval   time.Duration `json:"interval"`    // Backup: its interval; 0: none was heard
 	HandOver   bool          `json:"hand_over"`   // the priority is lowered by command
+
+	AnnounceFrom Instant `json:"announce_from,omitzero"` // Master: from when its announcements are scheduled
+	Announced    int     `json:"announced,omitzero"`     // Master: how many rounds of them were made
 }
 
 // State returns the state.
@@ -110,7 +113,7 @@ func (m *Machine) Status() Status {
 // Saved returns what a successor of this process needs to resume. It is cheap:
 // save it after each Step that may have changed it.
 func (m *Machine) Saved() Saved {
-	return Saved{
+	s := Saved{
 		State:      m.state,
 		LastAdvert: m.lastAdvert,
 		Heard:      m.backup.from,
@@ -118,4 +121,8 @@ func (m *Machine) Saved() Saved {
 		Interval:   m.backup.interval,
 		HandOver:   m.commanded,
 	}
+	if m.state == Master {
+		s.AnnounceFrom, s.Announced = m.announcing()
+	}
+	return s
 }

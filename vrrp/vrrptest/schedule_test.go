@@ -179,6 +179,7 @@ func (s *schedule) chaos() {
 // faults are the kinds of what may happen to a node.
 var faults = []func(*schedule, *Node){
 	func(s *schedule, n *Node) { n.Kill(); s.later(n) },
+	func(s *schedule, n *Node) { n.KillAfter(s.rng.IntN(8), func() { s.later(n) }) },
 	func(s *schedule, n *Node) { n.Start(s.rng.IntN(2) == 0) },
 	func(s *schedule, n *Node) { s.unsettled = true; n.Stop(s.rng.IntN(2) == 0); s.later(n) },
 	func(s *schedule, n *Node) { s.slept = true; n.Pause(s.about(pick(s.rng, 1, 8.0)), s.rng.IntN(2) == 0) },

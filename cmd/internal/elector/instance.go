@@ -135,6 +135,7 @@ func (e *elector) do(in *instance, effect vrrp.Effect) vrrp.Event {
 	case vrrp.Release:
 		return vrrp.Released{Err: e.release(in)}
 	case vrrp.Announce:
+		e.unsaved = e.unsaved || effect.Round == 0 // a schedule begins, which a successor would go on with
 		return vrrp.Announced{Err: e.announce(in, effect.Round)}
 	case vrrp.Transition:
 		if effect.To != vrrp.Master {
