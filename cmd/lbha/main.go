@@ -75,6 +75,7 @@ func root() *cobra.Command {
 		checkCommand(),
 		planCommand(client),
 		reloadCommand(client),
+		confirmCommand(client),
 		statusCommand(client),
 		explainCommand(client),
 		failoverCommand(client),

@@ -65,13 +65,20 @@ func planCommand(client func() *admin.Client) *cobra.Command {
 func reloadCommand(client func() *admin.Client) *cobra.Command {
 	var asJSON bool
 	var req admin.ReloadRequest
+	const confirm = "confirm"
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Read the configuration again: plan, apply, verify",
 		Long: "reload makes the running daemon read its configuration file again, exactly as SIGHUP does, and waits for the result.\n" +
-			"A file with any error changes nothing; the daemon runs on with what it has.\n\nExit status: 0 applied and verified against the kernel, 1 not applied, or not verified; the message says which.",
+			"A file with any error changes nothing; the daemon runs on with what it has.\n\n" +
+			"With --confirm the new configuration is on trial: unless `lbha confirm` comes within that time, the former one is put in\n" +
+			"force again, also if lbha dies or is restarted meanwhile. Until then there is no other reload. The file is not touched:\n" +
+			"after a return it says something else than what is in force, as `lbha plan` shows.\n\nExit status: 0 applied and verified against the kernel, 1 not applied, or not verified; the message says which.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed(confirm) && (req.Confirm < admin.MinConfirm || req.Confirm > admin.MaxConfirm) {
+				return fmt.Errorf("--confirm %v: want 1s to 24h", req.Confirm)
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
 			defer cancel()
 			result, err := client().Reload(ctx, req)
@@ -85,6 +92,9 @@ func reloadCommand(client func() *admin.Client) *cobra.Command {
 			} else {
 				printLines(cmd.ErrOrStderr(), result.Diagnostics, result.Warnings)
 				printChanges(cmd.OutOrStdout(), result.Changes)
+			}
+			if result.Applied && result.Trial != nil && !asJSON {
+				defer printTrial(cmd.OutOrStdout(), result.Trial)
 			}
 			switch {
 			case result.Applied && !result.OK:
@@ -101,6 +111,7 @@ func reloadCommand(client func() *admin.Client) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().DurationVar(&req.Confirm, confirm, 0, "go back to the former configuration unless lbha confirm comes within this `TIME`, 1s to 24h, such as 60s")
 	cmd.Flags().StringVar(&req.Expect, "expect", "", "refuse unless the configuration in force has this `HASH` (see lbha status --json)")
 	return cmd
 }

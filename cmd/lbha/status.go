@@ -82,6 +82,9 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "%s  lbha %s  configuration %.12s of %s, %s ago\n", st.Name, st.Version, st.Config.Hash, st.Config.Path, age(st.Time, st.Config.Loaded))
 
+	if tr := st.Config.Trial; tr != nil {
+		printTrial(w, tr)
+	}
 	if len(st.Instances) > 0 {
 		fmt.Fprintln(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
 		for _, in := range st.Instances {
@@ -130,6 +133,9 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 			outcome = "applied, but " + r.Error
 		case !r.OK:
 			outcome = "refused: " + r.Error
+		}
+		if r.Reverted != "" {
+			outcome += "; it took the one before back: " + r.Reverted
 		}
 		fmt.Fprintf(w, "\nLast reload %s ago: %s\n", age(st.Time, r.Time), outcome)
 	}

@@ -65,6 +65,11 @@ func (c *Client) Reload(ctx context.Context, req ReloadRequest) (*ReloadResult, 
 	return call[ReloadResult](ctx, c, http.MethodPost, "/v1/reload", req)
 }
 
+// Confirm keeps the configuration on trial, or goes back to the former one. That nothing is on trial is an error.
+func (c *Client) Confirm(ctx context.Context, req ConfirmRequest) (*ReloadResult, error) {
+	return call[ReloadResult](ctx, c, http.MethodPost, "/v1/confirm", req)
+}
+
 // Failover hands over.
 func (c *Client) Failover(ctx context.Context, req FailoverRequest) error {
 	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/failover", req)

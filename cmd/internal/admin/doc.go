@@ -4,7 +4,8 @@
 //	GET  /v1/status             the snapshot: instances, services, servers, table, last reload
 //	GET  /v1/events?since=&limit=   the journal
 //	POST /v1/plan               what a reload of {path} would do
-//	POST /v1/reload             {path, expect}: plan, apply, verify
+//	POST /v1/reload             {path, expect, confirm}: plan, apply, verify; with confirm on trial
+//	POST /v1/confirm            {revert}: keep the configuration on trial, or go back at once
 //	POST /v1/server             {service, server, action, weight, for, reason}: drain, disable, enable, weight
 //	POST /v1/failover           {instance, lift}: hand over now, or take part again
 //

@@ -26,10 +26,24 @@ type Plan struct {
 	Changes     []Change `json:"changes"`
 }
 
-// ReloadRequest asks for a reload. With Expect it is refused unless the configuration in force has that hash.
+// ReloadRequest asks for a reload. With Expect it is refused unless the configuration in force has that hash. With Confirm
+// the new configuration is on trial: if nobody confirms it within that time, the former one is put in force again.
 type ReloadRequest struct {
-	Path   string `json:"path,omitempty"`
-	Expect string `json:"expect,omitempty"`
+	Path    string        `json:"path,omitempty"`
+	Expect  string        `json:"expect,omitempty"`
+	Confirm time.Duration `json:"confirm,omitempty"` // nanoseconds, MinConfirm to MaxConfirm; 0: not on trial
+}
+
+// The bounds of the time for a confirmation: who has less cannot type it, who has more has forgotten it.
+const (
+	MinConfirm = time.Second
+	MaxConfirm = 24 * time.Hour
+)
+
+// ConfirmRequest keeps the configuration on trial; or, with Revert, puts the former one in force again without waiting for
+// the end of the trial.
+type ConfirmRequest struct {
+	Revert bool `json:"revert,omitempty"`
 }
 
 // ReloadResult says what a reload did. Nothing was changed when Applied is false. Applied and not OK is a configuration
@@ -42,6 +56,8 @@ type ReloadResult struct {
 	Diagnostics []string `json:"diagnostics,omitempty"`
 	Warnings    []string `json:"warnings,omitempty"`
 	Changes     []Change `json:"changes"`
+	// Trial is the one that the configuration in force is on; nil: there is none.
+	Trial *observe.Trial `json:"trial,omitempty"`
 }
 
 // FailoverRequest asks an instance, or all with an empty name, to hand over; Lift ends it.

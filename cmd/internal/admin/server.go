@@ -36,6 +36,7 @@ type Observer interface {
 type Actor interface {
 	Plan(context.Context, PlanRequest) (*Plan, error)
 	Reload(context.Context, ReloadRequest) (*ReloadResult, error)
+	Confirm(context.Context, ConfirmRequest) (*ReloadResult, error)
 	Failover(context.Context, FailoverRequest) error
 	Server(context.Context, ServerRequest) error
 }
@@ -78,6 +79,15 @@ func Listen(path string) (net.Listener, error) {
 }
 
 type peerKey struct{}
+
+// Caller names who asked, as the kernel does, in the context of a call of an Actor: "user 0". It is empty if nobody did.
+func Caller(ctx context.Context) string {
+	uid, ok := ctx.Value(peerKey{}).(int)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("user %d", uid)
+}
 
 // Serve answers requests on l until ctx ends.
 func Serve(ctx context.Context, l net.Listener, b Backend, log *slog.Logger) error {
@@ -145,6 +155,7 @@ func (s *server) routes() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/plan", act(s, func(ctx context.Context, req PlanRequest) (any, error) { return s.b.Plan(ctx, req) }))
 	mux.HandleFunc("POST /v1/reload", act(s, func(ctx context.Context, req ReloadRequest) (any, error) { return s.b.Reload(ctx, req) }))
+	mux.HandleFunc("POST /v1/confirm", act(s, func(ctx context.Context, req ConfirmRequest) (any, error) { return s.b.Confirm(ctx, req) }))
 	mux.HandleFunc("POST /v1/server", act(s, func(ctx context.Context, req ServerRequest) (any, error) {
 		return struct{}{}, s.b.Server(ctx, req)
 	}))

@@ -51,7 +51,7 @@ type director struct {
 	table     *ipvs.Reconciler
 	tableless bool // there is no IPVS in this kernel, and no service needed one
 	board     board
-	calls     chan func()
+	calls     chan call
 	ended     chan struct{}   // closed when the loop has ended
 	changes   chan ipvs.Event // of the table
 	signals   chan os.Signal  // HUP and USR1
@@ -63,6 +63,9 @@ type director struct {
 	cfg        *config.Config
 	loaded     time.Time
 	lastReload *observe.Reload
+	trial      trial
+	former     *former        // what returns if that ends so; nil: nothing is on trial
+	trials     observe.Trials // that ended
 	pools      []*pool
 	checks     []healthcheck.Check         // of the pools
 	paces      map[string]healthcheck.Pace // of the services whose checks do not run as always
@@ -86,12 +89,12 @@ type director struct {
 	summed     string // as last told to systemd
 }
 
-func newDirector(path, version string, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, conn *link.Conn, region *keep.Region, notify *observe.Notifier) *director {
+func newDirector(path, version string, begin inForce, log *slog.Logger, level *slog.LevelVar, conn *link.Conn, region *keep.Region, notify *observe.Notifier) *director {
 	d := &director{
 		path: path, version: version, log: log, level: level, memory: newMemory(region), notify: notify,
 		journal: observe.NewJournal(journalSize),
 		elector: newElector(conn),
-		calls:   make(chan func()),
+		calls:   make(chan call),
 		ended:   make(chan struct{}),
 		changes: make(chan ipvs.Event, tableBacklog),
 		reloads: make(chan struct{}, 1),
@@ -100,7 +103,7 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 		files:   newWriter(),
 		orders:  orders{},
 		tracks:  newTrackers(),
-		cfg:     cfg, loaded: time.Now(),
+		cfg:     begin.Config, loaded: time.Now(),
 	}
 	options := healthcheck.Options{OnResult: d.tally.observe}
 	var err error
@@ -111,17 +114,24 @@ func newDirector(path, version string, cfg *config.Config, log *slog.Logger, lev
 	}
 	d.checker = healthcheck.NewChecker(options)
 	d.peers = peers.New(peers.Options{Status: d.checker.Status, Record: d.record})
+	d.resumeTrial(begin)
 	return d
 }
 
 // errStopping is the outcome of what the loop was asked when it had ended.
 var errStopping = errors.New("lbha is stopping")
 
-// do runs f on the loop and waits for it.
+// call is what somebody asks of the loop.
+type call struct {
+	f    func()
+	done chan<- struct{} // closed when what f did can be seen
+}
+
+// do runs f on the loop and waits until observers see what it did.
 func (d *director) do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	select {
-	case d.calls <- func() { f(); close(done) }:
+	case d.calls <- call{f, done}:
 	case <-d.ended:
 		return errStopping
 	case <-ctx.Done():
@@ -194,14 +204,16 @@ func (d *director) loop(ctx context.Context) error {
 	var gather gathering
 	messages := d.elector.messages
 	for {
+		var done chan<- struct{} // to be closed after this round; nil: nobody waits for it
 		select {
 		case <-ctx.Done():
 			for m := range d.elector.messages { // its last words
 				d.onElector(ctx, m)
 			}
 			return nil
-		case f := <-d.calls:
-			f()
+		case c := <-d.calls:
+			c.f()
+			done = c.done
 		case changes, ok := <-verdicts:
 			if !ok {
 				verdicts = nil
@@ -235,11 +247,15 @@ func (d *director) loop(ctx context.Context) error {
 			}
 			d.tellSummary()
 			d.expire(time.Now())
+			d.endTrial(ctx)
 			d.warmUp()
 			d.lookAtTracks(time.Now())
 			d.lookAfterDrains(ctx)
 		}
 		d.publish()
+		if done != nil {
+			close(done)
+		}
 	}
 }
 

@@ -90,13 +90,13 @@ func open(path, version string) (*director, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := configuration(region, path)
+	begin, err := configuration(region, path)
 	if err != nil {
 		return nil, err
 	}
 	level := new(slog.LevelVar)
-	level.Set(cfg.Global.Log.Level)
-	log, flush, err := observe.NewLogger(cfg.Global.Log.Format, level)
+	level.Set(begin.Config.Global.Log.Level)
+	log, flush, err := observe.NewLogger(begin.Config.Global.Log.Format, level)
 	if err != nil {
 		return nil, err
 	}
@@ -104,16 +104,17 @@ func open(path, version string) (*director, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDirector(path, version, cfg, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify))
+	d := newDirector(path, version, begin, log, level, conn, region, observe.NewNotifier(supervisor.FDNotify))
 	d.flush = flush
 	return d, nil
 }
 
 // configuration is the one in force, if a former process died, else that of the file: once lbha runs, only a reload reads
 // a file that somebody may be editing.
-func configuration(region *keep.Region, path string) (*config.Config, error) {
-	if cfg := newMemory(region).inForce(); cfg != nil {
-		return cfg, nil
+func configuration(region *keep.Region, path string) (inForce, error) {
+	if had := newMemory(region).inForce(); had.Config != nil {
+		return had, nil
 	}
-	return config.Load(path)
+	cfg, err := config.Load(path)
+	return inForce{Config: cfg, read: true}, err
 }

@@ -77,6 +77,15 @@ func (o orders) onlyOf(cfg *config.Config) orders {
 	return kept
 }
 
+// except are the orders that are not among others.
+func (o orders) except(others orders) orders {
+	left := maps.Clone(o)
+	for name := range others {
+		delete(left, name)
+	}
+	return left
+}
+
 // expire ends the orders whose time is over.
 func (d *director) expire(now time.Time) {
 	changed := false

@@ -140,6 +140,13 @@ func (d *director) Plan(ctx context.Context, req admin.PlanRequest) (*admin.Plan
 	}
 	answer.Hash = c.cfg.Hash
 	answer.Warnings = texts(c.cfg.Warnings)
+	var busy error
+	if err := d.do(ctx, func() { busy = d.onTrial() }); err != nil {
+		return nil, err
+	}
+	if busy != nil {
+		answer.Warnings = append(answer.Warnings, "a reload would be refused now: "+busy.Error())
+	}
 	answer.Changes = append(answer.Changes, planned(c.plan)...)
 	state, err := d.table.Refresh(ctx)
 	if err != nil {

@@ -26,23 +26,43 @@ const (
 // Reload reads the configuration again and puts it in force, or leaves everything as it was. It implements
 // admin.Backend; SIGHUP comes here too.
 func (d *director) Reload(ctx context.Context, req admin.ReloadRequest) (*admin.ReloadResult, error) {
+	by := admin.Caller(ctx)
+	apply := func(ctx context.Context) *admin.ReloadResult { return d.reload(ctx, req, by) }
+	return d.change(ctx, apply, func(r *admin.ReloadResult) {
+		d.lastReload = &observe.Reload{Time: time.Now(), OK: r.OK, Applied: r.Applied, Error: r.Error}
+		d.record(reloadEvent(r))
+	})
+}
+
+// alone waits until nobody changes the configuration in force, and keeps others from it until free is called.
+func (d *director) alone(ctx context.Context) (free func(), err error) {
 	select {
 	case <-d.reloads:
-		defer func() { d.reloads <- struct{}{} }()
+		return func() { d.reloads <- struct{}{} }, nil
+	case <-d.ended:
+		return nil, errStopping
 	case <-ctx.Done():
 		return nil, errors.New("another reload, or the start, is under way")
 	}
+}
+
+// change has apply change the configuration in force, alone, and then tell, on the loop, what has come of it.
+func (d *director) change(ctx context.Context, apply func(context.Context) *admin.ReloadResult, tell func(*admin.ReloadResult)) (*admin.ReloadResult, error) {
+	free, err := d.alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	// Whoever asked may go away in the middle: that is no reason to stop there.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
 	lavish()
 	defer func() { time.AfterFunc(spareAfter, spare) }()
 	d.notify.Reloading()
-	result := d.reload(ctx, req)
+	result := apply(ctx)
 	_ = d.do(context.WithoutCancel(ctx), func() {
-		d.lastReload = &observe.Reload{Time: time.Now(), OK: result.OK, Applied: result.Applied, Error: result.Error}
-		result.Hash = d.cfg.Hash
-		d.record(reloadEvent(result))
+		result.Hash, result.Trial = d.cfg.Hash, trialStatus(d.trial, d.former)
+		tell(result)
 		d.notify.Ready(d.summary())
 	})
 	return result, nil
@@ -65,30 +85,55 @@ func reloadEvent(r *admin.ReloadResult) observe.Event {
 			e.Message += "; " + line
 		}
 	}
+	if r.Applied && r.Trial != nil {
+		if r.OK {
+			e.Reason = "on-trial"
+		}
+		e.Message += fmt.Sprintf("; it is on trial: %.12s returns unless `lbha confirm` comes within %v", r.Trial.Former, r.Trial.Within)
+	}
 	return e
 }
 
-func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.ReloadResult {
-	refuse := func(err error) *admin.ReloadResult {
-		var r *refusal
-		if errors.As(err, &r) {
-			return &admin.ReloadResult{Error: r.reason, Diagnostics: r.diagnostics, Changes: []admin.Change{}}
-		}
-		return &admin.ReloadResult{Error: err.Error(), Changes: []admin.Change{}}
+// refused is the outcome of a change that was not made.
+func refused(err error) *admin.ReloadResult {
+	var r *refusal
+	if errors.As(err, &r) {
+		return &admin.ReloadResult{Error: r.reason, Diagnostics: r.diagnostics, Changes: []admin.Change{}}
+	}
+	return &admin.ReloadResult{Error: err.Error(), Changes: []admin.Change{}}
+}
+
+func (d *director) reload(ctx context.Context, req admin.ReloadRequest, by string) *admin.ReloadResult {
+	if req.Confirm != 0 && (req.Confirm < admin.MinConfirm || req.Confirm > admin.MaxConfirm) {
+		return refused(fmt.Errorf("the time for the confirmation is %v; want 1s to 24h", req.Confirm))
+	}
+	var busy error
+	if err := d.do(ctx, func() { busy = d.onTrial() }); err != nil || busy != nil {
+		return refused(errors.Join(err, busy))
 	}
 	c, err := d.consider(ctx, req.Path)
 	if err != nil {
-		return refuse(err)
+		return refused(err)
 	}
 	if req.Expect != "" && req.Expect != c.old.Hash {
-		return refuse(&refusal{reason: fmt.Sprintf("the configuration in force is %.12s, not the expected %.12s", c.old.Hash, req.Expect)})
+		return refused(&refusal{reason: fmt.Sprintf("the configuration in force is %.12s, not the expected %.12s", c.old.Hash, req.Expect)})
 	}
+	return d.put(ctx, c, func() {
+		if req.Confirm > 0 && c.cfg.Hash != c.old.Hash {
+			d.beginTrial(c, req.Confirm, by)
+		}
+	})
+}
+
+// put puts a candidate in force, or leaves everything as it was. In the moment in which it comes in force the loop calls
+// committed, still with the orders of before.
+func (d *director) put(ctx context.Context, c *candidate, committed func()) *admin.ReloadResult {
 	result := &admin.ReloadResult{OK: true, Warnings: texts(c.cfg.Warnings), Changes: planned(c.plan)}
 
 	// Prepare in both processes, then commit in both. Until the elector has committed, all of it can be undone.
 	peers, err := d.peers.Prepare(c.cfg.Global.Peers)
 	if err != nil {
-		return refuse(err)
+		return refused(err)
 	}
 	defer func() {
 		if !result.Applied {
@@ -99,12 +144,12 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	var generation uint64
 	if moved {
 		if generation, err = d.elector.prepare(ctx, c.cfg); err != nil {
-			return refuse(fmt.Errorf("VRRP: %w", err))
+			return refused(fmt.Errorf("VRRP: %w", err))
 		}
 	}
 	d.tally.lay(c.checks) // new servers are asked at once, and may answer before Update has returned
 	if err := d.checker.Update(ctx, c.checks); err != nil {
-		return refuse(errors.Join(fmt.Errorf("health checks: %w", err), d.restoreChecks(ctx, c.before)))
+		return refused(errors.Join(fmt.Errorf("health checks: %w", err), d.restoreChecks(ctx, c.before)))
 	}
 	// Before the elector moves anything there is somebody to tell of it, and what is tracked from then on is looked at.
 	d.teller.herald.Update(c.cfg.Instances)
@@ -114,11 +159,12 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 	}
 	if err != nil {
 		d.teller.herald.Update(c.old.Instances)
-		return refuse(errors.Join(fmt.Errorf("VRRP: %w", err), d.tracks.set.Update(ctx, c.old.Instances), d.restoreChecks(ctx, c.before)))
+		return refused(errors.Join(fmt.Errorf("VRRP: %w", err), d.tracks.set.Update(ctx, c.old.Instances), d.restoreChecks(ctx, c.before)))
 	}
 	err = d.do(ctx, func() {
 		inherit(c.pools, d.pools)
 		d.drains = d.drains.changeTo(c.differing(c.cfg), c.differing(c.old), d.wanted, time.Now())
+		committed()
 		d.orders = d.orders.onlyOf(c.cfg)
 		d.disown(c.same)
 		d.cfg, d.pools, d.checks, d.found, d.loaded = c.cfg, c.pools, c.checks, c.found, time.Now()
@@ -129,10 +175,10 @@ func (d *director) reload(ctx context.Context, req admin.ReloadRequest) *admin.R
 		d.pace()
 	})
 	if err != nil {
-		return refuse(err) // we are stopping
+		return refused(err) // we are stopping
 	}
 	result.Applied = true
-	if err := d.freeze(ctx, c.cfg); err != nil {
+	if err := d.freeze(ctx); err != nil {
 		result.OK, result.Error = false, err.Error() // we are stopping
 		return result
 	}

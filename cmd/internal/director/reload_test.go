@@ -163,7 +163,7 @@ func TestAReloadThatIsAnsweredIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := newMemory(region)
-		cfg := m.inForce()
+		cfg := m.inForce().Config
 		if cfg == nil || len(cfg.Services[0].Servers) != len(servers) || cfg.Services[0].Servers[0].Address.String() != servers[0].Addr().String() {
 			t.Errorf("with %d servers: what is kept is %+v", len(servers), cfg)
 		}
@@ -243,10 +243,10 @@ func TestAFrozenConfigurationIsTheSame(t *testing.T) {
 		}
 		defer region.Close()
 		m := newMemory(region)
-		if err := m.config.SaveText(frozen(*cfg)); err != nil {
+		if err := m.config.SaveText(frozen(inForce{Config: cfg})); err != nil {
 			t.Fatal(err)
 		}
-		back := m.inForce()
+		back := m.inForce().Config
 		if back == nil {
 			_, err := m.config.Load(new(config.Config))
 			t.Fatalf("%s: not read back: %v", path, err)

@@ -26,6 +26,9 @@ type view struct {
 	cfg        *config.Config
 	loaded     time.Time
 	lastReload *observe.Reload
+	trial      trial
+	former     *former
+	trials     observe.Trials
 	pools      []poolView
 	drains     drains
 	orders     orders
@@ -48,7 +51,7 @@ type poolView struct {
 
 // publish makes what the loop knows visible.
 func (d *director) publish() {
-	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, teller: d.teller, loaded: d.loaded, lastReload: d.lastReload, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
+	v := &view{cfg: d.cfg, drains: d.drains, orders: maps.Clone(d.orders), paces: d.paces, weighed: d.tracks.weighed, teller: d.teller, loaded: d.loaded, lastReload: d.lastReload, trial: d.trial, former: d.former, trials: d.trials, vrrp: d.vrrp, heard: d.vrrpHeard, restarts: d.restarts}
 	v.pools = make([]poolView, 0, len(d.pools))
 	for _, p := range d.pools {
 		pv := poolView{service: p.service, checks: p.checks, outcomes: make([]ipvs.Outcome, 0, len(p.service.Keys))}
@@ -78,7 +81,7 @@ func (d *director) render(v *view) *observe.Status {
 	table := d.table.State()
 	st := &observe.Status{
 		Name: v.cfg.Global.Name, Version: d.version, Time: time.Now(), Started: d.started, Goroutines: runtime.NumGoroutine(),
-		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload},
+		Config:    observe.Config{Path: d.path, Hash: v.cfg.Hash, Loaded: v.loaded, Reload: v.lastReload, Trial: trialStatus(v.trial, v.former), Trials: v.trials},
 		Elector:   observe.Elector{Connected: time.Since(v.heard) < silence, At: wall(v.vrrp.At), PID: v.vrrp.PID, RealTime: v.vrrp.RealTime, Restarts: v.restarts, Hash: v.vrrp.Hash, Goroutines: v.vrrp.Goroutines},
 		Instances: []observe.Instance{},
 		Services:  []observe.Service{},
@@ -271,7 +274,12 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 	if st.Exchange != nil {
 		found = append(found, st.Exchange.Findings...)
 	}
+	if tr := st.Config.Trial; tr != nil && tr.Error != "" {
+		add("reload", "not-reverted", fmt.Sprintf("configuration %.12s is not confirmed, and %.12s cannot be put in force again: %s; it is tried again and again, until `lbha confirm` keeps what is", st.Config.Hash, tr.Former, tr.Error))
+	}
 	switch r := st.Config.Reload; {
+	case r != nil && r.OK && r.File != "":
+		add("reload", "reverted", fmt.Sprintf("the last reload was taken back (%s): %.12s is in force again, and %s says otherwise", r.Reverted, st.Config.Hash, r.File))
 	case r == nil || r.OK:
 	case r.Applied:
 		add("reload", "not-verified", "the configuration was applied, but "+r.Error)
@@ -295,7 +303,11 @@ func (d *director) summary() string {
 	for i := range d.cfg.Services {
 		servers += len(d.cfg.Services[i].Servers)
 	}
-	return fmt.Sprintf("master of %d of %d instances; %d services, %d servers", masters, len(d.cfg.Instances), len(d.cfg.Services), servers)
+	text := fmt.Sprintf("master of %d of %d instances; %d services, %d servers", masters, len(d.cfg.Instances), len(d.cfg.Services), servers)
+	if d.trial.phase != settled {
+		text += "; the configuration waits for `lbha confirm`"
+	}
+	return text
 }
 
 // tellSummary keeps what `systemctl status` shows true.

@@ -82,7 +82,7 @@ func (d *director) start(ctx context.Context) error {
 		d.wantHash = hashOf(cfg)
 		d.record(observe.Event{Kind: "process", Object: "director", Reason: "started", Message: fmt.Sprintf("configuration %.12s of %s is in force", d.cfg.Hash, d.path)})
 	})
-	if d.freeze(ctx, cfg) != nil {
+	if d.freeze(ctx) != nil {
 		return nil
 	}
 	_ = d.do(ctx, func() { d.notify.Ready(d.summary()) })

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/lbha/lbha/cmd/internal/keep"
-	"github.com/lbha/lbha/cmd/internal/observe"
-	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/ipvs"
 	"github.com/lbha/lbha/vrrp"
@@ -31,58 +27,6 @@ type saved struct {
 	Told     map[string]vrrp.State        `json:"told,omitempty"` // the states of instances that were told of last
 
 	old bool // from the file: of a daemon that ended, who knows when
-}
-
-// memory is what the next process of this daemon finds.
-type memory struct {
-	state  *keep.Region // what is saved: again with every verdict
-	config *keep.Region // the configuration in force, its secrets included: it goes into no file.
-}
-
-func newMemory(r *keep.Region) (m memory) {
-	m.state, m.config = r.Halves()
-	return m
-}
-
-// frozen is a configuration as memory keeps it. To write down a large one takes a while.
-func frozen(cfg config.Config) []byte {
-	cfg.Warnings = nil // were told
-	text, err := json.Marshal(&cfg)
-	if err != nil {
-		panic(fmt.Sprintf("director: a configuration is not JSON: %v", err)) // its types are ours
-	}
-	return text
-}
-
-// inForce is the configuration that a former process of this daemon had in force; nil: there was none, or it cannot be
-// read.
-func (m memory) inForce() *config.Config {
-	cfg := new(config.Config)
-	if ok, err := m.config.Load(cfg); !ok || err != nil {
-		return nil
-	}
-	return cfg
-}
-
-// freeze keeps a configuration that has just come in force for a successor of this process, and what drains since then: that
-// first, for who begins with the former configuration does not need it, and who begins with the new one would end those
-// connections. The verdicts are saved when they always are. It runs beside the loop, which has better to do than to write
-// down a large configuration while the first verdicts on new servers come in; nobody is told that the configuration is in
-// force before it has returned. The error is that of do.
-func (d *director) freeze(ctx context.Context, cfg *config.Config) error {
-	text := frozen(*cfg)
-	return d.do(ctx, func() {
-		if d.unsaved = true; len(d.drains) > 0 {
-			d.save()
-		}
-		if err := d.memory.config.SaveText(text); err != nil {
-			d.cannotSave(err)
-		}
-	})
-}
-
-func (d *director) cannotSave(err error) {
-	d.record(observe.Event{Kind: "process", Object: "director", Reason: "state-not-saved", Message: err.Error(), Warn: true})
 }
 
 const (

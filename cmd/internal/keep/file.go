@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	// ErrNoMemory is returned by File for a directory that is not on a tmpfs.
+	// ErrNoMemory is returned for a directory that is not on a tmpfs.
 	ErrNoMemory = errors.New("not on a tmpfs")
 	// ErrTaken is returned by File while another process has the file open: there is another daemon, or the
 	// processes of one that died have not quite ended.
@@ -37,12 +37,8 @@ func identity() ([]byte, error) {
 // file is locked for as long as any process has it open, so that two daemons never share it. Its processes inherit the
 // lock with the descriptor.
 func File(dir, name string, size int64) (*os.File, error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return nil, fmt.Errorf("memory file: %s: %w", dir, err)
-	}
-	if fs.Type != unix.TMPFS_MAGIC && fs.Type != unix.RAMFS_MAGIC {
-		return nil, fmt.Errorf("memory file: %s: %w", dir, ErrNoMemory)
+	if err := InMemory(dir); err != nil {
+		return nil, fmt.Errorf("memory file: %w", err)
 	}
 	path := filepath.Join(dir, name)
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -55,6 +51,19 @@ func File(dir, name string, size int64) (*os.File, error) {
 		return nil, fmt.Errorf("memory file %s: %w", path, err)
 	}
 	return f, nil
+}
+
+// InMemory is nil for a directory whose files are on no disk, and end with the boot: fit for secrets, and for instants. Else it
+// says why not: ErrNoMemory, wrapped, if the directory is somewhere else.
+func InMemory(dir string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if fs.Type != unix.TMPFS_MAGIC && fs.Type != unix.RAMFS_MAGIC {
+		return fmt.Errorf("%s: %w", dir, ErrNoMemory)
+	}
+	return nil
 }
 
 // takeUp locks f and makes it empty, unless it is of this boot and layout.

@@ -19,6 +19,8 @@ var metrics = []struct {
 	{"build_info", "1, with the version as a label.", []string{"version"}},
 	{"config_info", "1, with the hash of the configuration in force.", []string{"hash"}},
 	{"config_reload_ok", "Whether the last reload was applied: 1 or 0.", nil},
+	{"config_unconfirmed", "Whether the configuration in force is on trial, and will go unless somebody confirms it: 1 or 0.", nil},
+	{"config_trials_total", "Configurations on trial, by outcome: confirmed, reverted; failed: tries to put the former one in force.", []string{"outcome"}},
 	{"vrrp_state", "1 for the state that the instance is in, 0 for the others.", []string{"instance", "state"}},
 	{"vrrp_priority", "Priority that the instance advertises, or would.", []string{"instance"}},
 	{"vrrp_track_good", "Whether a tracked thing is good: 1, or 0 for bad and for not known.", []string{"instance", "kind", "target"}},
@@ -102,6 +104,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("build_info", 1, st.Version)
 	gauge("config_info", 1, st.Config.Hash)
 	gauge("config_reload_ok", one(st.Config.Reload == nil || st.Config.Reload.OK))
+	gauge("config_unconfirmed", one(st.Config.Trial != nil))
+	counter("config_trials_total", st.Config.Trials.Confirmed, "confirmed")
+	counter("config_trials_total", st.Config.Trials.Reverted, "reverted")
+	counter("config_trials_total", st.Config.Trials.Failed, "failed")
 	gauge("elector_connected", one(st.Elector.Connected))
 	counter("elector_restarts_total", uint64(st.Elector.Restarts))
 	counter("table_writes_total", st.Table.Writes)

@@ -32,6 +32,26 @@ type Config struct {
 	Hash   string    `json:"hash"`
 	Loaded time.Time `json:"loaded"`
 	Reload *Reload   `json:"last_reload,omitempty"`
+	Trial  *Trial    `json:"trial,omitempty"` // nil: it stays
+	Trials Trials    `json:"trials"`
+}
+
+// Trial is what a configuration in force is on until somebody confirms it.
+type Trial struct {
+	State  string        `json:"state"`        // waiting; reverting: the former one is being put in force; stuck: that was not possible
+	By     string        `json:"by,omitempty"` // whoever put it on trial
+	Since  time.Time     `json:"since"`
+	Within time.Duration `json:"within_ns"` // it was to be confirmed
+	Left   time.Duration `json:"left_ns"`   // of that, while it is waiting
+	Former string        `json:"former"`    // hash of the configuration that returns otherwise
+	Error  string        `json:"error,omitempty"`
+}
+
+// Trials counts how trials ended. It counts since this process began.
+type Trials struct {
+	Confirmed uint64 `json:"confirmed"`
+	Reverted  uint64 `json:"reverted"`
+	Failed    uint64 `json:"failed"` // tries to put the former configuration in force
 }
 
 // Reload is the outcome of one reload.
@@ -40,6 +60,10 @@ type Reload struct {
 	OK      bool      `json:"ok"`
 	Applied bool      `json:"applied"` // in force; without OK: the kernel's table could not be brought to it
 	Error   string    `json:"error,omitempty"`
+	// Reverted is why the configuration before came in force again, which is what this reload did. File is set if the
+	// configuration file says otherwise.
+	Reverted string `json:"reverted,omitempty"`
+	File     string `json:"file,omitempty"`
 }
 
 // Elector is the state of the VRRP process as the director knows it.

@@ -30,7 +30,7 @@ const (
 	directorStop = 10 * time.Second
 
 	electorMemory  = 16 << 20  // twice its largest configuration, and the roles
-	directorMemory = 128 << 20 // room for two of its state and two of its configuration
+	directorMemory = 256 << 20 // room for two of its state and two of its configuration, each with the one before it
 )
 
 // ErrFatal is returned by Run when a child refused to start. The child has said why.
