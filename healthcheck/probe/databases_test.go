@@ -133,23 +133,23 @@ func (s scramServer) play(c net.Conn) {
 
 func (s scramServer) peer(c net.Conn) { s.play(c); hangup(c) }
 
-// databaseSituations are logins at database servers.
-func databaseSituations(t *testing.T, ca *authority, add func(probe, name string, o Options, p peer)) {
+// databases are logins at database servers.
+func (s *situations) databases() {
 	me := Login{User: "me", Password: "secret"}
 	wrong := Login{User: "me", Password: "wrong"}
-	secure := TLS{Enabled: true, Roots: ca.pem}
-	inTLS := func(p peer) peer { return ca.serves(t, p, -time.Hour, time.Hour, nil) }
+	secure := TLS{Enabled: true, Roots: s.ca.pem}
+	inTLS := func(p peer) peer { return s.ca.serves(s.t, p, -time.Hour, time.Hour, nil) }
 	says := func(packets ...string) func(net.Conn) {
 		return func(c net.Conn) { io.WriteString(c, strings.Join(packets, "")); pings(c) }
 	}
 	mysql := func(l Login) Options { return Options{Type: "mysql", Login: l, Database: "shop"} }
-	add("mysql", "logs in", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, mysqlKnown), mysqlSays(3, mysqlDone))))
-	add("mysql", "wrong password", mysql(wrong), mysqlServer(mysqlCaching, says()))
-	add("mysql", "no such database", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, "\xff\x19\x04#42000Unknown database 'shop'"))))
-	add("mysql", "wants it in the clear", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, mysqlAsks))))
-	add("mysql", "another way", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfe"+mysqlCaching+"\x00"+mysqlTestNonce+"\x00"), mysqlSays(4, mysqlKnown)+mysqlSays(5, mysqlDone), mysqlSays(1, mysqlDone)))
-	add("mysql", "a way not spoken", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfemysql_clear_password\x00")))
-	add("mysql", "no end of ways", mysql(me), func(c net.Conn) {
+	s.add("mysql", "logs in", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, mysqlKnown), mysqlSays(3, mysqlDone))))
+	s.add("mysql", "wrong password", mysql(wrong), mysqlServer(mysqlCaching, says()))
+	s.add("mysql", "no such database", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, "\xff\x19\x04#42000Unknown database 'shop'"))))
+	s.add("mysql", "wants it in the clear", mysql(me), mysqlServer(mysqlCaching, says(mysqlSays(2, mysqlAsks))))
+	s.add("mysql", "another way", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfe"+mysqlCaching+"\x00"+mysqlTestNonce+"\x00"), mysqlSays(4, mysqlKnown)+mysqlSays(5, mysqlDone), mysqlSays(1, mysqlDone)))
+	s.add("mysql", "a way not spoken", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfemysql_clear_password\x00")))
+	s.add("mysql", "no end of ways", mysql(me), func(c net.Conn) {
 		io.WriteString(c, mysqlHello(mysqlNative))
 		for i := byte(2); i < 40; i += 2 {
 			c.Read(make([]byte, 4096))
@@ -157,17 +157,17 @@ func databaseSituations(t *testing.T, ca *authority, add func(probe, name string
 		}
 		hangup(c)
 	})
-	add("mysql", "short nonce", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfe"+mysqlNative+"\x00abc\x00")))
-	add("mysql", "ill when pinged", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, mysqlDone), mysqlSays(1, "\xff\x1d\x04#08S01Server shutdown in progress")))
-	add("mysql", "out of order", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(7, mysqlDone)))
-	add("mysql", "too old", mysql(me), greets(mysqlSays(0, "\x0a4.0.1\x00")))
-	add("mysql", "no tls", Options{Type: "mysql", TLS: secure}, greets("\x08\x00\x00\x00\x0a8.0.36\x00"))
-	add("mysql", "in tls", Options{Type: "mysql", TLS: secure}, func(c net.Conn) {
+	s.add("mysql", "short nonce", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, "\xfe"+mysqlNative+"\x00abc\x00")))
+	s.add("mysql", "ill when pinged", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(2, mysqlDone), mysqlSays(1, "\xff\x1d\x04#08S01Server shutdown in progress")))
+	s.add("mysql", "out of order", mysql(me), talks(mysqlHello(mysqlNative), mysqlSays(7, mysqlDone)))
+	s.add("mysql", "too old", mysql(me), greets(mysqlSays(0, "\x0a4.0.1\x00")))
+	s.add("mysql", "no tls", Options{Type: "mysql", TLS: secure}, greets("\x08\x00\x00\x00\x0a8.0.36\x00"))
+	s.add("mysql", "in tls", Options{Type: "mysql", TLS: secure}, func(c net.Conn) {
 		io.WriteString(c, mysqlHello(mysqlCaching))
 		io.ReadFull(c, make([]byte, 36))
 		inTLS(hangup)(c)
 	})
-	add("mysql", "logs in in tls", Options{Type: "mysql", Login: me, TLS: secure}, func(c net.Conn) {
+	s.add("mysql", "logs in in tls", Options{Type: "mysql", Login: me, TLS: secure}, func(c net.Conn) {
 		io.WriteString(c, mysqlHello(mysqlCaching))
 		io.ReadFull(c, make([]byte, 36))
 		inTLS(talks("", mysqlSays(3, mysqlAsks), mysqlSays(5, mysqlDone), mysqlSays(1, mysqlDone)))(c)
@@ -176,22 +176,22 @@ func databaseSituations(t *testing.T, ca *authority, add func(probe, name string
 	postgresql := func(l Login) Options { return Options{Type: "postgresql", Login: l, Database: "shop"} }
 	const ready = "R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x08a\x00b\x00Z\x00\x00\x00\x05I"
 	failure := func(fields string) string { return "E" + sized([]byte(fields)) }
-	add("postgresql", "scram", postgresql(me), scramServer{}.peer)
-	add("postgresql", "wrong password", postgresql(wrong), scramServer{}.peer)
-	add("postgresql", "impostor", postgresql(me), scramServer{impostor: true}.peer)
-	add("postgresql", "endless work", postgresql(me), scramServer{iterations: "2000000000"}.peer)
-	add("postgresql", "another mechanism", postgresql(me), talks("", "R\x00\x00\x00\x0e\x00\x00\x00\x0aPLAIN\x00"))
-	add("postgresql", "skips the proof", postgresql(me), talks("", "R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00", ready))
-	add("postgresql", "md5", postgresql(me), talks("", "R\x00\x00\x00\x0c\x00\x00\x00\x05salt", ready))
-	add("postgresql", "trusts", postgresql(me), talks("", ready))
-	add("postgresql", "wants it in the clear", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x03"))
-	add("postgresql", "no such database", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x00"+failure("C3D000\x00Mdatabase \"shop\" does not exist\x00\x00")))
-	add("postgresql", "stops short", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x00"))
-	add("postgresql", "flood of notices", postgresql(me), func(c net.Conn) {
+	s.add("postgresql", "scram", postgresql(me), scramServer{}.peer)
+	s.add("postgresql", "wrong password", postgresql(wrong), scramServer{}.peer)
+	s.add("postgresql", "impostor", postgresql(me), scramServer{impostor: true}.peer)
+	s.add("postgresql", "endless work", postgresql(me), scramServer{iterations: "2000000000"}.peer)
+	s.add("postgresql", "another mechanism", postgresql(me), talks("", "R\x00\x00\x00\x0e\x00\x00\x00\x0aPLAIN\x00"))
+	s.add("postgresql", "skips the proof", postgresql(me), talks("", "R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00", ready))
+	s.add("postgresql", "md5", postgresql(me), talks("", "R\x00\x00\x00\x0c\x00\x00\x00\x05salt", ready))
+	s.add("postgresql", "trusts", postgresql(me), talks("", ready))
+	s.add("postgresql", "wants it in the clear", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x03"))
+	s.add("postgresql", "no such database", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x00"+failure("C3D000\x00Mdatabase \"shop\" does not exist\x00\x00")))
+	s.add("postgresql", "stops short", postgresql(me), talks("", "R\x00\x00\x00\x08\x00\x00\x00\x00"))
+	s.add("postgresql", "flood of notices", postgresql(me), func(c net.Conn) {
 		io.WriteString(c, "R\x00\x00\x00\x08\x00\x00\x00\x00")
 		floods("N\x00\x00\x00\x04")(c)
 	})
-	add("postgresql", "clear text in tls", Options{Type: "postgresql", Login: me, TLS: secure}, func(c net.Conn) {
+	s.add("postgresql", "clear text in tls", Options{Type: "postgresql", Login: me, TLS: secure}, func(c net.Conn) {
 		script{"", []string{"S"}}.play(c)
 		inTLS(talks("", "R\x00\x00\x00\x08\x00\x00\x00\x03", ready))(c)
 	})

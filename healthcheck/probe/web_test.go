@@ -12,20 +12,19 @@ import (
 	"testing"
 )
 
-// webSituations are those of HTTP beyond one request in HTTP/1.1, which [TestMatrix]
-// has.
-func webSituations(t *testing.T, ca *authority, gone, hole netip.AddrPort) (all []situation) {
+// web are the situations of HTTP beyond one request in HTTP/1.1, which [TestMatrix] has.
+func (s *situations) web() {
 	web := func(probe, name string, target netip.AddrPort, h HTTP, more ...HTTP) {
 		o := Options{Type: "http", Target: target, HTTP: h}
 		if len(more) > 0 {
 			o.HTTP, o.Requests = HTTP{}, append([]HTTP{h}, more...)
 		}
 		if strings.HasPrefix(probe, "https") {
-			o.Type, o.TLS = "https", TLS{Roots: ca.pem}
+			o.Type, o.TLS = "https", TLS{Roots: s.ca.pem}
 		}
-		all = append(all, situation{probe, name, o})
+		s.at(probe, name, o)
 	}
-	at := func(p peer) netip.AddrPort { return p.listen(t, "127.0.0.1:0") }
+	at := func(p peer) netip.AddrPort { return p.listen(s.t, "127.0.0.1:0") }
 
 	site := http.NewServeMux()
 	site.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -45,10 +44,10 @@ func webSituations(t *testing.T, ca *authority, gone, hole netip.AddrPort) (all 
 			w.(http.Flusher).Flush()
 		}
 	})
-	old := httpServer(t, nil, false, site)
+	old := httpServer(s.t, nil, false, site)
 	const sum = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" // of "x"
 	if fmt.Sprintf("%x", sha256.Sum256([]byte("x"))) != sum {
-		t.Fatal(sum)
+		s.t.Fatal(sum)
 	}
 
 	web("http", "digest", at(says(okHeader(1)+"x")), HTTP{Digest: sum})
@@ -70,11 +69,11 @@ func webSituations(t *testing.T, ca *authority, gone, hole netip.AddrPort) (all 
 
 	h2 := HTTP{HTTP2: true, Host: "www.example.net", Contains: "HTTP/2.0 GET www.example.net /a%2f?b"}
 	h2.Path = "/a%2f?b"
-	clear, secure := httpServer(t, nil, true, site), httpServer(t, ca.config(t, "h2"), true, site)
+	clear, secure := httpServer(s.t, nil, true, site), httpServer(s.t, s.ca.config(s.t, "h2"), true, site)
 	web("http/2", "healthy", clear, h2)
 	web("https/2", "healthy", secure, h2)
-	web("https/2", "only http/1", httpServer(t, ca.config(t, "http/1.1"), false, site), h2)
-	web("https/2", "without a word on it", at(ca.serves(t, hangup, -1e12, 1e12, nil)), h2)
+	web("https/2", "only http/1", httpServer(s.t, s.ca.config(s.t, "http/1.1"), false, site), h2)
+	web("https/2", "without a word on it", at(s.ca.serves(s.t, hangup, -1e12, 1e12, nil)), h2)
 	web("http/2", "only http/1", old, h2)
 	web("http/2", "wrong status", clear, HTTP{HTTP2: true, Path: "/busy"})
 	web("http/2", "text missing", clear, HTTP{HTTP2: true, Contains: "absent"})
@@ -84,14 +83,13 @@ func webSituations(t *testing.T, ca *authority, gone, hole netip.AddrPort) (all 
 	web("http/2", "endless body", clear, HTTP{HTTP2: true, Path: "/endless"})
 	web("http/2", "endless body, no text", clear, HTTP{HTTP2: true, Path: "/endless", Contains: "y"})
 	web("http/2", "endless tiny frames", clear, HTTP{HTTP2: true, Path: "/tiny"})
-	web("http/2", "refused", gone, h2)
-	web("http/2", "black-holed", hole, h2)
+	web("http/2", "refused", s.gone, h2)
+	web("http/2", "black-holed", s.hole, h2)
 	web("http/2", "silent", at(hangup), h2)
 	web("http/2", "closed at once", at(hangsUp), h2)
 	web("http/2", "flood of zeros", at(floods("\x00")), h2)
 	web("http/2", "flood of frames", at(floods("\x00\x00\x00\x04\x00\x00\x00\x00\x00")), h2)
 	web("http/2", "one byte at a time", at(slowly(strings.Repeat("\x00\x00\x00\x04\x00\x00\x00\x00\x00", 9))), h2)
-	return all
 }
 
 // httpServer serves over HTTP/1.1 or HTTP/2, in the clear or in TLS.
