@@ -259,12 +259,18 @@ func TestDroppedByReason(t *testing.T) {
 	c.Run.Marks = []stage.Mark{{Name: "trickle", Said: "9 sent in 4s\n"}}
 	for _, host := range directors {
 		before, after := c.Run.Before[host], c.Run.After[host]
+		counted := map[string]uint64{"other": 1}
+		for _, kind := range load.Forgeries() {
+			counted[kind] = 3
+		}
 		before.Status = status(map[string]uint64{"bad-ttl": 5, "other": 1})
-		after.Status = status(map[string]uint64{"bad-checksum": 3, "bad-ttl": 8, "zero-interval": 3, "other": 1})
+		counted["bad-ttl"] += 5
+		after.Status = status(counted)
 		c.Run.Before[host], c.Run.After[host] = before, after
 	}
 	ok, measured := droppedByReason("trickle", 3).Judge(c)
-	want := "9 sent in 4s; counted: d1 bad-checksum 3 bad-ttl 3 zero-interval 3; d2 bad-checksum 3 bad-ttl 3 zero-interval 3"
+	const each = "bad-auth-type 3 bad-checksum 3 bad-length 3 bad-ttl 3 bad-type 3 bad-version 3 short 3 zero-count 3 zero-interval 3"
+	want := "9 sent in 4s; counted: d1 " + each + "; d2 " + each
 	if !ok || measured != want {
 		t.Errorf("%v, %q; want %q", ok, measured, want)
 	}

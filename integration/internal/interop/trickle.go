@@ -21,7 +21,7 @@ const (
 	trickleInterval = time.Second
 )
 
-// Trickle is what a pair did while somebody sent it two bad advertisements a second: wrong checksum, wrong TTL, interval 0. A master
+// Trickle is what a pair did while somebody sent it two bad advertisements a second, of every kind that [load.Forgeries] names. A master
 // that re-arms its timer for them falls silent, and a backup that takes interval 0 for a master-down interval takes over at once.
 type Trickle struct {
 	Kind      drive.Kind `json:"kind"`

@@ -22,7 +22,7 @@ type Forger struct {
 }
 
 // forgeries names what is wrong with each kind of packet, in the words of lbha's own counters, in the order in which they are sent.
-var forgeries = [...]string{"bad-checksum", "bad-ttl", "zero-interval"}
+var forgeries = [...]string{"bad-checksum", "bad-ttl", "zero-interval", "bad-length", "short", "bad-type", "bad-version", "zero-count", "bad-auth-type"}
 
 // Forgeries returns the kinds of bad packets.
 func Forgeries() []string { return forgeries[:] }
@@ -74,28 +74,48 @@ func (f Forger) send(frames [][]byte, rate int, duration time.Duration) (sent in
 // frames builds one packet of each kind.
 func (f Forger) frames() (frames [len(forgeries)][]byte) {
 	for i, what := range forgeries {
-		ttl, interval, spoil := byte(255), uint16(100), uint16(0)
-		switch what {
-		case "bad-checksum":
-			spoil = 0x0101
-		case "bad-ttl":
-			ttl = 64
-		case "zero-interval":
-			interval = 0
-		}
-		frames[i] = f.frame(ttl, interval, spoil)
+		frames[i] = f.frame(what)
 	}
 	return frames
 }
 
-// frame builds one advertisement; spoil is added to its checksum.
-func (f Forger) frame(ttl byte, interval, spoil uint16) []byte {
+// frame builds one advertisement with one thing wrong, and all else right.
+func (f Forger) frame(what string) []byte {
 	group := netip.AddrFrom4([4]byte{224, 0, 0, 18})
-	v := []byte{0x31, f.VRID, 255, 1, byte(interval >> 8), byte(interval), 0, 0}
+	ttl := byte(255)
+	v := []byte{0x31, f.VRID, 255, 1, 0, 100, 0, 0} // version 3: an interval of 100 centiseconds
 	v = append(v, f.VIP.AsSlice()...)
-	pseudo := append(f.Source.AsSlice(), group.AsSlice()...)
-	pseudo = append(pseudo, 0, 112, 0, byte(len(v)))
-	binary.BigEndian.PutUint16(v[6:], checksum(append(pseudo, v...))+spoil)
+	switch what {
+	case "bad-ttl":
+		ttl = 64
+	case "zero-interval":
+		v[5] = 0
+	case "bad-length":
+		v[3] = 255 // addresses, of which there is one
+	case "short":
+		v = v[:4]
+	case "bad-type":
+		v[0] = 0x32
+	case "bad-version":
+		v[0] = 0x41
+	case "zero-count":
+		v[3], v = 0, v[:8]
+	case "bad-auth-type": // of version 2, with its data; there are none and password
+		v[0], v[4], v[5] = 0x21, 9, 1
+		v = append(v, make([]byte, 8)...)
+	}
+	if len(v) >= 8 {
+		sum := checksum(v)
+		if v[0]>>4 == 3 {
+			pseudo := append(f.Source.AsSlice(), group.AsSlice()...)
+			pseudo = append(pseudo, 0, 112, 0, byte(len(v)))
+			sum = checksum(append(pseudo, v...))
+		}
+		if what == "bad-checksum" {
+			sum += 0x0101
+		}
+		binary.BigEndian.PutUint16(v[6:], sum)
+	}
 
 	ip := []byte{0x45, 0xc0, 0, byte(20 + len(v)), 0, 1, 0, 0, ttl, 112, 0, 0}
 	ip = append(append(ip, f.Source.AsSlice()...), group.AsSlice()...)
