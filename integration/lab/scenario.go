@@ -31,6 +31,7 @@ type scenarioOptions struct {
 	daemons  [2]drive.Kind     // of d1 and d2, whatever the files say; empty: as they say
 	ssh      map[string]string // d1, d2: the hosts for ssh
 	command  string            // ssh
+	sudo     bool
 	really   bool
 }
 
@@ -39,7 +40,8 @@ func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.pictures, "svg", "", "draw a timeline of each scenario into this `directory`")
 	flags.StringVar(&o.junit, "junit", "", "write the results to this `file` for a build server")
 	flags.StringToStringVar(&o.ssh, "hosts", nil, "with --in ssh: the `d1=HOST,d2=HOST` of a real pair")
-	flags.StringVar(&o.command, "ssh", "ssh -o BatchMode=yes", "with --in ssh: the `command` that reaches a host")
+	flags.StringVar(&o.command, "ssh", rehearse.SSHCommand, "with --in ssh: the `command` that reaches a host")
+	flags.BoolVar(&o.sudo, "sudo", false, "with --in ssh: run what is run there by sudo, which must not ask for a password")
 	flags.BoolVar(&o.really, "yes-really", false, "with --in ssh: allow stop, start, kill, and a reload that changes something")
 	flags.StringVar(&o.measured, "measured", "", "note in this `file` what the daemons did, as the page of faults tells it of keepalived")
 	flags.BoolVar(&o.language, "language", false, "print every sentence of the language of scenarios")
@@ -132,7 +134,7 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 }
 
 // unlikeDrill are the scenarios of the repository that the drill has nothing like.
-var unlikeDrill = []string{"migration", "mixed", "one-way", "partition"}
+var unlikeDrill = []string{"migration", "mixed", "mixed-frr", "one-way", "partition"}
 
 // runScenarioFiles plays files of the repository in the lab: every one, or those that the drill has nothing like.
 func runScenarioFiles(ctx context.Context, world sandbox.Kind, all bool) (*rehearse.Report, error) {
@@ -247,6 +249,9 @@ func playAll(ctx context.Context, place rehearse.Place, name string, files []sce
 		result := rehearse.Play(ctx, place, s, say)
 		r.Results = append(r.Results, result)
 		say("      %s", result.Line())
+		if ctx.Err() != nil {
+			break // whoever interrupts means the rest, too
+		}
 	}
 	r.Took = time.Since(begin)
 	return r, nil

@@ -50,7 +50,7 @@ var Rows = []Row{
 	{32, "two address owners (255)", "the higher address stays; a finding", refs("go vrrp/vrrptest TestTranscripts owner.txt"), "", "the lower address yields (measured between two namespaces)"},
 	{33, "the lists of VIPs differ", "one master; a finding", refs("go vrrp/vrrptest TestTranscripts mismatch.txt", "go cmd/internal/elector TestWhatPeersDoOtherwiseIsFound"), "", "drops the advert: two masters (measured between two namespaces)"},
 	{34, "the intervals differ", "version 3 follows; version 2 drops, with a finding", refs("go vrrp/vrrptest TestTranscripts version2.txt", "go vrrp/vrrptest TestTranscripts mismatch.txt"), "", ""},
-	{35, "keepalived and FRR as A, as B", "as beside lbha", refs("interop every cell", "scenarios mixed", "scenarios migration"), "", ""},
+	{35, "keepalived and FRR as A, as B", "as beside lbha", refs("interop every cell", "scenarios mixed", "scenarios migration", "scenarios mixed-frr", "scenarios migration-frr"), "", ""},
 	{36, "reload, nothing changed", "no packet, no write, no check missed", refs("drill reload-same", "go cmd/internal/director TestPlanIsWhatReloadDoes"), "", "no check for 14 to 20 s at 10,000 servers (measured)"},
 	{37, "reload of a bad file", "refused whole; exit status and log say why", refs("drill reload-broken", "go cmd/internal/director TestABadReloadChangesNothing", "systemd a reload that is refused", "go config TestBad", "scenarios own-wreck"), "", "exits, and leaves the VIP, where interface, VRID or VIP is bad; an empty file drops all VIPs (measured)"},
 	{38, "reload removes a busy service or server", "drained; connections of others untouched", refs("go cmd/internal/director TestARemovedServerDrainsFirst", "lvs load", "scenarios reload"), "", ""},
