@@ -62,7 +62,7 @@ func text(err error) string {
 }
 
 // prepare checks a configuration against this host and changes nothing: what it finds impossible is refused now. An
-// interface that does not exist is not: it may come.
+// interface that does not exist is not: it may come. But an instance that serves is not moved to where nothing is.
 func (e *elector) prepare(p *link.Prepare) error {
 	if len(p.Instances) > keep.Clocks {
 		return fmt.Errorf("%d instances; at most %d", len(p.Instances), keep.Clocks)
@@ -74,7 +74,7 @@ func (e *elector) prepare(p *link.Prepare) error {
 		name   string
 		family ipvs.Family
 	}
-	tried := make(map[place]bool)
+	tried := make(map[place]error)
 	for k := range p.Instances {
 		c := &p.Instances[k]
 		m := machineConfig(c, netip.Addr{})
@@ -88,11 +88,17 @@ func (e *elector) prepare(p *link.Prepare) error {
 			return fmt.Errorf("instance %s: %w", c.Name, err)
 		}
 		at := place{c.Interface, c.Family}
-		if i := e.ifaces[c.Interface]; i != nil && i.channel(c.Family).segment != nil || tried[at] {
-			continue
+		err, known := tried[at]
+		if i := e.ifaces[c.Interface]; !known && (i == nil || i.channel(c.Family).segment == nil) {
+			err = tryInterface(c.Interface, c.Family)
 		}
-		tried[at] = true
-		if err := tryInterface(c.Interface, c.Family); err != nil {
+		tried[at] = err
+		if errors.Is(err, segment.ErrNoInterface) {
+			if in := e.byName[c.Name]; in != nil && in.cfg.Interface != c.Interface && in.machine.Status().Holds {
+				return fmt.Errorf("instance %s: it holds its addresses on %s, and interface %s does not exist", c.Name, in.cfg.Interface, c.Interface)
+			}
+		}
+		if err != nil && !isTransient(err) {
 			return fmt.Errorf("instance %s: %w", c.Name, err)
 		}
 	}
@@ -103,13 +109,10 @@ func (e *elector) prepare(p *link.Prepare) error {
 // tryInterface opens the VRRP socket of an interface for a moment.
 func tryInterface(name string, family ipvs.Family) error {
 	s, err := segment.Open(segment.Config{Interface: name, IPv6: family == ipvs.IPv6})
-	switch {
-	case err == nil:
-		return s.Close()
-	case isTransient(err):
-		return nil
+	if err != nil {
+		return err
 	}
-	return err
+	return s.Close()
 }
 
 // commit puts the prepared configuration in force: what did not change is not touched.

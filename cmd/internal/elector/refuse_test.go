@@ -74,6 +74,61 @@ func TestWhatPeersDoOtherwiseIsFound(t *testing.T) {
 	second.finds("a", vrrp.Reason(wire.DropAuthMismatch))
 }
 
+func TestABackupCountsInTheIntervalOfItsMaster(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t, 1)
+	master, backup := l.elector(0), l.elector(1)
+	quick, slow := router("a", 0, 1, 200), router("a", 0, 1, 100)
+	slow.Interval = 20 * time.Second
+	master.configure(nil, quick)
+	master.untilAll(vrrp.Master, "a")
+	backup.configure(nil, slow)
+	backup.finds("a", vrrp.FindingInterval)
+	master.kill()
+	killed := time.Now()
+	backup.untilAll(vrrp.Master, "a")
+	if took := time.Since(killed); took > 15*time.Second { // three adverts of its own would be a minute
+		t.Errorf("it took over after %v", took)
+	}
+
+	// Version 2 does not: it discards what it did not expect, and says so.
+	quick.Version, quick.Interval, slow.Version, slow.Interval = vrrp.Version2, time.Second, vrrp.Version2, 2*time.Second
+	master.state = link.State{}
+	master.start()
+	master.configure(nil, quick)
+	master.untilAll(vrrp.Master, "a")
+	backup.configure(nil, slow)
+	if text := backup.finds("a", vrrp.FindingInterval); !strings.Contains(text, "ours 2s, theirs 1s") {
+		t.Error(text)
+	}
+	backup.until("adverts are dropped", func() bool { return backup.of("a").Dropped[string(vrrp.RejectInterval)] > 0 })
+}
+
+// What serves is not moved to an interface that is not there. What does not serve may wait for one.
+func TestAServingInstanceIsNotMovedToNowhere(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t, 1)
+	p := l.elector(0)
+	a := router("a", 0, 1, 200)
+	p.configure(nil, a)
+	p.untilAll(vrrp.Master, "a")
+	before := p.of("a").Transitions
+	lost := a
+	lost.Interface = "eht0"
+	p.generation, p.answers = p.generation+1, nil
+	p.send(link.Message{Prepare: &link.Prepare{Generation: p.generation, Hash: "lost", Instances: []config.Instance{lost}}})
+	p.until("an answer", func() bool { return len(p.answers) > 0 })
+	if got := p.answers[0].Error; !strings.Contains(got, "interface eht0 does not exist") {
+		t.Errorf("it answered %q", got)
+	}
+	late := router("late", 5, 2, 200)
+	p.configure(nil, a, late)
+	p.untilAll(vrrp.Fault, "late")
+	if s := p.of("a"); s.State != vrrp.Master || s.Transitions != before || !p.holds(a.Addresses[0]) {
+		t.Errorf("the instance is %+v", s)
+	}
+}
+
 func TestStrangersOnUnicastAreFound(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t, 1)

@@ -126,11 +126,13 @@ func TestLostNewsIsMadeGood(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	l.set(0, "eth1", "down") // nobody hears it
+	l.ip("-n", p.host, "addr", "del", a.Addresses[0].Prefix.String(), "dev", "eth0")
 	if err := p.cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	p.untilPriority("a", 90)
 	p.untilAll(vrrp.Master, "a")
+	p.until("the address is back", func() bool { return p.holds(a.Addresses[0]) })
 }
 
 // Many leases are renewed together, in time; and a process that sleeps renews none, then or when it wakes.
