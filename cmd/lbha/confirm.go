@@ -27,7 +27,7 @@ func confirmCommand(client func() *admin.Client) *cobra.Command {
 			defer cancel()
 			result, err := client().Confirm(ctx, req)
 			if err != nil {
-				return fmt.Errorf("confirm: %w", err)
+				return err
 			}
 			if asJSON {
 				if err := printJSON(cmd.OutOrStdout(), result); err != nil {

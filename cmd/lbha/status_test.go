@@ -15,7 +15,7 @@ func TestPrintStatus(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	st := &observe.Status{
 		Name: "lb1", Version: "1", Time: now,
-		Config:   observe.Config{Path: "lbha.toml", Hash: "0123456789abcdef", Loaded: now.Add(-time.Minute)},
+		Config:   observe.Config{Path: "lbha.toml", Hash: "0123456789abcdef", Loaded: now.Add(-time.Minute), Trial: &observe.Trial{State: "waiting", By: "user 0", Left: 43210 * time.Millisecond, Former: "fedcba9876543210"}},
 		Draining: []observe.Drain{{Service: "tcp/10.9.0.100:80", Server: "10.9.0.3:80", Since: now.Add(-time.Second), Until: now.Add(time.Minute), Active: 3}},
 		Findings: []observe.Finding{
 			{Object: "www", Reason: "panic", Message: "few are healthy"},
@@ -40,7 +40,8 @@ func TestPrintStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, got, _ := strings.Cut(out.String(), "\n")
-	if diff := cmp.Diff(`
+	if diff := cmp.Diff(`on trial (asked for by user 0): configuration fedcba987654 returns in 43.2s unless `+"`lbha confirm`"+` comes before
+
 INSTANCE  GROUP  INTERFACE  VRID  PRIORITY  STATE   FOR  MASTER  HELD  REASON
 web       -                 51    100       backup  -    -       -     started
 

@@ -47,6 +47,11 @@ func (d *daemon) Reload(_ context.Context, req ReloadRequest) (*ReloadResult, er
 	return &ReloadResult{Error: "refused"}, d.failure
 }
 
+func (d *daemon) Confirm(ctx context.Context, req ConfirmRequest) (*ReloadResult, error) {
+	d.done = append(d.done, fmt.Sprintf("confirm %v by %s", req.Revert, Caller(ctx)))
+	return &ReloadResult{OK: true}, d.failure
+}
+
 func (d *daemon) Failover(_ context.Context, req FailoverRequest) error {
 	d.done = append(d.done, "failover "+req.Instance)
 	return d.failure
@@ -128,6 +133,9 @@ func TestClientAndServer(t *testing.T) {
 	if s, err := c.Explain(t.Context(), "www", "[fd00::3]:80"); err != nil || s.Line != "www & [fd00::3]:80" {
 		t.Errorf("explain: %+v, %v", s, err)
 	}
+	if r, err := c.Confirm(t.Context(), ConfirmRequest{Revert: true}); err != nil || !r.OK {
+		t.Errorf("confirm: %+v, %v", r, err)
+	}
 	d.failure = errors.New("no such luck")
 	if _, err := c.Explain(t.Context(), "www", "10.9.0.3"); err == nil || err.Error() != "no such luck" {
 		t.Errorf("explain: %v, want the daemon's reason", err)
@@ -135,7 +143,7 @@ func TestClientAndServer(t *testing.T) {
 	if err := c.Failover(t.Context(), FailoverRequest{Instance: "web"}); err == nil || err.Error() != "no such luck" {
 		t.Errorf("failover: %v, want the daemon's reason", err)
 	}
-	if got, want := strings.Join(d.done, ", "), "plan /x, reload abc, failover web"; got != want {
+	if got, want := strings.Join(d.done, ", "), fmt.Sprintf("plan /x, reload abc, confirm true by user %d, failover web", os.Geteuid()); got != want {
 		t.Errorf("the daemon did %q, want %q", got, want)
 	}
 
@@ -148,7 +156,7 @@ func TestClientAndServer(t *testing.T) {
 // Whoever may connect may read. To act takes root or the daemon's own user, and a peer that the kernel named.
 func TestWhoMayDoWhat(t *testing.T) {
 	const own = 990
-	requests := map[string]string{"GET /v1/status": "", "GET /v1/events": "", "POST /v1/plan": "{}", "POST /v1/reload": "{}", "POST /v1/failover": "{}"}
+	requests := map[string]string{"GET /v1/status": "", "GET /v1/events": "", "POST /v1/plan": "{}", "POST /v1/reload": "{}", "POST /v1/confirm": "{}", "POST /v1/failover": "{}"}
 	for _, tc := range []struct {
 		peer any
 		acts bool
@@ -173,7 +181,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 				t.Errorf("peer %v: %s is answered %d, want %d: %s", tc.peer, what, w.Code, want, w.Body)
 			}
 		}
-		if (len(d.done) == 3) != tc.acts {
+		if (len(d.done) == 4) != tc.acts {
 			t.Errorf("peer %v: the daemon did %q", tc.peer, d.done)
 		}
 	}

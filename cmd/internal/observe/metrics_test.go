@@ -15,7 +15,7 @@ func filled() *Status {
 	return &Status{
 		Interfaces: map[string]map[string]uint64{"eth0": {"unexamined": 7}},
 		Name:       "lb1", Version: "1.2.3", Time: time.Unix(1, 0),
-		Config:  Config{Hash: "abc", Reload: &Reload{Error: "refused"}},
+		Config:  Config{Hash: "abc", Reload: &Reload{Error: "refused"}, Trial: &Trial{}, Trials: Trials{Confirmed: 3, Reverted: 2, Failed: 1}},
 		Elector: Elector{Connected: true, Restarts: 2},
 		Instances: []Instance{
 			{Name: "web", State: "master", Priority: 150, Held: []string{"10.9.0.100/32"}, Dropped: map[string]uint64{"bad-ttl": 3, "bad-checksum": 4}, Sent: 5, Received: 6, Late: 7, Announced: 8, Transition: 9, Plain: 4, Peers: []Peer{{Address: "10.9.0.2", Priority: 100}}},
@@ -94,6 +94,8 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 	for series, want := range map[string]float64{
 		"config_reload_ok{}":                                               0,
 		"elector_restarts_total{}":                                         2,
+		"config_unconfirmed{}":                                             1,
+		"config_trials_total{outcome=reverted}":                            2,
 		"vrrp_state{instance=web,state=master}":                            1,
 		"vrrp_state{instance=web,state=backup}":                            0,
 		"vrrp_state{instance=mail,state=backup}":                           1,
