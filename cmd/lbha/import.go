@@ -77,6 +77,9 @@ func readIncluded(from, pattern string) ([]keepalived.File, error) {
 	}
 	var out []keepalived.File
 	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			continue // a pattern such as conf.d/* matches them as well
+		}
 		text, err := readImport(name)
 		if err != nil {
 			return nil, err

@@ -12,9 +12,38 @@ type converter struct {
 	notes []Note
 	names map[string]bool // of services, that are given
 
-	scripts, files, processes, groups map[string]*statement // definitions, by name
-	user                              string                // whom scripts run as
-	version3                          bool                  // the default of instances
+	*definitions
+	version3 bool // the default of instances
+}
+
+// definitions are what others use by name.
+type definitions struct {
+	scripts, files, processes, groups map[string]*statement
+	used                              map[*statement]bool
+}
+
+// kind is where definitions of a kind are; nil of a word that defines nothing.
+func (d *definitions) kind(word string) map[string]*statement {
+	switch word {
+	case "vrrp_script", "track_script":
+		return d.scripts
+	case "track_file", "vrrp_track_file":
+		return d.files
+	case "track_process", "vrrp_track_process":
+		return d.processes
+	case "virtual_server_group":
+		return d.groups
+	}
+	return nil
+}
+
+// use finds a definition; nil if there is none.
+func (d *definitions) use(word, name string) *statement {
+	s := d.kind(word)[name]
+	if s != nil {
+		d.used[s] = true
+	}
+	return s
 }
 
 func (c *converter) note(at Place, format string, args ...any) {
@@ -31,8 +60,37 @@ func (c *converter) raw(at Place, key, value string) {
 
 func (c *converter) text(at Place, key, value string) { c.raw(at, key, quote(value)) }
 
+// array writes a list, a line for each, so that one that is refused goes alone.
+func (c *converter) array(at Place, key string, items []line) {
+	c.lines = append(c.lines, line{text: key + " = [", at: at, holds: len(items) + 1})
+	for _, l := range items {
+		c.lines = append(c.lines, line{text: "  " + l.text + ",", at: l.at})
+	}
+	c.lines = append(c.lines, line{text: "]", at: at})
+}
+
+// only tells of words after the first n that a statement may have.
+func (c *converter) only(s *statement, n int) {
+	if len(s.words) > n+1 {
+		c.note(s.at, "%.60s: %.60q is not understood", s.words[0], strings.Join(s.words[n+1:], " "))
+	}
+}
+
+// flag writes what a statement says by being there.
+func (c *converter) flag(s *statement, key, value string) {
+	c.only(s, 0)
+	c.raw(s.at, key, value)
+}
+
+// word writes the one word that a statement has.
+func (c *converter) word(s *statement, key string) {
+	c.only(s, 1)
+	c.text(s.at, key, s.arg(1))
+}
+
 // number writes a number, if the statement has one.
 func (c *converter) number(s *statement, key string) {
+	c.only(s, 1)
 	n, err := strconv.Atoi(s.arg(1))
 	if err != nil {
 		c.note(s.at, "%s: %.40q is not a number", s.words[0], s.arg(1))
@@ -43,6 +101,7 @@ func (c *converter) number(s *statement, key string) {
 
 // seconds writes a time that the statement has in seconds.
 func (c *converter) seconds(s *statement, key string) {
+	c.only(s, 1)
 	d, ok := seconds(s.arg(1))
 	if !ok {
 		c.note(s.at, "%s: %.40q is not a number of seconds", s.words[0], s.arg(1))
@@ -93,20 +152,19 @@ var withoutEquivalent = map[string]string{
 	"BFD_CHECK":                "no BFD",
 	"virtual_rules":            "write them as [[vrrp.rule]], with from or to, table and priority",
 	"omega":                    "the table stays when the daemon stops",
+	"warmup":                   "the first checks are spread over time anyway",
 }
 
 func (c *converter) convert(root *statement) {
-	c.scripts, c.files, c.processes, c.groups = map[string]*statement{}, map[string]*statement{}, map[string]*statement{}, map[string]*statement{}
+	c.definitions = &definitions{map[string]*statement{}, map[string]*statement{}, map[string]*statement{}, map[string]*statement{}, map[*statement]bool{}}
 	for _, s := range root.block {
-		switch s.words[0] {
-		case "vrrp_script":
-			c.scripts[s.arg(1)] = s
-		case "track_file", "vrrp_track_file":
-			c.files[s.arg(1)] = s
-		case "track_process", "vrrp_track_process":
-			c.processes[s.arg(1)] = s
-		case "virtual_server_group":
-			c.groups[s.arg(1)] = s
+		if of := c.kind(s.words[0]); of == nil {
+			continue
+		} else if first := of[s.arg(1)]; first != nil {
+			c.note(s.at, "left out: %s %.40q is defined in %s already", s.words[0], s.arg(1), first.at)
+			c.used[s] = true
+		} else {
+			of[s.arg(1)] = s
 		}
 	}
 	for _, s := range root.block { // what concerns all comes first
@@ -129,6 +187,11 @@ func (c *converter) convert(root *statement) {
 			c.unknown(s)
 		}
 	}
+	for _, s := range root.block {
+		if c.kind(s.words[0]) != nil && !c.used[s] {
+			c.note(s.at, "left out: nothing uses the %s %.40q", s.words[0], s.arg(1))
+		}
+	}
 }
 
 // globals writes what concerns all. Its settings of announcements are defaults.
@@ -137,16 +200,21 @@ func (c *converter) globals(g *statement) {
 	for _, s := range g.block {
 		switch s.words[0] {
 		case "router_id":
-			global.text(s.at, "name", notInNames.ReplaceAllString(s.arg(1), "-"))
+			name := notInNames.ReplaceAllString(s.arg(1), "-")
+			if name != s.arg(1) {
+				c.note(s.at, "router_id: %.80q is written %s", s.arg(1), name)
+			}
+			global.only(s, 1)
+			global.text(s.at, "name", name)
 		case "script_user":
-			scripts.text(s.at, "scripts.user", s.arg(1))
+			scripts.runAs(s, "scripts.user")
 		case "lvs_timeouts":
-			for i := 1; i+1 < len(s.words); i += 2 {
+			for i := 1; i < len(s.words); i += 2 {
 				key := map[string]string{"tcp": "tcp", "tcpfin": "tcp_fin", "udp": "udp"}[s.words[i]]
-				if d, ok := seconds(s.words[i+1]); ok && key != "" {
+				if d, ok := seconds(s.arg(i + 1)); ok && key != "" {
 					ipvs.text(s.at, "timeouts."+key, short(d))
 				} else {
-					c.note(s.at, "lvs_timeouts: %.40q %.40q is not understood", s.words[i], s.words[i+1])
+					c.note(s.at, "lvs_timeouts: %.40q %.40q is not understood", s.words[i], s.arg(i+1))
 				}
 			}
 		case "lvs_sync_daemon":
@@ -154,9 +222,13 @@ func (c *converter) globals(g *statement) {
 			for i := 2; i < len(s.words); i++ {
 				if n, err := strconv.Atoi(s.arg(i + 1)); err == nil && (s.words[i] == "id" || s.words[i] == "syncid") {
 					ipvs.raw(s.at, "sync.id", strconv.Itoa(n))
+					i++
+				} else {
+					c.note(s.at, "lvs_sync_daemon: %.40q: no equivalent", s.words[i])
 				}
 			}
 		case "vrrp_version":
+			c.only(s, 1)
 			c.version3 = s.arg(1) == "3"
 		case "vrrp_startup_delay":
 			defaults.seconds(s, "startup_delay")
@@ -195,15 +267,34 @@ func (c *converter) syncGroup(g *statement) {
 			c.unknown(s)
 			continue
 		}
-		var members []string
+		var members []line
 		for _, m := range s.block {
-			members = append(members, m.words...)
+			for _, name := range m.words {
+				members = append(members, line{text: quote(name), at: m.at})
+			}
 		}
-		c.raw(s.at, "members", quoteAll(members))
+		c.array(s.at, "members", members)
 	}
 }
 
-// command splits what keepalived runs: it is one word, in quotes, with arguments.
-func command(s *statement) string {
-	return quoteAll(strings.Fields(strings.Join(s.words[1:], " ")))
+// command writes what keepalived runs: one word, with arguments if it is in quotes. Words after it are
+// whom it runs as.
+func (c *converter) command(s *statement, key, user string) {
+	c.raw(s.at, key, quoteAll(words(s.arg(1))))
+	if len(s.words) < 3 {
+		return
+	}
+	if user == "" {
+		c.only(s, 1)
+		return
+	}
+	c.runAs(&statement{words: append(s.words[:1:1], s.words[2:]...), at: s.at}, user)
+}
+
+// runAs writes a user; the group that may follow is the user's own.
+func (c *converter) runAs(s *statement, key string) {
+	c.text(s.at, key, s.arg(1))
+	if len(s.words) > 2 {
+		c.note(s.at, "%s: the group %.40q: no equivalent; programs run with the groups of their user", s.words[0], strings.Join(s.words[2:], " "))
+	}
 }

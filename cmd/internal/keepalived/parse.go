@@ -47,6 +47,16 @@ func (s *statement) arg(n int) string {
 	return ""
 }
 
+// has is the first statement of its block with a word; nil if there is none.
+func (s *statement) has(word string) *statement {
+	for _, b := range s.block {
+		if b.words[0] == word {
+			return b
+		}
+	}
+	return nil
+}
+
 // A File is a configuration file.
 type File struct {
 	Name string
@@ -91,12 +101,17 @@ func (p *parser) file(f File, depth int) {
 	joined, first := "", 0 // a line that goes on
 	for text := range strings.Lines(f.Text) {
 		at.Line++
-		text = strings.TrimRight(text, "\r\n")
+		text = uncomment(strings.TrimRight(text, "\r\n"))
 		if joined == "" {
 			first = at.Line
 		}
 		if head, more := strings.CutSuffix(text, `\`); more && len(joined) < maxDefinition {
-			joined += head + " "
+			joined += head
+			if definition.MatchString(joined) {
+				joined += "\n" // the lines of a definition stay lines
+			} else {
+				joined += " "
+			}
 			continue
 		}
 		p.line(Place{f.Name, first}, joined+text, depth)
@@ -108,7 +123,7 @@ func (p *parser) file(f File, depth int) {
 }
 
 var (
-	definition = regexp.MustCompile(`^\s*\$([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$`)
+	definition = regexp.MustCompile(`(?s)^\s*\$([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$`)
 	reference  = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
 )
 
@@ -118,10 +133,16 @@ func (p *parser) line(at Place, text string, depth int) {
 			p.note(at, "left out: a definition of more than %d bytes", maxDefinition)
 			return
 		}
-		p.definitions[m[1]] = strings.Join(words(p.expand(at, m[2])), " ")
+		p.definitions[m[1]] = p.expand(at, m[2])
 		return
 	}
-	all := words(p.expand(at, text))
+	for one := range strings.Lines(p.expand(at, text)) {
+		p.statement(at, words(one), depth)
+	}
+}
+
+// statement takes the words of a line.
+func (p *parser) statement(at Place, all []string, depth int) {
 	switch {
 	case len(all) == 0:
 		return
@@ -221,9 +242,35 @@ func (p *parser) expand(at Place, text string) string {
 	})
 }
 
-// words splits a line: at blanks outside of quotes, up to a comment, which begins with #
-// or ! at the beginning of a word. A word that is nothing but a brace opens or closes a block,
-// in quotes as well.
+// uncomment cuts a comment off a line. It begins with # or ! wherever that stands outside of double
+// quotes, in the middle of a word as well; behind a \ they are themselves.
+func uncomment(text string) string {
+	if !strings.ContainsAny(text, "#!") {
+		return text
+	}
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text):
+			i++
+			if quoted || text[i] != '#' && text[i] != '!' {
+				b.WriteByte(c)
+			}
+			b.WriteByte(text[i])
+			continue
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == '#' || c == '!'):
+			return b.String()
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// words splits a line at blanks outside of quotes; an apostrophe within a word is none. A word that
+// is nothing but a brace opens or closes a block, in quotes as well.
 func words(text string) []string {
 	var out []string
 	var word strings.Builder
@@ -242,12 +289,10 @@ func words(text string) []string {
 			quote = 0
 		case quote != 0:
 			word.WriteRune(r)
-		case r == '"' || r == '\'':
+		case r == '"' || r == '\'' && !within:
 			quote, within = r, true
-		case r == ' ' || r == '\t' || r == '\v' || r == '\f':
+		case r == ' ' || r == '\t' || r == '\v' || r == '\f' || r == '\r' || r == '\n':
 			end()
-		case (r == '#' || r == '!') && !within:
-			return out
 		default:
 			within = true
 			word.WriteRune(r)

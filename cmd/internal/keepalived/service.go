@@ -26,7 +26,7 @@ func (c *converter) targets(v *statement) []target {
 	case "fwmark":
 		return []target{{mark: v.arg(2), at: v.at}}
 	case "group":
-		g := c.groups[v.arg(2)]
+		g := c.use("virtual_server_group", v.arg(2))
 		if g == nil {
 			c.note(v.at, "left out: there is no virtual_server_group %.40q", v.arg(2))
 			return nil
@@ -34,6 +34,7 @@ func (c *converter) targets(v *statement) []target {
 		var v4, v6 target
 		var out []target
 		for _, s := range g.block {
+			c.only(s, 1)
 			switch one := &v4; {
 			case s.words[0] == "fwmark":
 				out = append(out, target{mark: s.arg(1), at: s.at})
@@ -103,43 +104,49 @@ func (c *converter) serviceOf(v *statement, t target) {
 		c.raw(t.at, "addresses", quoteAll(t.addresses))
 		c.text(v.at, "protocol", protocol)
 	}
-	common := schedule{interval: "60"}
-	initial, netmask := "up", ""
-	var persistent *statement
+	var common schedule
+	initial := "up"
+	var persistent, netmask *statement
 	var servers []*statement
-	var tables converter
+	tables := converter{definitions: c.definitions}
 	for _, s := range v.block {
 		switch s.words[0] {
 		case "protocol", "ip_family":
+			c.only(s, 1)
 		case "lb_algo", "lvs_sched":
-			c.text(s.at, "scheduler", s.arg(1))
+			c.word(s, "scheduler")
 		case "lb_kind", "lvs_method":
 			c.forward(s, &tables)
 		case "sh-port", "sh-fallback", "mh-port", "mh-fallback":
-			c.raw(s.at, "scheduler_flags", quoteAll(s.words[:1]))
+			c.flag(s, "scheduler_flags", quoteAll(s.words[:1]))
 		case "ops":
-			c.raw(s.at, "one_packet", "true")
+			c.flag(s, "one_packet", "true")
 		case "persistence_timeout":
 			persistent = s
 		case "persistence_granularity":
-			netmask = s.arg(1)
+			netmask = s
 		case "quorum", "hysteresis":
 			c.number(s, s.words[0])
 		case "alpha":
+			c.only(s, 0)
 			initial = "down"
 		case "inhibit_on_failure":
-			c.text(s.at, "on_fail", "quiesce")
+			c.flag(s, "on_fail", `"quiesce"`)
 		case "real_server", "sorry_server":
 			servers = append(servers, s)
 		default:
 			if !common.take(s) {
 				c.unknown(s)
+			} else {
+				c.only(s, 1)
 			}
 		}
 	}
 	c.text(v.at, "initial", initial)
 	if persistent != nil {
 		tables.persistence(persistent, netmask)
+	} else if netmask != nil {
+		c.note(netmask.at, "persistence_granularity: without persistence_timeout there is no persistence")
 	}
 	tables.servers(servers, common)
 	c.lines = append(c.lines, tables.lines...)
@@ -186,16 +193,18 @@ func (c *converter) forward(s *statement, tables *converter) {
 	}
 }
 
-func (c *converter) persistence(s *statement, netmask string) {
+func (c *converter) persistence(s, granularity *statement) {
 	c.table(s.at, "[service.persistence]")
 	if s.arg(1) != "" {
 		c.seconds(s, "timeout")
 	} else {
 		c.text(s.at, "timeout", "6m") // keepalived's default
 	}
-	if netmask == "" {
+	if granularity == nil {
 		return
 	}
+	c.only(granularity, 1)
+	netmask := granularity.arg(1)
 	if a, err := netip.ParseAddr(netmask); err == nil && a.Is4() {
 		bits := 0
 		for _, b := range a.AsSlice() {
@@ -206,9 +215,9 @@ func (c *converter) persistence(s *statement, netmask string) {
 		netmask = strconv.Itoa(bits)
 	}
 	if n, err := strconv.Atoi(netmask); err == nil {
-		c.raw(s.at, "netmask", strconv.Itoa(n))
+		c.raw(granularity.at, "netmask", strconv.Itoa(n))
 	} else {
-		c.note(s.at, "persistence_granularity: %.40q is not understood", netmask)
+		c.note(granularity.at, "persistence_granularity: %.40q is not understood", netmask)
 	}
 }
 
@@ -220,7 +229,7 @@ func (c *converter) servers(servers []*statement, common schedule) {
 		if r.words[0] != "real_server" {
 			continue
 		}
-		all[i].files = c.files
+		all[i].definitions = c.definitions
 		all[i].checks(r, common)
 		if first < 0 {
 			first = i
@@ -233,6 +242,7 @@ func (c *converter) servers(servers []*statement, common schedule) {
 	}
 	for i, r := range servers {
 		c.table(r.at, "[[service.server]]")
+		c.only(r, 2)
 		c.text(r.at, "address", endpoint(r.arg(1), r.arg(2)))
 		if r.words[0] == "sorry_server" {
 			c.raw(r.at, "backup", "true")
@@ -252,7 +262,11 @@ func (c *converter) servers(servers []*statement, common schedule) {
 			case "alpha":
 				c.note(s.at, "alpha: is for a whole service: initial = \"down\"")
 			default:
-				if !s.open && !new(schedule).take(s) {
+				if s.open {
+					continue // a check
+				} else if new(schedule).take(s) {
+					c.only(s, 1)
+				} else {
 					c.unknown(s)
 				}
 			}

@@ -18,6 +18,8 @@ type line struct {
 	text string
 	at   Place
 	gone bool // taken out: it stays as a comment
+
+	holds int // the lines after it that are of its list
 }
 
 func (l *line) header() bool { return strings.HasPrefix(l.text, "[") }
@@ -123,7 +125,9 @@ func (c *converter) takeOut(d config.Diagnostic) {
 			what += " (" + d.Hint + ")"
 		}
 		if !l.header() {
-			l.gone = true
+			for j := range c.lines[i : i+l.holds+1] {
+				c.lines[i+j].gone = true
+			}
 			c.note(l.at, "left out: %s", what)
 			return
 		}

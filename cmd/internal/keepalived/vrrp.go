@@ -1,8 +1,10 @@
 package keepalived
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // instance writes a vrrp_instance. Its own keys come first, tables after them.
@@ -10,38 +12,40 @@ func (c *converter) instance(in *statement) {
 	c.table(in.at, "[[vrrp]]")
 	c.text(in.at, "name", in.arg(1))
 	version := "2"
-	if c.version3 {
+	if c.version3 || ofIPv6(in) {
 		version = "3"
 	}
-	var tables converter
-	tables.scripts, tables.files, tables.processes = c.scripts, c.files, c.processes
+	tables := converter{definitions: c.definitions}
 	var source *statement
 	for _, s := range in.block {
 		switch s.words[0] {
 		case "interface":
-			c.text(s.at, "interface", s.arg(1))
+			c.word(s, "interface")
 		case "virtual_router_id":
 			c.number(s, "id")
 		case "priority":
 			c.number(s, "priority")
 		case "version":
+			c.only(s, 1)
 			version = s.arg(1)
 		case "advert_int":
 			c.seconds(s, "interval")
 		case "nopreempt":
-			c.raw(s.at, "preempt", "false")
+			c.flag(s, "preempt", "false")
 		case "preempt":
+			c.only(s, 0)
 		case "preempt_delay":
 			c.seconds(s, "preempt_delay")
 		case "down_timer_adverts":
 			c.number(s, "down_adverts")
 		case "use_vmac":
-			c.raw(s.at, "virtual_mac", "true")
+			c.flag(s, "virtual_mac", "true")
 		case "virtual_ipaddress":
 			c.addresses(s, "addresses")
 		case "virtual_ipaddress_excluded":
 			c.addresses(s, "extra_addresses")
 		case "unicast_src_ip":
+			c.only(s, 1)
 			source = s
 		case "unicast_peer", "authentication", "track_interface", "track_script", "track_file", "track_process", "notify", "virtual_routes",
 			"garp_master_delay", "garp_master_repeat", "garp_master_refresh":
@@ -60,6 +64,7 @@ func (c *converter) instance(in *statement) {
 		switch s.words[0] {
 		case "unicast_peer":
 			tables.unicast(s, source)
+			source = nil
 		case "authentication":
 			tables.authentication(s, version)
 		case "track_interface", "track_script", "track_file", "track_process":
@@ -68,7 +73,7 @@ func (c *converter) instance(in *statement) {
 			}
 		case "notify":
 			tables.table(s.at, "[vrrp.notify]")
-			tables.raw(s.at, "command", command(s))
+			tables.command(s, "command", "user")
 			tables.note(s.at, "notify: the command is told in another way: see the environment of notify in the manual")
 		case "virtual_routes":
 			for _, r := range s.block {
@@ -82,6 +87,9 @@ func (c *converter) instance(in *statement) {
 			announce.seconds(s, "refresh")
 		}
 	}
+	if source != nil {
+		c.note(source.at, "unicast_src_ip: without unicast_peer it is the source of multicast: adverts have the first address of the interface")
+	}
 	if len(announce.lines) > 0 {
 		c.table(in.at, "[vrrp.announce]")
 	}
@@ -93,7 +101,7 @@ func (c *converter) instance(in *statement) {
 
 // addresses writes a list of "ADDRESS[/LENGTH] [dev IF] [scope S] [label L]".
 func (c *converter) addresses(list *statement, key string) {
-	var out []string
+	var out []line
 	for _, s := range list.block {
 		address := quote(s.words[0])
 		var more []string
@@ -112,9 +120,19 @@ func (c *converter) addresses(list *statement, key string) {
 		if len(more) > 0 {
 			address = "{ address = " + address + ", " + strings.Join(more, ", ") + " }"
 		}
-		out = append(out, address)
+		out = append(out, line{text: address, at: s.at})
 	}
-	c.raw(list.at, key, "["+strings.Join(out, ", ")+"]")
+	c.array(list.at, key, out)
+}
+
+// ofIPv6 reports whether an instance is of IPv6: the family of its first address. Version 2 is of IPv4 only.
+func ofIPv6(in *statement) bool {
+	for _, s := range in.block {
+		if s.words[0] == "virtual_ipaddress" && len(s.block) > 0 {
+			return strings.Contains(s.block[0].words[0], ":")
+		}
+	}
+	return false
 }
 
 func (c *converter) unicast(s, source *statement) {
@@ -122,14 +140,14 @@ func (c *converter) unicast(s, source *statement) {
 	if source != nil {
 		c.text(source.at, "source", source.arg(1))
 	}
-	var peers []string
+	var peers []line
 	for _, p := range s.block {
-		peers = append(peers, p.words[0])
+		peers = append(peers, line{text: quote(p.words[0]), at: p.at})
 		if len(p.words) > 1 {
 			c.note(p.at, "%s: settings of one peer have no equivalent", p.words[0])
 		}
 	}
-	c.raw(s.at, "peers", quoteAll(peers))
+	c.array(s.at, "peers", peers)
 }
 
 func (c *converter) authentication(s *statement, version string) {
@@ -137,8 +155,10 @@ func (c *converter) authentication(s *statement, version string) {
 	for _, a := range s.block {
 		switch a.words[0] {
 		case "auth_type":
+			c.only(a, 1)
 			typ = a.arg(1)
 		case "auth_pass":
+			c.only(a, 1)
 			key = a
 		default:
 			c.unknown(a)
@@ -174,13 +194,17 @@ func (c *converter) track(kind string, s *statement) {
 			c.note(s.at, "%.40q of the track %.40s: no equivalent", s.words[i], s.words[0])
 		}
 	}
+	defined := c.use(kind, s.words[0])
+	if reversed(s, defined) {
+		c.note(s.at, "left out: the track %.40s: reverse has no equivalent", s.words[0])
+		return
+	}
 	if kind == "track_interface" {
 		c.table(s.at, "[[vrrp.track]]")
 		c.text(s.at, "interface", s.words[0])
 		c.weight(s, weight)
 		return
 	}
-	defined := map[string]map[string]*statement{"track_script": c.scripts, "track_file": c.files, "track_process": c.processes}[kind][s.words[0]]
 	if defined == nil {
 		c.note(s.at, "%s: %.40q is not defined", kind, s.words[0])
 		return
@@ -189,15 +213,16 @@ func (c *converter) track(kind string, s *statement) {
 	for _, d := range defined.block {
 		switch w := d.words[0]; {
 		case w == "script" && kind == "track_script":
-			c.raw(d.at, "script", command(d))
+			c.command(d, "script", "user")
 		case w == "file" && kind == "track_file":
-			c.text(d.at, "file", d.arg(1))
+			c.word(d, "file")
 		case w == "process" && kind == "track_process":
 			c.text(d.at, "process", d.arg(1))
 			if len(d.words) > 2 {
 				c.note(d.at, "process: the arguments are not compared")
 			}
 		case w == "weight":
+			c.only(d, 1)
 			if !own {
 				weight = d.arg(1)
 			}
@@ -206,10 +231,13 @@ func (c *converter) track(kind string, s *statement) {
 		case kind == "track_script" && (w == "rise" || w == "fall"):
 			c.number(d, w)
 		case kind == "track_script" && w == "user":
-			c.text(d.at, "user", d.arg(1))
+			c.runAs(d, "user")
 		default:
 			c.unknown(d)
 		}
+	}
+	if kind == "track_script" {
+		c.scriptDefaults(defined)
 	}
 	if kind == "track_file" {
 		if weight != "" && weight != "1" {
@@ -218,6 +246,34 @@ func (c *converter) track(kind string, s *statement) {
 		return
 	}
 	c.weight(s, weight)
+}
+
+// reversed reports whether a track, or what it names, adds where others subtract.
+func reversed(s, defined *statement) bool {
+	if defined != nil {
+		if w := defined.has("weight"); w != nil && slices.Contains(w.words, "reverse") && !slices.Contains(s.words, "noreverse") {
+			return true
+		}
+	}
+	return slices.Contains(s.words, "reverse")
+}
+
+// scriptDefaults writes out keepalived's defaults of a script: every second, for at most its interval, and one result is enough.
+func (c *converter) scriptDefaults(d *statement) {
+	interval := time.Second
+	if s := d.has("interval"); s == nil {
+		c.text(d.at, "interval", "1s")
+	} else if n, ok := seconds(s.arg(1)); ok && n > 0 {
+		interval = n
+	}
+	if d.has("timeout") == nil {
+		c.text(d.at, "timeout", short(interval))
+	}
+	for _, key := range []string{"rise", "fall"} {
+		if d.has(key) == nil {
+			c.raw(d.at, key, "1")
+		}
+	}
 }
 
 func (c *converter) weight(s *statement, weight string) {
@@ -230,11 +286,18 @@ func (c *converter) weight(s *statement, weight string) {
 
 // route writes a line of virtual_routes: "[src A] [to] PREFIX [via A] [dev IF] [table N] …".
 func (c *converter) route(s *statement) {
+	switch s.words[0] {
+	case "blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "multicast":
+		c.note(s.at, "%s: routes of this type have no equivalent", s.words[0])
+		return
+	}
 	c.table(s.at, "[[vrrp.route]]")
+	to := false
 	for i := 0; i < len(s.words); i++ {
 		switch w := s.words[i]; w {
 		case "src", "via", "gw", "dev", "to":
 			i++
+			to = to || w == "to"
 			c.text(s.at, map[string]string{"src": "source", "via": "via", "gw": "via", "dev": "device", "to": "destination"}[w], s.arg(i))
 		case "table", "metric":
 			i++
@@ -244,7 +307,8 @@ func (c *converter) route(s *statement) {
 				c.note(s.at, "%s: %.40q is not a number", w, s.arg(i))
 			}
 		default:
-			if i == 0 || strings.ContainsAny(w, "./:") || w == "default" {
+			if !to && (i == 0 || strings.ContainsAny(w, "./:") || w == "default") {
+				to = true
 				c.text(s.at, "destination", w)
 			} else {
 				c.note(s.at, "%.40q of a route: no equivalent", w)
