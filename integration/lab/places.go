@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"path/filepath"
+	"time"
 
-	"github.com/lbha/lbha/integration/internal/clab"
+	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/lbha/lbha/integration/internal/script"
@@ -23,8 +23,13 @@ func scenariosOverLabSSH(ctx context.Context, world sandbox.Kind, files []scenar
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	return overLabSSH(ctx, world, "scenarios-ssh", files, list)
+}
+
+// overLabSSH has a job played in a world with such a pair.
+func overLabSSH(ctx context.Context, world sandbox.Kind, job string, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
 	arg := scenarioArg{Files: files}
-	v := visit{world: world, job: "scenarios-ssh", deadline: scenariosDeadline(list), choose: sandbox.ChooseNetwork}
+	v := visit{world: world, job: job, deadline: scenariosDeadline(list), choose: sandbox.ChooseNetwork}
 	return play[rehearse.Report](ctx, v, func(work string) (any, error) {
 		arg.Binary = filepath.Join(work, "bin", "lbha")
 		packages := []sandbox.Package{{Brings: "ip", Name: "iproute2"}, {Brings: "ssh", Name: "openssh-client"}, {Brings: "/usr/sbin/sshd", Name: "openssh-server"}}
@@ -35,7 +40,57 @@ func scenariosOverLabSSH(ctx context.Context, world sandbox.Kind, files []scenar
 	})
 }
 
-// playScenariosOverLabSSH is the inside of that.
+// The scenarios of the part "ssh": one that is harmless, and one that takes --yes-really.
+const (
+	harmlessScenario = "harmless"
+	harmfulScenario  = "restart"
+)
+
+// runLabSSH plays on a pair of the lab, by ssh alone, what a real pair must be safe with.
+func runLabSSH(ctx context.Context, world sandbox.Kind) (*rehearse.Report, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, name := range []string{harmlessScenario, harmfulScenario} {
+		paths = append(paths, filepath.Join(root, "integration", "scenarios", name+".scenario"))
+	}
+	files, list, err := readScenarios(paths, [2]drive.Kind{})
+	if err != nil {
+		return nil, err
+	}
+	return overLabSSH(ctx, world, "ssh", files, list)
+}
+
+// playLabSSH is the inside of that.
+func playLabSSH(ctx context.Context, in *sandbox.Inside, arg scenarioArg) (*rehearse.Report, error) {
+	begin := time.Now()
+	place, err := rehearse.NewLabSSH(arg.Binary)
+	if err != nil {
+		return nil, err
+	}
+	report, err := playAll(ctx, place, "lab-ssh", arg.Files[:1], sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range arg.Files {
+		s, err := script.Parse(f.Name, f.Text)
+		if err != nil {
+			return nil, err
+		}
+		report.Results = append(report.Results, place.Refusal(ctx, s))
+	}
+	place.Really = true
+	really, err := playAll(ctx, place, "lab-ssh", arg.Files[1:], sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	report.Results, report.Took = append(report.Results, really.Results...), time.Since(begin)
+	return report, nil
+}
+
+// playScenariosOverLabSSH is the inside of scenarios on a pair of the lab that is reached by ssh.
 func playScenariosOverLabSSH(ctx context.Context, in *sandbox.Inside, arg scenarioArg) (*rehearse.Report, error) {
 	place, err := rehearse.NewLabSSH(arg.Binary)
 	if err != nil {
@@ -44,55 +99,23 @@ func playScenariosOverLabSSH(ctx context.Context, in *sandbox.Inside, arg scenar
 	return playAll(ctx, place, "lab-ssh", arg.Files, sandbox.Say)
 }
 
-// scenarioContainers is what crosses into a world with Docker.
-type scenarioContainers struct {
-	clab.Options
-	Files []scenarioFile `json:"files"`
-}
-
-// scenariosInContainers plays files in the topology of examples/containerlab. What cannot be done there is told before anything is started.
-func scenariosInContainers(ctx context.Context, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
-	if _, err := exec.LookPath("containerlab"); err != nil {
-		return nil, errNoContainerlab
-	}
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, rehearse.Possible(new(clab.Place), s)...)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	arg := scenarioContainers{Files: files}
-	v := visit{world: sandbox.UserMode, job: "scenarios-cl", deadline: clabDeadline + scenariosDeadline(list), memory: clabMemory}
-	return play[rehearse.Report](ctx, v, func(work string) (any, error) {
-		var err error
-		arg.Options, err = prepareContainers(ctx, work)
-		return arg, err
-	})
-}
-
-// playScenariosInContainers is the inside of that.
-func playScenariosInContainers(ctx context.Context, in *sandbox.Inside, arg scenarioContainers) (*rehearse.Report, error) {
-	place, end, err := clab.Deploy(ctx, arg.Options, in.Self(), sandbox.Say)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	return playAll(ctx, place, "containerlab", arg.Files, sandbox.Say)
-}
-
 // scenariosOverSSH plays files on a real pair.
 func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
 	if len(o.ssh) != 2 || o.ssh["d1"] == "" || o.ssh["d2"] == "" {
 		return nil, errors.New("--in ssh needs --hosts d1=HOST,d2=HOST")
 	}
-	pair := &rehearse.SSH{Remote: rehearse.Remote{Hosts: [2]string{o.ssh["d1"], o.ssh["d2"]}, Command: o.command, Really: o.really}}
+	pair := &rehearse.SSH{Remote: rehearse.Remote{Hosts: [2]string{o.ssh["d1"], o.ssh["d2"]}, Command: o.command, Sudo: o.sudo, Really: o.really, Say: say}}
 	var errs []error
 	for _, s := range list {
 		errs = append(errs, rehearse.Possible(pair, s)...)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
+	}
+	for _, s := range list {
+		for _, line := range pair.Announce(s) {
+			say("%s", line)
+		}
 	}
 	report, err := playAll(ctx, pair, "ssh", files, say)
 	if err == nil {

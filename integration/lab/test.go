@@ -29,10 +29,10 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 	var p parts
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, scenarios, a soak, the drill",
+		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, ssh, scenarios, a soak, the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
 			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then its package under systemd, then the example for\n" +
-			"containerlab where that is installed, then the scenarios that the drill has nothing like, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
+			"containerlab where that is installed, then a pair that is reached by ssh alone, then the scenarios that the drill has nothing like, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
@@ -68,12 +68,13 @@ const (
 	partLVS     = "lvs" // packets, schedulers, load, failover
 	partSystemd = "systemd"
 	partClab    = "containerlab"
+	partSSH     = "ssh"       // scenarios on a pair that is reached by ssh alone
 	partFiles   = "scenarios" // the files in integration/scenarios
 	partSoak    = "soak"      // two minutes of it
 	partDrill   = "drill"
 )
 
-var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partFiles, partSoak, partDrill}
+var allParts = []string{partGo, partInterop, partLVS, partSystemd, partClab, partSSH, partFiles, partSoak, partDrill}
 
 // counted is what became of a part.
 type counted interface {
@@ -96,6 +97,7 @@ func played(ctx context.Context, world sandbox.Kind, long bool) []part {
 		{partLVS, func() (counted, error) { return runLVS(ctx, world, lvs.Options{}) }},
 		{partSystemd, func() (counted, error) { return runSystemd(ctx, world) }},
 		{partClab, func() (counted, error) { return runContainerlab(ctx) }},
+		{partSSH, func() (counted, error) { return runLabSSH(ctx, world) }},
 		{partFiles, func() (counted, error) { return runScenarioFiles(ctx, world, long) }},
 		{partSoak, func() (counted, error) {
 			// The same rounds each time: what a change broke is to be seen, and what is new is for `lab soak` to find.

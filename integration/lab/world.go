@@ -21,7 +21,6 @@ var jobs = map[string]sandbox.Job{
 	"bench":         playing(playBench),
 	"bench-checks":  playing(playBenchChecks),
 	"bench-vrrp":    playing(playBenchVRRP),
-	"containerlab":  playing(playContainerlab),
 	"drill":         playing(playDrill),
 	"interop":       playing(playInterop),
 	"lvs":           playing(playLVS),
@@ -31,6 +30,7 @@ var jobs = map[string]sandbox.Job{
 	"scenarios-ssh": playing(playScenariosOverLabSSH),
 	"shell":         shellJob,
 	"soak":          playing(playSoak),
+	"ssh":           playing(playLabSSH),
 	"systemd":       playing(playSystemd),
 	"tests":         testsJob,
 }

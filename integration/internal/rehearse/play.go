@@ -92,7 +92,7 @@ func once(ctx context.Context, p Place, s *script.Scenario) *Result {
 		}
 	}
 	if r.Run, err = p.Watch(ctx, s.Length, s.Steps); err != nil {
-		return fail(err)
+		return fail(err) // what was seen until then may be shown
 	}
 	r.Masters = r.Run.Masters()
 	r.Findings = script.Judge(&script.Case{Scenario: s, Run: r.Run, Quiet: r.Quiet})

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/suite"
 )
 
@@ -41,13 +42,16 @@ func (r *Report) Print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "scenario\tverdict\trequests lost\tdatagrams lost\tlongest gap ms\tVIP held by, s")
 	for _, result := range r.Results {
-		if result.Run == nil {
+		run := result.Run
+		if run == nil || result.Error != "" {
 			fmt.Fprintf(w, "%s\t%s\t\t\t\t%s\n", result.Name, suite.Verdict(result.OK), firstLine(result.Error))
 			continue
 		}
-		run := result.Run
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%.1f\t%s\n", result.Name, suite.Verdict(result.OK), run.TCP.Lost, run.TCP.Attempts, run.UDP.Lost, run.UDP.Attempts,
-			float64(run.TCP.Gap.Long)/float64(time.Millisecond), result.Masters)
+		gap := "-" // nobody asked, which is not the same as an answer each time
+		if run.TCP.Attempts > 0 {
+			gap = fmt.Sprintf("%.1f", float64(run.TCP.Gap.Long)/float64(time.Millisecond))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", result.Name, suite.Verdict(result.OK), lost(run.TCP), lost(run.UDP), gap, result.Masters)
 	}
 	w.Flush()
 	for _, result := range r.Results {
@@ -58,12 +62,31 @@ func (r *Report) Print(out io.Writer) {
 		if result.Replayed > 0 {
 			fmt.Fprintf(out, "  note    played %d times, because the machine stood still\n", result.Replayed+1)
 		}
+		for _, note := range result.notes() {
+			fmt.Fprintf(out, "  note    %s\n", note)
+		}
 		for _, f := range result.Findings {
 			fmt.Fprintf(out, "  %-6s  %s: %s\n", suite.Verdict(f.OK), f.Demand, f.Measured)
 		}
 	}
 	passed, failed := r.Count()
 	fmt.Fprintf(out, "\nscenarios: %d passed, %d failed\n", passed, failed)
+}
+
+// lost is how many of a client's requests were not answered.
+func lost(s load.Summary) string {
+	if s.Attempts == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", s.Lost, s.Attempts)
+}
+
+// notes are those of what was seen.
+func (r *Result) notes() []string {
+	if r.Run == nil {
+		return nil
+	}
+	return r.Run.Notes
 }
 
 func firstLine(s string) string {
@@ -109,6 +132,9 @@ func (r *Report) JUnit() ([]byte, error) {
 				failed = append(failed, line)
 			}
 		}
+		for _, note := range result.notes() {
+			all = append(all, "note: "+note)
+		}
 		switch {
 		case result.Error != "":
 			list.Errors++
@@ -131,10 +157,13 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
 // Line is a scenario's outcome in a line.
 func (r *Result) Line() string {
-	if r.Run == nil {
+	if r.Run == nil || r.Error != "" {
 		return "FAILED: " + firstLine(r.Error)
 	}
-	line := fmt.Sprintf("%s: lost %d requests and %d datagrams; %s", suite.Verdict(r.OK), r.Run.TCP.Lost, r.Run.UDP.Lost, r.Masters)
+	line := suite.Verdict(r.OK) + ": " + r.Masters
+	if r.Run.TCP.Attempts > 0 {
+		line = fmt.Sprintf("%s: lost %d requests and %d datagrams; %s", suite.Verdict(r.OK), r.Run.TCP.Lost, r.Run.UDP.Lost, r.Masters)
+	}
 	for _, f := range r.Findings {
 		if !f.OK {
 			line += "; not met: " + f.Demand + ": " + f.Measured

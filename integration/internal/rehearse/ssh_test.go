@@ -25,12 +25,15 @@ status() {
 	[ "$(cat "$dir/master")" = "$1" ] && state=master
 	echo '{"instances":[{"state":"'$state'"}]}'
 }
+command=${2#"exec sh -c 'PATH=\$PATH:/usr/local/sbin:/usr/sbin:/sbin; "}
+set -- "$1" "${command%\'}"
 case "$2" in
-"lbha status --json") status "$1"; exit ;;
 *"while "*) while :; do status "$1"; sleep 0.1; done ;;
+"lbha status --json") status "$1"; exit ;;
 "lbha failover") echo two >"$dir/new"; mv "$dir/new" "$dir/master" ;;
 "lbha failover --lift") echo one >"$dir/new"; mv "$dir/new" "$dir/master" ;;
-"lbha plan") [ ! -e "$dir/changed" ] || exit 2 ;;
+"lbha plan") [ ! -e "$dir/changed" ] || { echo "edit  www"; exit 2; } ;;
+"systemctl --no-block stop lbha") [ ! -e "$dir/lost" ] || { echo "$1: $2" >>"$dir/log"; exec sleep 60; } ;;
 esac
 echo "$1: $2" >>"$dir/log"
 `} {
@@ -45,7 +48,7 @@ echo "$1: $2" >>"$dir/log"
 		}
 		return string(text)
 	}
-	return &SSH{Remote{Hosts: [2]string{"one", "two"}, Command: filepath.Join(dir, "ssh"), Really: really}}, said
+	return &SSH{Remote: Remote{Hosts: [2]string{"one", "two"}, Command: filepath.Join(dir, "ssh"), Really: really}}, said
 }
 
 func parse(t *testing.T, text string) *script.Scenario {
@@ -58,6 +61,7 @@ func parse(t *testing.T, text string) *script.Scenario {
 }
 
 func TestSSH(t *testing.T) {
+	t.Parallel()
 	pair, said := fakePair(t, false)
 	s := parse(t, `title a pair that works
 length 6s
@@ -84,6 +88,7 @@ expect one master within 1s of lift d1
 
 // A reload that would change something is none that is harmless.
 func TestSSHReloadsOnlyWhatIsInForce(t *testing.T) {
+	t.Parallel()
 	pair, said := fakePair(t, false)
 	if err := os.WriteFile(filepath.Join(filepath.Dir(pair.Command), "changed"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -104,6 +109,7 @@ expect holder is d1 at end
 
 // What may hurt is an error with its position before anything is done, and is done for whoever says that it shall.
 func TestSSHRefusesHarm(t *testing.T) {
+	t.Parallel()
 	pair, said := fakePair(t, false)
 	r := Play(context.Background(), pair, parse(t, harmful), t.Logf)
 	if r.OK || strings.Count(r.Error, ErrHarmful.Error()) != 3 || !strings.Contains(r.Error, "pair.scenario:3:10:") || said() != "" {
@@ -111,7 +117,8 @@ func TestSSHRefusesHarm(t *testing.T) {
 	}
 	pair, said = fakePair(t, true)
 	r = Play(context.Background(), pair, parse(t, harmful), t.Logf)
-	want := "one: systemctl --no-block stop lbha\none: systemctl --no-block start lbha\ntwo: pkill -KILL -f '^lbha: vrrp'\n"
+	want := "one: systemctl --no-block stop lbha\none: systemctl start lbha\n" +
+		"two: pkill -KILL -P \"$(systemctl show --property=MainPID --value lbha)\" -f \"^lbha: vrrp\"\n"
 	if !r.OK || said() != want {
 		t.Errorf("%s: %+v; said\n%s", r.Error, r.Findings, said())
 	}
@@ -119,6 +126,7 @@ func TestSSHRefusesHarm(t *testing.T) {
 
 // What nobody can see or do from afar is refused, whatever is allowed.
 func TestSSHKnowsItsLimits(t *testing.T) {
+	t.Parallel()
 	pair, _ := fakePair(t, true)
 	errs := Possible(pair, parse(t, `title limits
 director d2 keepalived
@@ -128,6 +136,8 @@ at 1s reload d1 priority 3
 at 2s pause d1 1s
 expect client loses nothing
 expect table d1 = d2
+expect no holder < 1s
+expect two holders < 50ms
 `))
 	var text []string
 	for _, err := range errs {
@@ -138,8 +148,9 @@ pair.scenario:4:7: cut d1 d2: cannot be done over ssh
 pair.scenario:5:7: reload d1 priority 3: cannot be done over ssh
 pair.scenario:6:7: pause d1 1s: cannot be done over ssh
 pair.scenario:6:7: continue d1: cannot be done over ssh
-pair.scenario:7:8: client loses nothing: cannot be seen over ssh
-pair.scenario:8:8: table d1 = d2: cannot be seen over ssh`
+pair.scenario:7:8: client loses nothing: cannot be seen over ssh: that takes a client or an observer on the segment
+pair.scenario:8:8: table d1 = d2: cannot be seen over ssh: that takes a client or an observer on the segment
+pair.scenario:10:8: two holders < 50ms: cannot be seen over ssh: times below 1s`
 	if got := strings.Join(text, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -147,9 +158,10 @@ pair.scenario:8:8: table d1 = d2: cannot be seen over ssh`
 
 // A pair that cannot be asked is not at rest.
 func TestSSHToNobody(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	pair := &SSH{Remote{Hosts: [2]string{"one", "two"}, Command: "/nonexistent/ssh"}}
+	pair := &SSH{Remote: Remote{Hosts: [2]string{"one", "two"}, Command: "/nonexistent/ssh"}}
 	r := Play(ctx, pair, parse(t, "title t\nlength 1s\nexpect holder is d1 at end"), t.Logf)
 	if r.OK || !strings.Contains(r.Error, "/nonexistent/ssh") {
 		t.Errorf("%+v", r)

@@ -57,6 +57,9 @@ type Evidence struct {
 	Tables        []observe.TableChange  `json:"tables,omitempty"`
 	Writes        []observe.Write        `json:"writes,omitempty"`
 
+	// Notes are what a reader must know beside that: when something could not be seen, what was taken back at the end.
+	Notes []string `json:"notes,omitempty"`
+
 	// Neighbour is what the ARP caches of the client and the observer say about the VIP at the end.
 	Neighbour map[string]string `json:"neighbour,omitempty"`
 }

@@ -23,8 +23,17 @@ const (
 	labelHeight = 13.0
 )
 
-// lanes is how many there are.
-const lanes = 9
+// lanes is how many there are, and lanesUnobserved where nobody listened on the segment and no client asked: then an empty lane would say
+// that nothing was sent.
+const (
+	lanes           = 9
+	lanesUnobserved = 2
+)
+
+// observed reports whether there was anybody to see more than who is master.
+func observed(e *stage.Evidence) bool {
+	return len(e.Adverts)+len(e.Probes)+len(e.TCPAttempts)+len(e.Tables) > 0
+}
 
 // A gap is drawn if it is longer than this, and than as many requests: clients in containers ask more slowly than the lab's.
 const (
@@ -88,7 +97,11 @@ func Draw(title string, e *stage.Evidence) string {
 	c := &canvas{from: e.From, to: e.To}
 	names, rows := c.arrange(e.Marks)
 	c.y = top + labelHeight*float64(rows)
-	first, bottom := c.y, c.y+(lanes+1)*lane
+	count := lanes
+	if !observed(e) {
+		count = lanesUnobserved
+	}
+	first, bottom := c.y, c.y+float64(count+1)*lane
 	c.axis(first, bottom) // under everything else
 	clock := e.Clock
 	for _, host := range []string{"d1", "d2"} {
@@ -99,6 +112,18 @@ func Draw(title string, e *stage.Evidence) string {
 			}
 		}
 	}
+	if observed(e) {
+		c.segment(e)
+	}
+	c.marks(names, first, bottom)
+	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\">\n"+
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%.0f\" y=\"20\" font-size=\"14\">%s</text>\n%s</svg>\n",
+		width, bottom+lane+10, width, left, escape(title), c.b.String())
+}
+
+// segment draws what was seen on the wire, by clients, and in the kernels' tables.
+func (c *canvas) segment(e *stage.Evidence) {
+	clock := e.Clock
 	for _, host := range []string{"d1", "d2"} {
 		c.begin(host + " adverts")
 		for _, a := range e.AdvertsOf(host) {
@@ -130,10 +155,6 @@ func Draw(title string, e *stage.Evidence) string {
 			c.tick(change.At, colours[host], fmt.Sprintf("%s s: %s", clock(change.At), change.Rule))
 		}
 	}
-	c.marks(names, first, bottom)
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\">\n"+
-		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n<text x=\"%.0f\" y=\"20\" font-size=\"14\">%s</text>\n%s</svg>\n",
-		width, bottom+lane+10, width, left, escape(title), c.b.String())
 }
 
 // axis draws the seconds, with a line for each between top and bottom.
