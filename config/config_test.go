@@ -10,9 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,89 +66,6 @@ func TestWarnings(t *testing.T) {
 			}
 			config.Golden(t, strings.TrimSuffix(file, ".toml")+".golden", render(c.Warnings))
 		})
-	}
-}
-
-// TestKeyFile holds that a key may stand in a file, found beside the configuration, and
-// that others should not be able to read it.
-func TestKeyFile(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string, mode os.FileMode) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(file, mode); err != nil { // whatever the umask is
-			t.Fatal(err)
-		}
-		return file
-	}
-	file := write("lbha.toml", "[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\nversion = 2\naddresses = [\"10.9.0.100\"]\n"+
-		"auth = { type = \"pass\", key_file = \"key\" }\n", 0o600)
-	for mode, want := range map[os.FileMode]string{
-		0o600: "",
-		0o644: file + ":7:36: warning: key_file: key can be read by others than its owner (mode 0644)",
-	} {
-		write("key", "secret12\n", mode)
-		c := load(t, file)
-		if key := c.Instances[0].Auth.Key.Reveal(); key != "secret12" {
-			t.Errorf("key = %q", key)
-		}
-		if got := c.Warnings.Error(); got != want {
-			t.Errorf("mode %04o: %q, want %q", mode, got, want)
-		}
-	}
-}
-
-// TestKeysOfHMAC holds where keys may stand, and what the other settings of hmac are then.
-func TestKeysOfHMAC(t *testing.T) {
-	dir := t.TempDir()
-	text, digits := strings.Repeat("k", 32), "hex:"+strings.Repeat("0fF0", 16)
-	for name, content := range map[string]string{"file": text + "\r\n", "credential": digits + "\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("CREDENTIALS_DIRECTORY", dir)
-	for _, c := range []struct{ auth, want string }{
-		{`key = "` + text + `"`, "1:" + text + " active 1 enforce time 5s"},
-		{`key_file = "file"`, "1:" + text + " active 1 enforce time 5s"},
-		{`credential = "credential", mode = "permissive"`, "1:" + strings.Repeat("\x0f\xf0", 16) + " active 1 permissive time 5s"},
-		{`keys = [{ id = 7, key = "` + text + `" }], window = "9s"`, "7:" + text + " active 7 enforce time 9s"},
-		{`keys = [{ id = 7, key_file = "file" }, { id = 9, credential = "credential" }], active = 9, replay = "monotonic"`,
-			"7:" + text + " 9:" + strings.Repeat("\x0f\xf0", 16) + " active 9 enforce monotonic 0s"},
-	} {
-		file := filepath.Join(dir, "lbha.toml")
-		if err := os.WriteFile(file, []byte("[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\naddresses = [\"10.9.0.100\"]\n"+
-			"auth = { type = \"hmac\", "+c.auth+" }\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cfg := load(t, file)
-		a := cfg.Instances[0].Auth
-		var got strings.Builder
-		for _, k := range a.Keys {
-			fmt.Fprintf(&got, "%d:%s ", k.ID, k.Bytes())
-		}
-		fmt.Fprintf(&got, "active %d %s %s %s", a.Active, a.Mode, a.Replay, a.Window)
-		if got.String() != c.want || !a.Key.IsZero() {
-			t.Errorf("%s: %q, want %q", c.auth, got.String(), c.want)
-		}
-		if printed := fmt.Sprintf("%v %+v", cfg.Instances[0], cfg.Warnings); strings.Contains(printed, text) {
-			t.Errorf("%s: printing shows the key: %s", c.auth, printed)
-		}
-	}
-}
-
-// TestWindow holds that the window of hmac follows the interval.
-func TestWindow(t *testing.T) {
-	for interval, want := range map[string]time.Duration{
-		"10ms": 5 * time.Second, "1s": 5 * time.Second, "1.67s": 6 * time.Second, "2s": 6 * time.Second, "40.95s": 123 * time.Second,
-	} {
-		c := parse(t, "[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\naddresses = [\"10.9.0.100\"]\ninterval = \""+interval+"\"\n"+
-			"auth = { type = \"hmac\", key = \""+strings.Repeat("k", 32)+"\" }\n")
-		if got := c.Instances[0].Auth.Window; got != want {
-			t.Errorf("interval %s: window %s, want %s", interval, got, want)
-		}
 	}
 }
 
@@ -254,68 +169,6 @@ func TestInherit(t *testing.T) {
 	}
 }
 
-func TestInclude(t *testing.T) {
-	c := load(t, "testdata/include/main.toml")
-	var got []string
-	for _, in := range c.Instances {
-		got = append(got, "vrrp "+in.Name)
-	}
-	for _, s := range c.Services {
-		got = append(got, "service "+s.Name)
-	}
-	got = append(got, "name "+c.Global.Name, "metrics "+c.Global.Metrics)
-	want := []string{"vrrp main", "vrrp a", "vrrp b", "service deep", "name lb1", "metrics :9112"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	files := []string{
-		"testdata/include/main.toml", "testdata/include/conf.d/a.toml",
-		"testdata/include/conf.d/b.toml", "testdata/include/conf.d/deep/c.toml",
-	}
-	if diff := cmp.Diff(files, c.Files); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
-	}
-}
-
-// TestUnreadable loads what is no regular file, or too large. None may block.
-func TestUnreadable(t *testing.T) {
-	dir := t.TempDir()
-	pipe := filepath.Join(dir, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	large := filepath.Join(dir, "large")
-	if err := os.WriteFile(large, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(large, 1<<30); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		filepath.Join(dir, "absent"): "absent: cannot be read: no such file or directory",
-		dir:                          "cannot be read: not a regular file",
-		pipe:                         "pipe: cannot be read: not a regular file",
-		"/dev/zero":                  "/dev/zero: cannot be read: not a regular file",
-		large:                        "large: cannot be read: larger than 16777216 bytes",
-	} {
-		if _, err := config.Load(path); err == nil || !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("Load(%s) = %v, want %s", path, err, want)
-		}
-	}
-}
-
-// TestParseReadsNothing holds that a text alone opens no file.
-func TestParseReadsNothing(t *testing.T) {
-	_, err := config.Parse("text", []byte("include = [\"*.toml\"]\n"+
-		"[[vrrp]]\nname = \"web\"\ninterface = \"eth0\"\nid = 51\nversion = 2\naddresses = [\"10.9.0.100\"]\n"+
-		"auth = { type = \"pass\", key_file = \"/etc/hostname\" }\n"))
-	want := "text:1:12: include: \"*.toml\": a text alone reads no files\n" +
-		"text:8:36: key_file: /etc/hostname cannot be read: a text alone reads no files"
-	if err == nil || err.Error() != want {
-		t.Errorf("got:\n%v\nwant:\n%s", err, want)
-	}
-}
-
 func TestDestination(t *testing.T) {
 	key := ipvs.NewKey(ipvs.TCP, netip.MustParseAddrPort("10.9.0.100:443"))
 	mark := ipvs.MarkKey(10, ipvs.IPv4)
@@ -337,30 +190,6 @@ func TestDestination(t *testing.T) {
 			t.Errorf("%s %s to %s: %s, want %s", c.forward, c.key, c.server, got, c.want)
 		}
 	}
-}
-
-// TestManyServers holds that a large configuration loads, and costs what its text does.
-func TestManyServers(t *testing.T) {
-	start := time.Now()
-	c := parse(t, manyServers())
-	if n := len(c.Services[999].Servers); n != 10 {
-		t.Errorf("the last service has %d servers", n)
-	}
-	if d := time.Since(start); d > time.Minute { // hundreds of times what it takes: see BenchmarkLoad
-		t.Errorf("10,000 servers took %v", d)
-	}
-}
-
-// manyServers is a configuration of 1,000 services with 10 servers each.
-func manyServers() string {
-	var b strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&b, "[[service]]\nname = \"s%d\"\naddress = \"10.1.%d.%d:80\"\n[service.check]\ntype = \"tcp\"\n", i, i/250, i%250+1)
-		for j := range 10 {
-			fmt.Fprintf(&b, "[[service.server]]\naddress = \"10.2.%d.%d:80\"\nweight = %d\n", i/250*10+j, i%250+1, j+1)
-		}
-	}
-	return b.String()
 }
 
 func load(t *testing.T, file string) *config.Config {
@@ -422,33 +251,4 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("loaded again: %v, %s", err, config.Compare(c, again))
 		}
 	})
-}
-
-// BenchmarkLoad loads 1,000 services with 10 servers each.
-func BenchmarkLoad(b *testing.B) {
-	text := []byte(manyServers())
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if _, err := config.Parse("text", text); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkCompare compares two configurations of that size, which differ in one weight.
-func BenchmarkCompare(b *testing.B) {
-	text := manyServers()
-	old, err := config.Parse("text", []byte(text))
-	if err != nil {
-		b.Fatal(err)
-	}
-	edited, err := config.Parse("text", []byte(strings.Replace(text, "weight = 5", "weight = 6", 1)))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if plan := config.Compare(old, edited); len(plan.Services) != 1 {
-			b.Fatal(plan)
-		}
-	}
 }
