@@ -68,8 +68,3 @@ const (
 	DropStale     Drop = "stale"          // returns nothing that we sent of late: held back, or its sender does not hear us
 	DropOverrun   Drop = "overrun"        // came faster than it could be read
 )
-
-// Drops returns all reasons, for those who prepare a counter for each.
-func Drops() []Drop {
-	return []Drop{DropUnknown, DropMalformed, DropVersion, DropAuth, DropOwn, DropReplayed, DropStale, DropOverrun}
-}
