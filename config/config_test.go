@@ -95,7 +95,7 @@ func TestSurface(t *testing.T) {
 // TestExamples loads what is shipped as an example: it must run as it stands.
 func TestExamples(t *testing.T) {
 	files, _ := filepath.Glob("../examples/*.toml")
-	pair, _ := filepath.Glob("../examples/containerlab/*.toml")
+	pair, _ := filepath.Glob("../examples/containerlab/*/*.toml")
 	files = append(files, pair...)
 	if len(files) < 6 {
 		t.Fatalf("%d files in examples", len(files))

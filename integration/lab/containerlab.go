@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/clab"
+	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
+	"github.com/lbha/lbha/integration/internal/script"
 	"github.com/spf13/cobra"
 )
 
 const (
-	// clabDeadline is when a run that hangs is killed; a whole one takes some three minutes.
-	clabDeadline = 10 * time.Minute
+	// clabDeadline bounds what comes before scenarios and after them: Docker, the image, the deployment and its end. It takes less than a minute.
+	clabDeadline = 5 * time.Minute
 	// clabMemory holds Docker's images and containers, too.
 	clabMemory = 3 << 30
 )
@@ -24,24 +26,62 @@ const (
 // errNoContainerlab: there is no Debian package to install.
 var errNoContainerlab = errors.New("containerlab is not installed (https://containerlab.dev/install)")
 
+// inContainers are the scenarios of the part "containerlab": what the README of the example does by hand.
+var inContainers = []string{"harmless", "kill-master", "link", "pause", "real-server"}
+
 func containerlabCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "containerlab",
 		Short: "deploy examples/containerlab with Docker and containerlab, and break its master",
-		Args:  cobra.NoArgs,
+		Long: "containerlab plays some of the scenarios of integration/scenarios in the topology of examples/containerlab. To play others, or all that\n" +
+			"containers can: lab drill --in containerlab --possible integration/scenarios/*.scenario",
+		Args: cobra.NoArgs,
 	}
 	reporting(cmd, func(ctx context.Context, _ []string) (report, error) { return runContainerlab(ctx) })
 	return cmd
 }
 
-// runContainerlab prepares a world with Docker, and deploys there.
-func runContainerlab(ctx context.Context) (*clab.Report, error) {
+// runContainerlab plays the scenarios of the part.
+func runContainerlab(ctx context.Context) (*rehearse.Report, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, name := range inContainers {
+		paths = append(paths, filepath.Join(root, "integration", "scenarios", name+".scenario"))
+	}
+	return runScenarios(ctx, sandbox.UserMode, scenarioOptions{place: "containerlab"}, paths)
+}
+
+// scenarioContainers is what crosses into a world with Docker.
+type scenarioContainers struct {
+	clab.Options
+	Files []scenarioFile `json:"files"`
+}
+
+// scenariosInContainers plays files in the topology of examples/containerlab.
+func scenariosInContainers(ctx context.Context, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
 	if _, err := exec.LookPath("containerlab"); err != nil {
 		return nil, errNoContainerlab
 	}
-	// Not in namespaces of the running kernel, whatever is asked for: Docker would share its own with the host's.
-	v := visit{world: sandbox.UserMode, job: "containerlab", deadline: clabDeadline, memory: clabMemory}
-	return play[clab.Report](ctx, v, func(work string) (any, error) { return prepareContainers(ctx, work) })
+	arg := scenarioContainers{Files: files}
+	v := visit{world: sandbox.UserMode, job: "scenarios-cl", deadline: clabDeadline + scenariosDeadline(list), memory: clabMemory}
+	return play[rehearse.Report](ctx, v, func(work string) (any, error) {
+		var err error
+		arg.Options, err = prepareContainers(ctx, work)
+		return arg, err
+	})
+}
+
+// playScenariosInContainers is the inside of that.
+func playScenariosInContainers(ctx context.Context, in *sandbox.Inside, arg scenarioContainers) (*rehearse.Report, error) {
+	place, end, err := clab.Deploy(ctx, arg.Options, in.Self(), sandbox.Say)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return playAll(ctx, place, "containerlab", arg.Files, sandbox.Say)
 }
 
 // prepareContainers installs and compiles what the topology needs, beside containerlab itself.
@@ -56,9 +96,4 @@ func prepareContainers(ctx context.Context, work string) (o clab.Options, err er
 		return o, err
 	}
 	return o, build(ctx, "./cmd/lbha", o.Binary)
-}
-
-// playContainerlab is the inside of a run.
-func playContainerlab(ctx context.Context, _ *sandbox.Inside, o clab.Options) (*clab.Report, error) {
-	return clab.Run(ctx, o, sandbox.Say)
 }

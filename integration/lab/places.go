@@ -16,13 +16,6 @@ import (
 
 // scenariosOverLabSSH plays files on a pair of the lab as on a real one.
 func scenariosOverLabSSH(ctx context.Context, world sandbox.Kind, files []scenarioFile, list []*script.Scenario) (*rehearse.Report, error) {
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, rehearse.Possible(new(rehearse.SSH), s)...)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
 	return overLabSSH(ctx, world, "scenarios-ssh", files, list)
 }
 
@@ -105,13 +98,6 @@ func scenariosOverSSH(ctx context.Context, o scenarioOptions, files []scenarioFi
 		return nil, errors.New("--in ssh needs --hosts d1=HOST,d2=HOST")
 	}
 	pair := &rehearse.SSH{Remote: rehearse.Remote{Hosts: [2]string{o.ssh["d1"], o.ssh["d2"]}, Command: o.command, Sudo: o.sudo, Really: o.really, Say: say}}
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, rehearse.Possible(pair, s)...)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
 	for _, s := range list {
 		for _, line := range pair.Announce(s) {
 			say("%s", line)

@@ -24,6 +24,7 @@ import (
 // scenarioOptions is how scenarios are played and what becomes of the results.
 type scenarioOptions struct {
 	place    string // lab, containerlab, ssh
+	possible bool   // leave out what the place cannot play
 	pictures string // directory for timelines; empty: none
 	junit    string // file for JUnit; empty: none
 	language bool
@@ -37,6 +38,7 @@ type scenarioOptions struct {
 
 func (o *scenarioOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.place, "in", "lab", "`place` to play scenario files in: lab, containerlab, ssh, lab-ssh (the lab's pair, reached by ssh)")
+	flags.BoolVar(&o.possible, "possible", false, "skip the files that the place cannot play, and say why, rather than play none")
 	flags.StringVar(&o.pictures, "svg", "", "draw a timeline of each scenario into this `directory`")
 	flags.StringVar(&o.junit, "junit", "", "write the results to this `file` for a build server")
 	flags.StringToStringVar(&o.ssh, "hosts", nil, "with --in ssh: the `d1=HOST,d2=HOST` of a real pair")
@@ -114,6 +116,14 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 	if err != nil {
 		return nil, err
 	}
+	place, err := o.planned(ctx, world, list)
+	if err != nil {
+		return nil, err
+	}
+	files, list, skipped, err := o.divide(place, files, list)
+	if err != nil {
+		return nil, err
+	}
 	var report *rehearse.Report
 	switch o.place {
 	case "lab":
@@ -124,12 +134,11 @@ func runScenarios(ctx context.Context, world sandbox.Kind, o scenarioOptions, pa
 		report, err = scenariosInContainers(ctx, files, list)
 	case "ssh":
 		report, err = scenariosOverSSH(ctx, o, files, list)
-	default:
-		return nil, fmt.Errorf("no such place: %q; there are lab, containerlab, ssh, lab-ssh", o.place)
 	}
 	if err != nil {
 		return nil, err
 	}
+	report.Skipped = skipped
 	return report, o.write(report)
 }
 
@@ -151,30 +160,7 @@ func runScenarioFiles(ctx context.Context, world sandbox.Kind, all bool) (*rehea
 			return !slices.Contains(unlikeDrill, strings.TrimSuffix(filepath.Base(path), ".scenario"))
 		})
 	}
-	if paths, err = alone(ctx, world, paths); err != nil {
-		return nil, err
-	}
-	return runScenarios(ctx, world, scenarioOptions{place: "lab"}, paths)
-}
-
-// alone leaves out the files that need a kernel of their own, where the world has none, and says so.
-func alone(ctx context.Context, world sandbox.Kind, paths []string) ([]string, error) {
-	_, list, err := readScenarios(paths, [2]drive.Kind{})
-	if err != nil || !slices.ContainsFunc(list, (*script.Scenario).NeedsOwnKernel) {
-		return paths, err
-	}
-	if kind, err := sandbox.Choose(ctx, world, say); err != nil || kind != sandbox.Host {
-		return paths, err
-	}
-	var left []string
-	for i, s := range list {
-		if s.NeedsOwnKernel() {
-			fmt.Printf("skipped: scenario %s: %v\n", s.Name, rehearse.ErrShared)
-			continue
-		}
-		left = append(left, paths[i])
-	}
-	return left, nil
+	return runScenarios(ctx, world, scenarioOptions{place: "lab", possible: true}, paths)
 }
 
 // write writes pictures and JUnit.

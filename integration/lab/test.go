@@ -235,6 +235,9 @@ func (s *sum) play(part part) {
 	report.Print(os.Stdout)
 	passed, failed := report.Count()
 	s.passed, s.failed = s.passed+passed, s.failed+failed
+	if r, ok := report.(*rehearse.Report); ok {
+		s.skipped += len(r.Skipped)
+	}
 	for name, ok := range report.Outcomes() {
 		s.outcomes[part.name+" "+name] = ok
 	}

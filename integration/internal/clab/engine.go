@@ -124,3 +124,13 @@ func run(ctx context.Context, name string, args ...string) (string, error) {
 	}
 	return string(out), nil
 }
+
+// versions names the programs that deploy.
+func versions(ctx context.Context) (string, error) {
+	docker, err := run(ctx, "docker", "info", "--format", "{{.ServerVersion}}")
+	if err != nil {
+		return "", err
+	}
+	lab, err := run(ctx, "containerlab", "version", "--short")
+	return "containerlab " + strings.TrimSpace(lab) + ", Docker " + strings.TrimSpace(docker), err
+}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/vishvananda/netns"
 
+	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/netlab"
@@ -16,23 +18,31 @@ import (
 	"github.com/lbha/lbha/integration/internal/stage"
 )
 
-// nic is the interface of the containers on the bridge.
-const nic = "eth1"
+const (
+	// nic is the interface of the containers on the bridge.
+	nic = "eth1"
+	// askPeriod is the client's rhythm. The example's web server is a process for each request: it is not asked as often as the lab's.
+	askPeriod = 20 * time.Millisecond
+	// settleTime is how long after a window the last of its requests may still be open.
+	settleTime = time.Second
+)
 
-// eyes are the observers of the lab, looking at the topology: a third host on the bridge hears what is said there, and the kernel tells of
-// addresses and tables in the containers' namespaces.
+// eyes are the observers of the lab, looking at the topology: a host more on the bridge hears what is said there, the kernel tells of
+// addresses and tables in the containers' namespaces, and the lab's client asks in the namespace of the topology's.
 type eyes struct {
 	net      *netlab.Network
-	client   *client
+	tcp      *load.Record
 	wire     *observe.Wire
 	holdings observe.Tape[observe.Holding]
 	tables   observe.Tape[observe.TableChange]
 	stop     chan struct{}
+	looks    map[string]chan struct{} // by director; closed when its namespace is another one
 }
 
-// watch begins to look.
-func watch() (*eyes, error) {
-	e := &eyes{net: new(netlab.Network), stop: make(chan struct{})}
+// watch begins to look. The client is a process of the program self.
+func watch(self, dir string) (*eyes, error) {
+	runtime.GOMAXPROCS(16) // as in the lab: who looks must not wait for one of Go's processors
+	e := &eyes{net: new(netlab.Network), stop: make(chan struct{}), looks: map[string]chan struct{}{}}
 	n := e.net
 	var err error
 	if n.Switch, err = netlab.Here(); err != nil {
@@ -42,7 +52,7 @@ func watch() (*eyes, error) {
 		at   **netlab.Host
 		name string
 		last byte
-	}{{&n.D1, "d1", 1}, {&n.D2, "d2", 2}, {&n.Real[0], "rs1", 3}, {&n.Real[1], "rs2", 4}, {&n.Client, "client", 10}} {
+	}{{&n.D1, "d1", 1}, {&n.D2, "d2", 2}, {&n.Real[0], "rs1", 3}, {&n.Real[1], "rs2", 4}, {&n.Real[2], "rs3", 5}, {&n.Client, "client", 10}} {
 		ns, err := netns.GetFromName(prefix + host.name)
 		if err != nil {
 			return nil, fmt.Errorf("network namespace of %s: %w", host.name, err)
@@ -72,7 +82,7 @@ func watch() (*eyes, error) {
 			return nil, err
 		}
 	}
-	e.client, err = startClient(prefix + "client")
+	e.tcp, err = stage.StartClient(self, n.Client, "tcp", drive.PortHTTP, askPeriod, dir)
 	return e, err
 }
 
@@ -81,59 +91,74 @@ func (e *eyes) look(h *netlab.Host) error {
 	if err := observe.WatchVIP(h, &e.holdings); err != nil {
 		return err
 	}
-	observe.WatchTable(h, &e.tables, e.stop)
+	e.looks[h.Name] = make(chan struct{})
+	observe.WatchTable(h, &e.tables, e.looks[h.Name])
 	return nil
 }
 
-// see looks at a director's new namespace; the one before it has nothing to tell any more.
-func (e *eyes) see(old *netlab.Host, ns netns.NsHandle) error {
-	h, err := netlab.Adopt(old.Name, ns, nic, old.Addr)
-	if err != nil {
+// moved plugs a director's cable into its new namespace and looks there from now on.
+func (e *eyes) moved(name string, ns netns.NsHandle) error {
+	at := &e.net.D1
+	if name == "d2" {
+		at = &e.net.D2
+	}
+	old := *at
+	var err error
+	if *at, err = old.Move(ns); err != nil {
 		return err
 	}
-	if old == e.net.D1 {
-		e.net.D1 = h
-	} else {
-		e.net.D2 = h
+	close(e.looks[name])
+	delete(e.looks, name)
+	// Nobody is there any more, and what is in its table would keep the module ip_vs.
+	if _, err := old.Output("ipvsadm", "-C"); err != nil {
+		return err
 	}
-	return e.look(h)
+	return e.look(*at)
 }
 
-// sides is what both directors have now.
-func (e *eyes) sides() map[string]stage.Side {
-	sides := map[string]stage.Side{}
-	now := mono.Now()
-	for _, name := range []string{"d1", "d2"} {
-		var side stage.Side
-		if h, ok := e.holdings.Before(now, func(h observe.Holding) bool { return h.Host == name }); ok {
-			side.Holds = h.Holds
-		}
-		if t, ok := e.tables.Before(now, func(t observe.TableChange) bool { return t.Host == name }); ok {
-			side.Table = t.Table
-		}
-		sides[name] = side
+// close stops looking.
+func (e *eyes) close() {
+	close(e.stop)
+	for _, look := range e.looks {
+		close(look)
 	}
-	return sides
 }
 
-// unrest says what is not yet as it should be.
-func (e *eyes) unrest(favourite string) string {
-	for name, side := range e.sides() {
-		if side.Holds != (name == favourite) {
-			return fmt.Sprintf("%s has the address: %v", name, side.Holds)
-		}
-		if len(side.Table) < 3 {
-			return fmt.Sprintf("the table of %s has %d of 3 rules", name, len(side.Table))
+// side is what a director has in the kernel now.
+func (e *eyes) side(name string) (side stage.Side) {
+	now := mono.Now()
+	if h, ok := e.holdings.Before(now, func(h observe.Holding) bool { return h.Host == name }); ok {
+		side.Holds = h.Holds
+	}
+	if t, ok := e.tables.Before(now, func(t observe.TableChange) bool { return t.Host == name }); ok {
+		side.Table = t.Table
+	}
+	return side
+}
+
+// unheard says what is missing on the wire: the master alone advertises, and the client is answered.
+func (e *eyes) unheard(master string, interval time.Duration) string {
+	now := mono.Now()
+	adverts := e.wire.Adverts.Between(now.Add(-interval*3/2), now)
+	h, err := e.net.Host(master)
+	if err != nil {
+		return err.Error()
+	}
+	for _, a := range adverts {
+		if a.Source != h.Addr {
+			return a.Source.String() + " advertises"
 		}
 	}
-	now := mono.Now()
-	attempts := e.client.between(now.Add(-time.Second), now.Add(-askLimit))
-	for _, a := range attempts {
-		if a.Answered == 0 {
+	if len(adverts) == 0 {
+		return master + " does not advertise"
+	}
+	recent := e.tcp.Between(now.Add(-time.Second), now.Add(-100*time.Millisecond))
+	for i := range recent {
+		if recent[i].Answered == 0 {
 			return "a request of the last moments was not answered"
 		}
 	}
-	if len(attempts) == 0 {
+	if len(recent) == 0 {
 		return "the client makes no requests"
 	}
 	return ""
@@ -142,14 +167,14 @@ func (e *eyes) unrest(favourite string) string {
 // collect cuts the window out of what was seen.
 func (e *eyes) collect(v *stage.Evidence) {
 	v.Neighbour = map[string]string{}
-	if mac, err := e.net.Client.Neighbour(netlab.VIP); err == nil {
-		v.Neighbour["client"] = e.canonical(hex.EncodeToString(mac))
+	for name, h := range map[string]*netlab.Host{"client": e.net.Client, "observer": e.net.Observer} {
+		if mac, err := h.Neighbour(netlab.VIP); err == nil {
+			v.Neighbour[name] = e.canonical(hex.EncodeToString(mac))
+		}
 	}
-	v.After = e.sides()
-	time.Sleep(v.To.Add(2 * askLimit).Until()) // the last requests end
-	v.TCPAttempts = e.client.between(v.From, v.To)
+	time.Sleep(v.To.Add(settleTime).Until()) // the last requests end
+	v.TCPAttempts = e.tcp.Between(v.From, v.To)
 	v.TCP = load.Summarise(v.TCPAttempts, v.From, v.To)
-	v.TCP.Stall = load.Gap{} // this client waits for an answer before it asks again: when it asks says nothing of the machine
 	v.Adverts = e.wire.Adverts.Between(v.From, v.To)
 	for _, a := range e.wire.Announcements.Between(v.From, v.To) {
 		a.MAC = e.canonical(a.MAC)

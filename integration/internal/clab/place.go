@@ -6,24 +6,39 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/drive"
+	"github.com/lbha/lbha/integration/internal/harm"
 	"github.com/lbha/lbha/integration/internal/mono"
-	"github.com/lbha/lbha/integration/internal/netlab"
 	"github.com/lbha/lbha/integration/internal/script"
 	"github.com/lbha/lbha/integration/internal/stage"
+)
+
+// Options are what a deployment needs.
+type Options struct {
+	Example string `json:"example"` // directory with the topology
+	Binary  string `json:"binary"`  // of lbha
+	Dir     string `json:"dir"`     // for the image, and a copy of the topology
+}
+
+const (
+	bridge   = "lan"
+	topology = "lbha.clab.yml"
+	prefix   = "clab-lbha-"
 )
 
 // Place is the deployed topology as a place for scenarios: rehearse.Place. Its directors are containers, its cables are ports of the
 // bridge.
 type Place struct {
 	*eyes
-	self     string // this program, to forge adverts
-	dir      string // the topology and its configurations, which are written for each scenario
-	original [2]string
-	scenario *script.Scenario
+	harm       harm.Site
+	dir        string // the topology and its configurations, which are written for each scenario
+	containers map[string]*container
+	original   [2]string
+	settings   [2]settings // in force
+	scenario   *script.Scenario
 }
 
 // ErrNotHere is returned for what containers of this topology cannot do.
@@ -36,80 +51,90 @@ func Deploy(ctx context.Context, o Options, self string, say func(string, ...any
 	if err != nil {
 		return nil, nil, err
 	}
-	p = &Place{self: self, dir: filepath.Join(o.Dir, "topology")}
+	p = &Place{dir: filepath.Join(o.Dir, "topology")}
 	destroy := func() {
+		if p.eyes != nil {
+			p.close()
+		}
 		_, _ = run(context.WithoutCancel(ctx), "containerlab", "destroy", "-t", filepath.Join(p.dir, topology), "--cleanup")
 		stop()
 	}
-	if err := p.deploy(ctx, o, say); err != nil {
+	if err := p.deploy(ctx, o, self, say); err != nil {
 		destroy()
 		return nil, nil, err
 	}
 	return p, destroy, nil
 }
 
-func (p *Place) deploy(ctx context.Context, o Options, say func(string, ...any)) error {
+func (p *Place) deploy(ctx context.Context, o Options, self string, say func(string, ...any)) error {
 	say("building the image")
 	if err := buildImage(ctx, o.Example, o.Binary, o.Dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+	if err := p.copy(o.Example); err != nil {
 		return err
-	}
-	for _, name := range []string{topology, "d1.toml", "d2.toml"} {
-		if err := copyFile(filepath.Join(o.Example, name), filepath.Join(p.dir, name)); err != nil {
-			return err
-		}
-	}
-	for i := range p.original {
-		text, err := os.ReadFile(p.config(i))
-		if err != nil {
-			return err
-		}
-		p.original[i] = string(text)
 	}
 	for _, args := range [][]string{{"link", "add", bridge, "type", "bridge", "mcast_snooping", "0"}, {"link", "set", bridge, "up"}} {
 		if _, err := run(ctx, "ip", args...); err != nil {
 			return err
 		}
 	}
-	say("containerlab deploy")
+	versions, err := versions(ctx)
+	if err != nil {
+		return err
+	}
+	say("%s: deploy", versions)
+	begin := time.Now()
 	if _, err := run(ctx, "containerlab", "deploy", "-t", filepath.Join(p.dir, topology)); err != nil {
 		return err
 	}
-	if err := await(ctx, "d1"); err != nil {
+	say("deployed in %v", time.Since(begin).Round(100*time.Millisecond))
+	if p.containers, err = inspect(ctx); err != nil {
 		return err
 	}
-	var err error
-	p.eyes, err = watch()
-	return err
+	if p.eyes, err = watch(self, p.dir); err != nil {
+		return err
+	}
+	p.harm = harm.Site{Net: p.net, Self: self, Processes: p.processes}
+	return nil
+}
+
+// copy copies what is deployed.
+func (p *Place) copy(example string) error {
+	text, err := os.ReadFile(filepath.Join(example, topology))
+	if err != nil {
+		return err
+	}
+	for i := range p.original {
+		config, err := os.ReadFile(filepath.Join(example, fmt.Sprintf("d%d", i+1), "lbha.toml"))
+		if err != nil {
+			return err
+		}
+		p.original[i] = string(config)
+		if err := os.MkdirAll(filepath.Dir(p.config(i)), 0o755); err != nil {
+			return err
+		}
+		if err := p.write(i, p.original[i]); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(p.dir, topology), text, 0o644)
 }
 
 // config is the file that a director's container has as its configuration.
-func (p *Place) config(i int) string { return filepath.Join(p.dir, fmt.Sprintf("d%d.toml", i+1)) }
-
-// What needs a director's machine rather than its container, and what does so with the part in brackets.
-var (
-	labOnly   = []string{script.Starve, script.Feed, script.Disk, script.Misread, script.Claim, script.IPVS, script.Clock, script.Undying, script.Tells}
-	labOption = []string{script.Pause, script.Continue, script.AddVIP, script.DeleteVIP}
-)
+func (p *Place) config(i int) string {
+	return filepath.Join(p.dir, fmt.Sprintf("d%d", i+1), "lbha.toml")
+}
 
 // Can is part of rehearse.Place.
 func (p *Place) Can(c script.Clause) error {
-	for _, host := range c.Hosts {
-		if host == "rs3" || host == "observer" {
-			return fmt.Errorf("%w: the topology has no %s", ErrNotHere, host)
-		}
-	}
 	switch {
 	case c.Daemon != "" && c.Daemon != "lbha":
 		return fmt.Errorf("%w: the image has no %s", ErrNotHere, c.Daemon)
-	case slices.Contains(labOnly, c.Form), c.Option && slices.Contains(labOption, c.Form):
-		return ErrNotHere
-	case c.Form == script.Reserve || slices.Contains(c.Servers, "rs3"):
-		return fmt.Errorf("%w: the topology has two real servers", ErrNotHere)
-	case (c.Form == script.Stop || c.Form == script.Start) && strings.HasPrefix(c.Host(), "rs"):
-		return fmt.Errorf("%w: the web server is the only process of its container; cut the server off instead", ErrNotHere)
+	case c.Form == script.Kill && c.Part == string(drive.Supervisor):
+		return fmt.Errorf("%w: a container, with its addresses and its table, goes with its first process; kill all of it", ErrNotHere)
+	case c.Form == script.Disk:
+		return fmt.Errorf("%w: all containers and Docker itself share a file system", ErrNotHere)
 	}
 	return nil
 }
@@ -117,15 +142,22 @@ func (p *Place) Can(c script.Clause) error {
 // Prepare is part of rehearse.Place.
 func (p *Place) Prepare(ctx context.Context, s *script.Scenario) error {
 	p.scenario = s
-	if err := p.heal(); err != nil {
+	if err := errors.Join(p.harm.Undo(), p.harm.Heal()); err != nil {
 		return err
 	}
-	for i, d := range s.Directors {
-		text := p.text(i, d.Priority)
-		for _, name := range d.Append {
-			text += "\n" + s.Snippets[name]
+	for _, c := range p.containers {
+		if c.stopped {
+			if err := c.web(ctx, true); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(p.config(i), []byte(text), 0o644); err != nil {
+	}
+	for i, d := range s.Directors {
+		p.settings[i] = settings{priority: d.Priority, interval: s.Interval, servers: []string{"rs1", "rs2"}}
+		for _, name := range d.Append {
+			p.settings[i].append += "\n" + s.Snippets[name]
+		}
+		if err := p.write(i, p.text(i, p.settings[i])); err != nil {
 			return err
 		}
 		if err := p.revive(ctx, fmt.Sprintf("d%d", i+1)); err != nil {
@@ -133,37 +165,6 @@ func (p *Place) Prepare(ctx context.Context, s *script.Scenario) error {
 		}
 	}
 	return p.rest(ctx, s)
-}
-
-// text is a director's configuration of the example with another priority and interval.
-func (p *Place) text(i, priority int) string {
-	var b strings.Builder
-	for line := range strings.Lines(p.original[i]) {
-		if strings.HasPrefix(line, "priority = ") {
-			line = fmt.Sprintf("priority = %d\ninterval = %q\n", priority, p.scenario.Interval)
-		}
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// revive makes a director run with its configuration, whatever state its container is in.
-func (p *Place) revive(ctx context.Context, name string) error {
-	state, err := run(ctx, "docker", "inspect", "-f", "{{.State.Status}}", prefix+name)
-	if err != nil {
-		return err
-	}
-	switch strings.TrimSpace(state) {
-	case "paused":
-		if _, err := run(ctx, "docker", "unpause", prefix+name); err != nil {
-			return err
-		}
-	case "running":
-	default:
-		return p.start(ctx, name)
-	}
-	_, err = run(ctx, "docker", "exec", prefix+name, "lbha", "reload")
-	return err
 }
 
 // restLimit is how long the topology may take to come to rest.
@@ -178,6 +179,24 @@ func (p *Place) rest(ctx context.Context, s *script.Scenario) error {
 		}
 	}
 	return fmt.Errorf("the topology did not come to rest within %v: %s", restLimit, why)
+}
+
+// unrest says what is not yet as it should be.
+func (p *Place) unrest(favourite string) string {
+	sides := p.sides()
+	for i, s := range p.settings {
+		name := fmt.Sprintf("d%d", i+1)
+		if n := len(sides[name].Processes); n != 3 {
+			return fmt.Sprintf("%s has %d of 3 processes", name, n)
+		}
+		if sides[name].Holds != (name == favourite) {
+			return fmt.Sprintf("%s has the address: %v", name, sides[name].Holds)
+		}
+		if diff := s.missing(sides[name].Table); len(diff) > 0 {
+			return fmt.Sprintf("%s: table: %s", name, strings.Join(diff, "; "))
+		}
+	}
+	return p.unheard(favourite, p.scenario.Interval)
 }
 
 // Watch is part of rehearse.Place.
@@ -198,20 +217,22 @@ func (p *Place) Watch(ctx context.Context, length time.Duration, steps []script.
 		e.Last(length - step.At)
 	}
 	stage.SleepUntil(ctx, e.To)
+	e.After = p.sides()
 	p.collect(e)
+	e.Logs = map[string]string{}
+	for name, after := range e.After {
+		e.Logs[name] = p.containers[name].said(e.Before[name].LogSize, after.LogSize)
+	}
 	return e, nil
 }
 
-// heal mends the network.
-func (p *Place) heal() error {
-	errs := []error{p.net.Mend()}
-	for _, h := range p.cabled() {
-		errs = append(errs, p.net.Port(h, true))
+// sides is what both directors have now.
+func (p *Place) sides() map[string]stage.Side {
+	sides := map[string]stage.Side{}
+	for _, name := range []string{"d1", "d2"} {
+		side := p.side(name)
+		side.Processes, side.LogSize = p.processes(name), p.containers[name].logSize()
+		sides[name] = side
 	}
-	return errors.Join(errs...)
-}
-
-// cabled lists the hosts whose port of the bridge has their name: the observer's has not, and nobody breaks it.
-func (p *Place) cabled() []*netlab.Host {
-	return slices.DeleteFunc(p.net.Hosts(), func(h *netlab.Host) bool { return h == p.net.Observer })
+	return sides
 }

@@ -23,7 +23,7 @@ type Site struct {
 	Self string // this program: it is what floods and claims
 	// Processes are the parts of a director's daemon that run.
 	Processes func(host string) map[drive.Part]int
-	// Disk is where the file system of a director's state is mounted.
+	// Disk is where the file system of a director's state is mounted; nil: none has one of its own.
 	Disk func(host string) string
 
 	// What a scenario may leave behind.
@@ -169,8 +169,10 @@ func (s *Site) turnClock(by time.Duration) error {
 // Undo undoes all that a scenario may have left behind, but for the network: see [Site.Heal].
 func (s *Site) Undo() error {
 	for _, host := range directors {
-		if err := stage.FillDisk(s.Disk(host), false); err != nil {
-			return err
+		if s.Disk != nil {
+			if err := stage.FillDisk(s.Disk(host), false); err != nil {
+				return err
+			}
 		}
 		for part := range s.Processes(host) {
 			if err := s.starve(host, part, false); err != nil {

@@ -1,6 +1,7 @@
 package harm
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 
@@ -26,7 +27,9 @@ func Wreck(path, text, what string) error {
 	case "empty":
 		content = nil
 	case "half":
-		content = content[:len(content)/2]
+		// In the middle of a line: what ends between two may be a good configuration.
+		half := len(content) / 2
+		content = content[:half+max(bytes.IndexByte(content[half:], '='), 0)]
 	case "garbage":
 		content = make([]byte, garbageSize)
 		random := rand.NewChaCha8([32]byte{})

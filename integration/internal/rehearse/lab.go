@@ -37,6 +37,9 @@ func NewLab(self, binary string, alone bool, say func(string, ...any)) (*Lab, er
 	return l, nil
 }
 
+// Planned is the lab before it is there, to ask what it can play.
+func Planned(alone bool) *Lab { return &Lab{alone: alone} }
+
 // ErrShared is returned for what concerns everything that runs on a kernel, where that is not the lab's alone.
 var ErrShared = errors.New("others run on this kernel, too: play it with --world uml")
 

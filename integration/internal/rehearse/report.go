@@ -18,6 +18,7 @@ type Report struct {
 	Place   string        `json:"place"`
 	Took    time.Duration `json:"took"`
 	Results []*Result     `json:"results"`
+	Skipped []Skip        `json:"skipped,omitempty"`
 }
 
 // Count returns how many scenarios passed and failed.
@@ -71,6 +72,9 @@ func (r *Report) Print(out io.Writer) {
 	}
 	passed, failed := r.Count()
 	fmt.Fprintf(out, "\nscenarios: %d passed, %d failed\n", passed, failed)
+	for _, s := range r.Skipped {
+		fmt.Fprintf(out, "skipped: %s: %s\n", s.Name, s.Reason)
+	}
 }
 
 // lost is how many of a client's requests were not answered.
@@ -102,6 +106,7 @@ type (
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
 		Errors   int         `xml:"errors,attr"`
+		Skipped  int         `xml:"skipped,attr"`
 		Time     string      `xml:"time,attr"`
 		Cases    []junitCase `xml:"testcase"`
 	}
@@ -111,6 +116,7 @@ type (
 		Time    string        `xml:"time,attr"`
 		Failure *junitProblem `xml:"failure"`
 		Error   *junitProblem `xml:"error"`
+		Skipped *junitProblem `xml:"skipped"`
 		Out     string        `xml:"system-out,omitempty"`
 	}
 	junitProblem struct {
@@ -145,6 +151,11 @@ func (r *Report) JUnit() ([]byte, error) {
 		}
 		c.Out = strings.Join(all, "\n")
 		list.Cases = append(list.Cases, c)
+	}
+	for _, s := range r.Skipped {
+		list.Tests++
+		list.Skipped++
+		list.Cases = append(list.Cases, junitCase{Class: "scenarios." + r.Place, Name: s.Name, Time: seconds(0), Skipped: &junitProblem{Message: s.Reason}})
 	}
 	text, err := xml.MarshalIndent(list, "", "  ")
 	if err != nil {
