@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drill"
@@ -42,7 +44,7 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 				so.daemons = [2]drive.Kind{o.Director, o.Peer}
 			}
 			r, err = runScenarios(ctx, *world, so, files)
-		} else if err = so.builtIn(); err == nil {
+		} else if err = errors.Join(so.builtIn(), hasParts(o.Director, o.Peer)); err == nil {
 			r, err = runDrill(ctx, *world, o)
 		}
 		if err == nil && so.measured != "" {
@@ -55,6 +57,14 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 	directorFlags(cmd, &o)
 	so.flags(flags)
 	return cmd
+}
+
+// hasParts refuses a daemon without the processes that the built-in drill kills one by one.
+func hasParts(kinds ...drive.Kind) error {
+	if slices.Contains(kinds, drive.FRR) {
+		return errors.New("the built-in drill is not for frr; name scenario files, such as integration/scenarios/mixed-frr.scenario")
+	}
+	return nil
 }
 
 // runDrill prepares a world for the drill and plays it there.

@@ -106,6 +106,6 @@ func shellJob(ctx context.Context, in *sandbox.Inside) (any, error) {
 
 // directorFlags are common to the commands that run a pair.
 func directorFlags(cmd *cobra.Command, o *drill.Options) {
-	cmd.Flags().StringVar((*string)(&o.Director), "director", string(drive.LBHA), "daemon of d1, the director that is broken: lbha or keepalived")
-	cmd.Flags().StringVar((*string)(&o.Peer), "peer", "", "daemon of d2: lbha or keepalived (default: as d1)")
+	cmd.Flags().StringVar((*string)(&o.Director), "director", string(drive.LBHA), "daemon of d1, the director that is broken: lbha, keepalived or frr")
+	cmd.Flags().StringVar((*string)(&o.Peer), "peer", "", "daemon of d2: lbha, keepalived or frr (default: as d1)")
 }
