@@ -23,7 +23,8 @@ func doctorCommand() *cobra.Command {
 		Short: "Examine this host: sysctls, modules, routes, loops, each with its fix",
 		Long: "doctor looks at what a director with this configuration depends on, and lbha does not change by itself: forwarding,\n" +
 			"reverse-path filters, redirects, modules, routes and their MTU, a director among its own servers, and what becomes of\n" +
-			"connections when a server or a director goes. It changes nothing, sends nothing and needs no daemon.\n\n" +
+			"connections when a server or a director goes. It changes nothing, sends nothing and needs no daemon.\n" +
+			"A fix by sysctl lasts until the host starts anew: write it into /etc/sysctl.d as well.\n\n" +
 			"  wrong   traffic is lost\n" +
 			"  advice  traffic will be lost some day: when a server dies, or a director\n" +
 			"  note    good to know; it concerns other programs\n" +

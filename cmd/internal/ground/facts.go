@@ -26,15 +26,16 @@ type Facts struct {
 
 // Link is a network interface.
 type Link struct {
-	Name  string
-	Up    bool
-	MTU   int
-	Addrs []netip.Prefix
+	Name    string
+	Up      bool // its administrator wants it to be
+	Carrier bool // and it is: there is somebody at the other end
+	MTU     int
+	Addrs   []netip.Prefix
 }
 
 // Route is how packets to an address leave the host.
 type Route struct {
-	Interface string
+	Interface string // empty: unknown
 	MTU       int
 	Error     string // there is none
 }
@@ -96,7 +97,7 @@ const vs = "net/ipv4/vs/"
 
 func ofInterface(name string) []string {
 	v4, v6 := "net/ipv4/conf/"+name+"/", "net/ipv6/conf/"+name+"/"
-	return []string{v4 + "rp_filter", v4 + "accept_local", v4 + "send_redirects", v4 + "forwarding", v6 + "forwarding", v6 + "accept_ra"}
+	return []string{v4 + "rp_filter", v4 + "accept_local", v4 + "send_redirects", v4 + "forwarding", v6 + "accept_ra"}
 }
 
 // families returns those of the services that match.

@@ -95,8 +95,14 @@ func (j *judge) any(match func(*config.Service) bool) bool {
 	return v4 || v6
 }
 
-func set(path, value string) string {
-	return "sysctl -w " + strings.ReplaceAll(path, "/", ".") + "=" + value
+func set(path, value string) string { return "sysctl -w " + key(path) + "=" + value }
+
+// key is a sysctl as people write it: with dots, unless an interface has one in its name.
+func key(path string) string {
+	if strings.Contains(path, ".") {
+		return path
+	}
+	return strings.ReplaceAll(path, "/", ".")
 }
 
 // kernel: IPVS itself, and the schedulers, which are modules of their own.
@@ -104,7 +110,11 @@ func (j *judge) kernel() {
 	if len(j.cfg.Services) == 0 {
 		return
 	}
-	j.say(!j.facts.IPVS, Wrong, "ipvs", "no-ipvs", "this kernel has IPVS", "this kernel has no IPVS, or has not loaded it: no service works", "modprobe ip_vs")
+	load := "modprobe ip_vs"
+	if j.facts.Modules != nil && !j.facts.Modules["ip_vs"] {
+		load = "install the kernel's package of extra modules, then modprobe ip_vs"
+	}
+	j.say(!j.facts.IPVS, Wrong, "ipvs", "no-ipvs", "this kernel has IPVS", "this kernel has no IPVS, or has not loaded it: no service works", load)
 	if !j.facts.Modules["ip_vs"] {
 		return // it has none, or its modules are not where one looks for them
 	}
@@ -125,9 +135,7 @@ func (j *judge) kernel() {
 func (j *judge) interfaces() {
 	for i := range j.cfg.Instances {
 		in := &j.cfg.Instances[i]
-		link, ok := j.facts.link(in.Interface)
-		j.say(!ok || !link.Up, Wrong, in.Name, "no-interface", in.Interface+" is up", in.Interface+" is not there, or not up: the instance is in FAULT",
-			"ip link set "+in.Interface+" up")
+		ok := j.usable(in.Name, in.Interface, "the instance is in FAULT")
 		strict := j.reversePath(in.Interface) == 1
 		loose := set("net/ipv4/conf/"+in.Interface+"/rp_filter", "2")
 		switch {
@@ -137,6 +145,22 @@ func (j *judge) interfaces() {
 				fmt.Sprintf("strict reverse-path filtering on %s, and the default route is by %s: packets of clients from beyond a router on %[1]s are dropped", in.Interface, j.facts.Outside), loose)
 		}
 	}
+}
+
+// usable: an interface is there, and up at both ends. It returns whether it is there.
+func (j *judge) usable(object, name, otherwise string) bool {
+	link, ok := j.facts.link(name)
+	bad, fix := "", ""
+	switch {
+	case !ok:
+		bad, fix = "is not there", "make it before lbha starts, or name one that is there: ip link"
+	case !link.Up:
+		bad, fix = "is not up", "ip link set "+name+" up"
+	case !link.Carrier:
+		bad, fix = "has no carrier", "look at its cable, or at what is at the other end: ip link show "+name
+	}
+	j.say(bad != "", Wrong, object, "no-interface", name+" is up", name+" "+bad+": "+otherwise, fix)
+	return ok
 }
 
 // reversePath is what the kernel goes by: the greater of all and the interface's own.
@@ -154,6 +178,7 @@ func (j *judge) forwarding() {
 	v4, v6 := families(j.cfg, isNAT)
 	if v4 {
 		j.say(!j.is(v4path, "1"), Wrong, "nat", "no-forwarding", "this host forwards IPv4", "this host does not forward IPv4: in NAT no answer of a server gets through", set(v4path, "1"))
+		j.forwardingFrom()
 	}
 	if !v6 {
 		return
@@ -166,9 +191,27 @@ func (j *judge) forwarding() {
 	}
 }
 
+// forwardingFrom: what an interface takes in is forwarded if the interface says so as well, whatever the host does. Of
+// IPv6 the kernel asks the host alone.
+func (j *judge) forwardingFrom() {
+	for i := range j.cfg.Services {
+		s := &j.cfg.Services[i]
+		if !isNAT(s) || s.Family != ipvs.IPv4 || len(s.Servers) == 0 {
+			continue
+		}
+		inside := j.facts.Routes[s.Servers[0].Address.Addr()].Interface
+		path := "net/ipv4/conf/" + inside + "/forwarding"
+		if j.is("net/ipv4/ip_forward", "1") && j.is(path, "0") {
+			j.say(true, Wrong, "nat", "no-forwarding", "", inside+" does not forward IPv4, though the host does: no answer of the servers of "+s.Name+" gets through", set(path, "1"))
+			return
+		}
+	}
+}
+
 // service: the servers of one service, and the way to them.
 func (j *judge) service(s *config.Service) {
 	var own, lost []string
+	first := "" // that is lost
 	tight, lacking := "", 0
 	for i := range s.Servers {
 		addr := s.Servers[i].Address.Addr()
@@ -179,6 +222,7 @@ func (j *judge) service(s *config.Service) {
 		switch {
 		case !looked:
 		case route.Error != "":
+			first = cmp.Or(first, addr.String())
 			lost = append(lost, fmt.Sprintf("%v (%s)", addr, route.Error))
 		case s.Forward == ipvs.TUN && tight == "" && route.MTU > 0 && !addr.IsLoopback():
 			if whole := route.MTU - overhead(s.Tunnel, addr.Is6()); whole < j.packet(s) {
@@ -188,7 +232,8 @@ func (j *judge) service(s *config.Service) {
 			}
 		}
 	}
-	j.say(len(lost) > 0, Wrong, s.Name, "no-route", "", "no route to "+some(lost), "ip route add")
+	j.say(len(lost) > 0, Wrong, s.Name, "no-route", "", "no route to "+some(lost),
+		"bring up the interface that leads there, or ip route add "+first+" via ROUTER")
 	if s.Forward == ipvs.TUN {
 		j.say(tight != "", Advice, s.Name, "tunnel-mtu", "the way to the servers has room for the tunnel", tight,
 			fmt.Sprintf("raise the MTU between the directors and the servers by %d, or let the servers announce a smaller segment: ip route change … advmss, on each", lacking))
@@ -310,8 +355,7 @@ func (j *judge) synchronisation() {
 	if s == nil {
 		return
 	}
-	link, ok := j.facts.link(s.Interface)
-	j.say(!ok || !link.Up, Wrong, "sync", "no-interface", s.Interface+" is up", s.Interface+" is not there, or not up: connections are not synchronised", "ip link set "+s.Interface+" up")
+	j.usable("sync", s.Interface, "connections are not synchronised")
 	path := vs + "backup_only"
 	j.say(j.is(path, "1"), Wrong, "sync", "backup-only", "backup_only is off",
 		"backup_only is 1: the kernel balances nothing while a backup daemon runs, and here one always does", set(path, "0"))

@@ -61,7 +61,7 @@ func sound() Facts {
 			"net/ipv4/conf/all/send_redirects": "0", "net/ipv4/conf/eth0/send_redirects": "0",
 			"net/netfilter/nf_conntrack_max": "65536", "net/ipv6/conf/eth0/accept_ra": "2",
 		},
-		Links:   []Link{{Name: "lo", Up: true, MTU: 65536, Addrs: addrs("127.0.0.1/8")}, {Name: "eth0", Up: true, MTU: 1500, Addrs: addrs("10.9.0.1/24")}},
+		Links:   []Link{{Name: "lo", Up: true, Carrier: true, MTU: 65536, Addrs: addrs("127.0.0.1/8")}, {Name: "eth0", Up: true, Carrier: true, MTU: 1500, Addrs: addrs("10.9.0.1/24")}},
 		Routes:  map[netip.Addr]Route{netip.MustParseAddr("10.9.0.3"): {Interface: "eth1", MTU: 9000}},
 		Outside: "eth0", IPVS: true, Files: 65536,
 		Modules: map[string]bool{"ip_vs": true, "ip_vs_wlc": true},
@@ -97,6 +97,27 @@ func TestJudge(t *testing.T) {
 		{"no ipvs", service("dr", ""), func(f *Facts) { f.IPVS, f.Modules = false, nil }, `
 wrong ipvs: no-ipvs: this kernel has no IPVS, or has not loaded it: no service works; fix: modprobe ip_vs
 `},
+		{"no ipvs to load", service("dr", ""), func(f *Facts) { f.IPVS, f.Modules = false, map[string]bool{"ext4": true} }, `
+wrong ipvs: no-ipvs: this kernel has no IPVS, or has not loaded it: no service works; fix: install the kernel's package of extra modules, then modprobe ip_vs
+`},
+		{"no interface", web, func(f *Facts) { f.Links = f.Links[:1] }, `
+wrong web: no-interface: eth0 is not there: the instance is in FAULT; fix: make it before lbha starts, or name one that is there: ip link
+`},
+		{"no carrier", web, func(f *Facts) { f.Links[1].Carrier = false }, `
+wrong web: no-interface: eth0 has no carrier: the instance is in FAULT; fix: look at its cable, or at what is at the other end: ip link show eth0
+`},
+		{"no forwarding of one interface", service("nat", ""), func(f *Facts) {
+			f.Routes[server] = Route{Interface: "eth0", MTU: 1500}
+			f.Sysctls["net/ipv4/conf/eth0/forwarding"] = "0"
+		}, `
+wrong nat: no-forwarding: eth0 does not forward IPv4, though the host does: no answer of the servers of www gets through; fix: sysctl -w net.ipv4.conf.eth0.forwarding=1
+`},
+		{"a dot in the name of an interface", strings.ReplaceAll(web, "eth0", "eth0.7"), func(f *Facts) {
+			f.Links[1].Name, f.Outside = "eth0.7", "eth1"
+			f.Sysctls["net/ipv4/conf/eth0.7/rp_filter"] = "1"
+		}, `
+advice web: rp-filter: strict reverse-path filtering on eth0.7, and the default route is by eth1: packets of clients from beyond a router on eth0.7 are dropped; fix: sysctl -w net/ipv4/conf/eth0.7/rp_filter=2
+`},
 		{"no scheduler", service("dr", `scheduler = "twos"`), nil, `
 wrong ipvs: no-scheduler: this kernel has no ip_vs_twos: service www cannot be made; fix: install the kernel's package of extra modules, or choose another scheduler
 `},
@@ -110,7 +131,7 @@ wrong www: own-server: 10.9.0.3 of this host is one of its servers: while it is 
 `},
 		{"own server in nat is no loop", service("nat", ""), func(f *Facts) { f.Links[1].Addrs = append(f.Links[1].Addrs, netip.PrefixFrom(server, 24)) }, ""},
 		{"no route", service("dr", ""), func(f *Facts) { f.Routes[server] = Route{Error: "network is unreachable"} }, `
-wrong www: no-route: no route to 10.9.0.3 (network is unreachable); fix: ip route add
+wrong www: no-route: no route to 10.9.0.3 (network is unreachable); fix: bring up the interface that leads there, or ip route add 10.9.0.3 via ROUTER
 `},
 		{"tunnel without room", service("tun", ""), func(f *Facts) { f.Routes[server] = Route{Interface: "eth0", MTU: 1500} }, `
 advice www: tunnel-mtu: the route to 10.9.0.3 has an MTU of 1500, so the tunnel carries packets of 1480 bytes, and clients send up to 1500: the kernel tells them by ICMP, and where that is filtered, large requests hang; fix: raise the MTU between the directors and the servers by 20, or let the servers announce a smaller segment: ip route change … advmss, on each
@@ -145,8 +166,8 @@ wrong ipvs: expire-nodest: expire_nodest_conn is 0: packets of connections to a 
 			f.Sysctls[vs+"backup_only"], f.Sysctls[vs+"sloppy_tcp"], f.Sysctls[vs+"sync_threshold"] = "1", "0", "10 50"
 			f.Links[1].Up = false
 		}, `
-wrong web: no-interface: eth0 is not there, or not up: the instance is in FAULT; fix: ip link set eth0 up
-wrong sync: no-interface: eth0 is not there, or not up: connections are not synchronised; fix: ip link set eth0 up
+wrong web: no-interface: eth0 is not up: the instance is in FAULT; fix: ip link set eth0 up
+wrong sync: no-interface: eth0 is not up: connections are not synchronised; fix: ip link set eth0 up
 wrong sync: backup-only: backup_only is 1: the kernel balances nothing while a backup daemon runs, and here one always does; fix: sysctl -w net.ipv4.vs.backup_only=0
 advice sync: sloppy-tcp: sloppy_tcp is 0: after a failover a connection of which the synchronisation had not told yet is refused; with 1 it is scheduled anew, and by a hash of the source (sh, mh) to the same server; fix: sysctl -w net.ipv4.vs.sloppy_tcp=1
 advice sync: sync-threshold: sync_threshold is "10 50": connections of fewer than 10 packets do not survive a failover; fix: sysctl -w net.ipv4.vs.sync_threshold="3 50"

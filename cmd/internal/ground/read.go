@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loopback is the name of the loopback interface, in every network namespace.
+const loopback = "lo"
+
 // elsewhere is an address that only a default route leads to (RFC 5737). Nothing is sent to it.
 var elsewhere = netip.AddrFrom4([4]byte{192, 0, 2, 1})
 
@@ -52,7 +55,7 @@ func links() ([]Link, error) {
 	}
 	var all []Link
 	for _, i := range interfaces {
-		l := Link{Name: i.Name, Up: i.Flags&net.FlagUp != 0, MTU: i.MTU}
+		l := Link{Name: i.Name, Up: i.Flags&net.FlagUp != 0, Carrier: i.Flags&net.FlagRunning != 0, MTU: i.MTU}
 		addrs, err := i.Addrs()
 		if err != nil {
 			continue // it went meanwhile
@@ -99,6 +102,10 @@ func (f *Facts) route(addr netip.Addr) Route {
 		source = netip.AddrFrom16(s.Addr)
 	}
 	for _, l := range f.Links {
+		// A source on the loopback interface, as routing protocols choose it, does not tell where packets leave.
+		if l.Name == loopback && !source.IsLoopback() && !f.owns(addr) {
+			continue
+		}
 		for _, p := range l.Addrs {
 			if p.Addr() == source {
 				r.Interface = l.Name
