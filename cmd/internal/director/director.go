@@ -41,6 +41,7 @@ type director struct {
 	memory    memory
 	notify    *observe.Notifier
 	journal   *observe.Journal
+	diary     *observe.JournalFile // the same, for the next process
 	elector   *elector
 	checker   *healthcheck.Checker
 	poller    *probe.Poller                    // runs most of its probes; nil: there is none
@@ -114,6 +115,8 @@ func newDirector(path, version string, begin inForce, log *slog.Logger, level *s
 	}
 	d.checker = healthcheck.NewChecker(options)
 	d.peers = peers.New(peers.Options{Status: d.checker.Status, Record: d.record})
+	d.diary = observe.NewJournalFile(begin.Config.Global.StateDir, d.record)
+	d.recallJournal()
 	d.resumeTrial(begin)
 	return d
 }
@@ -162,7 +165,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
 	err = together(ctx,
-		d.elector, d.checker, runs(d.poll), d.table, d.files, d.tracks.set, d.peers,
+		d.elector, d.checker, runs(d.poll), d.table, d.files, d.diary, d.tracks.set, d.peers,
 		runs(d.loop),
 		runs(d.finishTelling),
 		runs(d.start),
@@ -171,6 +174,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
 		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.Status) }),
 	)
+	d.diary.Finish()
 	if writeErr := d.files.finish(); writeErr != nil {
 		d.log.Warn("the state was not written; what the next lbha does not find in the kernel waits for its health check", "error", writeErr)
 	}
@@ -355,12 +359,22 @@ func (d *director) save() {
 	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), text)
 }
 
+// recallJournal begins with what the journal of a former process holds.
+func (d *director) recallJournal() {
+	events, err := observe.ReadJournal(d.cfg.Global.StateDir, journalSize)
+	d.journal.Restore(events)
+	if err != nil {
+		d.record(observe.Event{Kind: "process", Object: "journal", Reason: "not-read", Message: err.Error(), Warn: true})
+	}
+}
+
 // record puts an event into journal and log.
 func (d *director) record(e observe.Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
 	e = d.journal.Add(e)
+	d.diary.Put(e)
 	level := slog.LevelInfo
 	if e.Warn {
 		level = slog.LevelWarn

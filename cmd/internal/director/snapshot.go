@@ -86,6 +86,7 @@ func (d *director) render(v *view) *observe.Status {
 		Instances: []observe.Instance{},
 		Services:  []observe.Service{},
 		Table:     tableStatus(table),
+		Journal:   d.diary.Status(),
 		Findings:  []observe.Finding{},
 	}
 	for k := range v.cfg.Instances {
@@ -273,6 +274,9 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 	}
 	if st.Exchange != nil {
 		found = append(found, st.Exchange.Findings...)
+	}
+	if st.Journal.Error != "" {
+		add("journal", "not-written", "the journal is not written to its file: "+st.Journal.Error)
 	}
 	if tr := st.Config.Trial; tr != nil && tr.Error != "" {
 		add("reload", "not-reverted", fmt.Sprintf("configuration %.12s is not confirmed, and %.12s cannot be put in force again: %s; it is tried again and again, until `lbha confirm` keeps what is", st.Config.Hash, tr.Former, tr.Error))

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -21,13 +22,35 @@ type Event struct {
 // Journal is a bounded ring of events. The oldest go first. It is safe for use by several goroutines: one writes, the
 // readers of the API copy.
 type Journal struct {
-	mu   sync.Mutex
-	ring []Event
-	next uint64 // sequence number of the next event; they start at 1
+	mu    sync.Mutex
+	ring  []Event
+	first uint64 // sequence number of the first event that was ever kept
+	next  uint64 // of the next one; they start at 1
 }
 
 // NewJournal makes a journal that keeps the newest size events.
-func NewJournal(size int) *Journal { return &Journal{ring: make([]Event, size), next: 1} }
+func NewJournal(size int) *Journal { return &Journal{ring: make([]Event, size), first: 1, next: 1} }
+
+// Restore begins an empty journal with events of a former process, oldest first. The newest keeps its number, so that who asks
+// for what is new after it goes on; those before it count down from there.
+func (j *Journal) Restore(events []Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	events = events[max(0, len(events)-len(j.ring)):]
+	n := uint64(len(events))
+	if n == 0 {
+		return
+	}
+	last := events[n-1].Seq
+	if last < n || last > math.MaxInt64 { // never a number of ours
+		last = n
+	}
+	j.first, j.next = last-n+1, last+1
+	for i, e := range events {
+		e.Seq = j.first + uint64(i)
+		j.ring[e.Seq%uint64(len(j.ring))] = e
+	}
+}
 
 // Add numbers e and keeps it.
 func (j *Journal) Add(e Event) Event {
@@ -43,9 +66,9 @@ func (j *Journal) Add(e Event) Event {
 func (j *Journal) Since(seq uint64, limit int) []Event {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	oldest := uint64(1)
+	oldest := j.first
 	if size := uint64(len(j.ring)); j.next > size {
-		oldest = j.next - size
+		oldest = max(oldest, j.next-size)
 	}
 	from := max(seq+1, oldest)
 	if limit > 0 && j.next > from && j.next-from > uint64(limit) {

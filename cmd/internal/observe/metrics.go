@@ -67,6 +67,8 @@ var metrics = []struct {
 	{"table_writes_total", "Operations applied to the kernel's table.", nil},
 	{"table_drifts_total", "Foreign edits of the kernel's table that were found and repaired.", nil},
 	{"table_error", "Whether the last look at the kernel's table failed: 1 or 0.", nil},
+	{"journal_written_total", "Events written to the journal's file.", nil},
+	{"journal_lost_total", "Events that are not in the journal's file, because its disk is full or slow.", nil},
 	{"elector_connected", "Whether the VRRP process answers: 1 or 0.", nil},
 	{"elector_restarts_total", "Restarts of the VRRP process that this process has seen.", nil},
 	{"findings", "Things that are wrong now, by reason.", []string{"reason"}},
@@ -113,6 +115,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter("table_writes_total", st.Table.Writes)
 	counter("table_drifts_total", st.Table.Drifts)
 	gauge("table_error", one(st.Table.Error != ""))
+	counter("journal_written_total", st.Journal.Written)
+	counter("journal_lost_total", st.Journal.Lost)
 	for _, in := range st.Instances {
 		for _, s := range []string{"initialize", "backup", "master", "fault"} {
 			gauge("vrrp_state", one(in.State == s), in.Name, s)

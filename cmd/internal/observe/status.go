@@ -9,15 +9,16 @@ type Status struct {
 	Time    time.Time `json:"time"`    // when the snapshot was made
 	Started time.Time `json:"started"` // this incarnation of the director process
 	// Goroutines is how many the director process has: from rest to rest as many.
-	Goroutines int        `json:"goroutines"`
-	Config     Config     `json:"config"`
-	Elector    Elector    `json:"elector"`
-	Instances  []Instance `json:"instances"`
-	Services   []Service  `json:"services"`
-	Checker    Checker    `json:"checker"`
-	Exchange   *Exchange  `json:"exchange,omitempty"` // of verdicts with other directors; nil: none is configured
-	Draining   []Drain    `json:"draining"`           // no longer configured, but with connections that may end
-	Table      Table      `json:"table"`
+	Goroutines int           `json:"goroutines"`
+	Config     Config        `json:"config"`
+	Elector    Elector       `json:"elector"`
+	Instances  []Instance    `json:"instances"`
+	Services   []Service     `json:"services"`
+	Checker    Checker       `json:"checker"`
+	Exchange   *Exchange     `json:"exchange,omitempty"` // of verdicts with other directors; nil: none is configured
+	Draining   []Drain       `json:"draining"`           // no longer configured, but with connections that may end
+	Table      Table         `json:"table"`
+	Journal    JournalStatus `json:"journal"`
 	// Interfaces counts packets that were for no instance of ours, or that the socket filter refused and nobody had the
 	// time to look at ("unexamined", at most so many), by interface and reason.
 	Interfaces map[string]map[string]uint64 `json:"interfaces,omitempty"`
@@ -221,6 +222,13 @@ type Table struct {
 	Drifts   uint64    `json:"drifts"`            // foreign edits found and repaired
 	Writes   uint64    `json:"writes"`            // operations applied by this process
 	Error    string    `json:"error,omitempty"`
+}
+
+// JournalStatus is how it goes with the journal's file. It counts since this process began.
+type JournalStatus struct {
+	Written uint64 `json:"written"`         // events
+	Lost    uint64 `json:"lost"`            // of which the file has nothing: the disk is full, or slow
+	Error   string `json:"error,omitempty"` // why the last write failed
 }
 
 // Finding is something wrong, with the word for it and what to do.
