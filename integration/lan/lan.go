@@ -160,6 +160,22 @@ func (h *Host) Sysctl(path, value string) {
 	}
 }
 
+// Readable waits until a descriptor can be read, for limit at most, and says whether it can.
+func Readable(t testing.TB, fd int, limit time.Duration) bool {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for deadline := time.Now().Add(limit); ; {
+		n, err := unix.Poll(fds, int(max(0, time.Until(deadline)).Milliseconds()))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+}
+
 func open(t testing.TB) int {
 	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/integration/lan"
 )
@@ -201,7 +200,7 @@ func TestLeaseEnds(t *testing.T) {
 			}
 			var ch Changes
 			for len(ch.Deleted) == 0 {
-				if !wait(t, w.FD(), 5*time.Second) {
+				if !lan.Readable(t, w.FD(), 5*time.Second) {
 					t.Fatalf("not gone after 5 s:\n%s", shown(h))
 				}
 				if err := w.Read(&ch); err != nil {
@@ -220,22 +219,6 @@ func TestLeaseEnds(t *testing.T) {
 			}
 			check(t, "after the lease", "", shown(h))
 		})
-	}
-}
-
-// wait waits until a descriptor can be read, and says whether it can.
-func wait(t testing.TB, fd int, limit time.Duration) bool {
-	t.Helper()
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for deadline := time.Now().Add(limit); ; {
-		n, err := unix.Poll(fds, int(max(0, time.Until(deadline)).Milliseconds()))
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n > 0
 	}
 }
 

@@ -25,7 +25,7 @@ func until(t *testing.T, what string, c *Conn, w *Watch, want func(s *State) boo
 		if want(&s) {
 			return
 		}
-		if !wait(t, w.FD(), time.Until(deadline)) {
+		if !lan.Readable(t, w.FD(), time.Until(deadline)) {
 			t.Fatalf("%s: nothing more is heard, and the link is %+v", what, s)
 		}
 		var ch Changes

@@ -21,7 +21,7 @@ import (
 func hear(t testing.TB, w *Watch) Changes {
 	t.Helper()
 	var all, ch Changes
-	for wait(t, w.FD(), 100*time.Millisecond) {
+	for lan.Readable(t, w.FD(), 100*time.Millisecond) {
 		if err := w.Read(&ch); err != nil {
 			t.Fatal(err)
 		}

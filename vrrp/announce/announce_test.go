@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -16,25 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/arp"
 	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/lbha/lbha/integration/lan"
 )
-
-var (
-	vip   = netip.MustParseAddr("10.77.0.100")
-	other = netip.MustParseAddr("10.77.0.200")
-)
-
-func mac(t testing.TB, text string) net.HardwareAddr {
-	t.Helper()
-	m, err := net.ParseMAC(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 func TestFrames(t *testing.T) {
 	got, err := buildARP(mac(t, "02:00:00:00:00:0a"), vip)
@@ -49,69 +33,6 @@ func TestFrames(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, []string{hex.EncodeToString(got[0]), hex.EncodeToString(got[1])}); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func index(t testing.TB, h *lan.Host) (index int) {
-	h.Do(func() {
-		ifi, err := net.InterfaceByName(lan.Interface)
-		if err != nil {
-			t.Fatal(err)
-		}
-		index = ifi.Index
-	})
-	return index
-}
-
-func openOn(t testing.TB, h *lan.Host, from string) *Sender {
-	t.Helper()
-	i := index(t, h)
-	var s *Sender
-	var err error
-	h.Do(func() { s, err = Open(i, mac(t, from)) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-func listenOn(t testing.TB, h *lan.Host, vips ...netip.Addr) *Listener {
-	t.Helper()
-	i := index(t, h)
-	var l *Listener
-	var err error
-	h.Do(func() { l, err = Listen(i, []net.HardwareAddr{mac(t, h.MAC)}, vips) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
-// heard reads until there has been nothing for a moment.
-func heard(t testing.TB, l *Listener) string {
-	t.Helper()
-	var b strings.Builder
-	fds := []unix.PollFd{{Fd: int32(l.FD()), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, 100)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			return b.String()
-		}
-		cs := make([]Conflict, 4)
-		if n, err = l.Heard(cs); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range cs[:n] {
-			fmt.Fprintf(&b, "%v at %v\n", c.IP, c.MAC)
-		}
 	}
 }
 
@@ -140,112 +61,66 @@ func TestThirdHostFollows(t *testing.T) {
 		{a, a.MAC},
 		{b, "00:00:5e:00:01:33"}, // a virtual router's MAC, which is no interface's
 	} {
-		if err := openOn(t, step.host, step.mac).Send([]netip.Addr{vip}); err != nil {
-			t.Fatal(err)
-		}
+		send(t, openOn(t, step.host, step.mac), vip)
 		follows(step.mac)
 	}
-}
-
-// resolve makes a host ask who has an address, by sending a datagram to it.
-func resolve(t testing.TB, h *lan.Host, from, to netip.Addr) {
-	t.Helper()
-	h.Do(func() {
-		c, err := net.DialUDP("udp4", &net.UDPAddr{IP: from.AsSlice()}, &net.UDPAddr{IP: to.AsSlice(), Port: 9})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if _, err := c.Write([]byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 func TestListener(t *testing.T) {
 	hosts := lan.New(t, 3)
 	a, b := hosts[0], hosts[1]
-	l := listenOn(t, a, vip, netip.MustParseAddr("2001:db8::100"))
+	l := listenOn(t, a, Listen, vip, netip.MustParseAddr("2001:db8::100"))
 	ours, theirs := openOn(t, a, a.MAC), openOn(t, b, b.MAC)
-	expect := func(what, want string) {
-		t.Helper()
-		if diff := cmp.Diff(want, heard(t, l)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
-	}
 	both := "10.77.0.100 at 02:00:00:00:00:02\n10.77.0.100 at 02:00:00:00:00:02\n"
-	send := func(s *Sender, ips ...netip.Addr) {
-		t.Helper()
-		if err := s.Send(ips); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send(theirs, other)
-	expect("another address", "")
-	send(ours, vip)
-	expect("our own announcement", "")
-	send(openOn(t, b, a.MAC), vip)
-	expect("our own MAC, come back", "")
-	send(theirs, vip, other, netip.MustParseAddr("2001:db8::100"))
-	expect("a request and a reply", both)
+	send(t, theirs, other)
+	expect(t, l, "another address", "")
+	send(t, ours, vip)
+	expect(t, l, "our own announcement", "")
+	send(t, openOn(t, b, a.MAC), vip)
+	expect(t, l, "our own MAC, come back", "")
+	send(t, theirs, vip, other, netip.MustParseAddr("2001:db8::100"))
+	expect(t, l, "a request and a reply", both)
 
 	// The stranger is a real host: it answers for the address, and asks with
 	// it.
 	b.IP("address add 10.77.0.100/32 dev eth0")
 	resolve(t, hosts[2], hosts[2].Addr, vip)
-	expect("an answer to a third host is no broadcast", "")
+	expect(t, l, "an answer to a third host is no broadcast", "")
 	b.Run("ip", "neigh", "flush", "dev", lan.Interface)
 	resolve(t, b, vip, hosts[2].Addr)
 	if got := heard(t, l); !strings.Contains(got, "10.77.0.100 at "+b.MAC) {
 		t.Errorf("asking with our address: %q", got)
 	}
 
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC)}, []netip.Addr{other}); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, vip)
-	expect("an address no longer ours", "")
-	send(theirs, other)
-	expect("an address now ours", strings.ReplaceAll(both, vip.String(), other.String()))
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC), mac(t, b.MAC)}, []netip.Addr{other}); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, other)
-	expect("a MAC now ours", "")
+	watch(t, l, []string{a.MAC}, other)
+	send(t, theirs, vip)
+	expect(t, l, "an address no longer ours", "")
+	send(t, theirs, other)
+	expect(t, l, "an address now ours", strings.ReplaceAll(both, vip.String(), other.String()))
+	watch(t, l, []string{a.MAC, b.MAC}, other)
+	send(t, theirs, other)
+	expect(t, l, "a MAC now ours", "")
 
 	// More addresses than the kernel's program compares.
 	many := make([]netip.Addr, 1000)
 	for i := range many {
 		many[i] = netip.AddrFrom4([4]byte{10, 78, byte(i >> 8), byte(i)})
 	}
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC)}, append(many, vip)); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, vip, other)
-	expect("one of 1001 addresses", both)
+	watch(t, l, []string{a.MAC}, append(many, vip)...)
+	send(t, theirs, vip, other)
+	expect(t, l, "one of 1001 addresses", both)
 
 	// A link that was down is heard again.
-	a.IP("link set eth0 down")
-	expect("down", "")
-	a.IP("link set eth0 up")
-	deadline := time.Now().Add(3 * time.Second)
-	for got := ""; got == ""; got = heard(t, l) {
-		if time.Now().After(deadline) {
-			t.Fatal("deaf after the link was down")
-		}
-		send(theirs, vip)
-	}
+	expectAfterDown(t, a, l, theirs, vip)
 }
 
 // Heard is bounded by what it is given.
 func TestHeardIsBounded(t *testing.T) {
 	hosts := lan.New(t, 2)
-	l := listenOn(t, hosts[0], vip)
+	l := listenOn(t, hosts[0], Listen, vip)
 	theirs := openOn(t, hosts[1], hosts[1].MAC)
 	for range 10 {
-		if err := theirs.Send([]netip.Addr{vip}); err != nil {
-			t.Fatal(err)
-		}
+		send(t, theirs, vip)
 	}
 	time.Sleep(100 * time.Millisecond)
 	cs := make([]Conflict, 3)

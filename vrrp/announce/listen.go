@@ -196,6 +196,21 @@ func kindARP(p *arp.Packet) string {
 // packet is then let through, and Heard compares.
 const maxFiltered = 500
 
+// Verdicts of a program: how many bytes of the packet to keep.
+const (
+	keep = 0xffff
+	toss = 0
+)
+
+// require ends a program as refused unless the size bytes from off on are val.
+func require(off, size int, val uint32) []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: uint32(off), Size: size},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: val, SkipTrue: 1},
+		bpf.RetConstant{Val: toss},
+	}
+}
+
 // programARP lets through ARP packets whose sender IP is one of vips and whose
 // sender MAC is none of own. It sees the Ethernet frame:
 //
@@ -204,14 +219,6 @@ const maxFiltered = 500
 //
 // A frame that is too short ends the program as refused.
 func programARP(own []net.HardwareAddr, vips []netip.Addr) []bpf.Instruction {
-	const keep, toss = 0xffff, 0
-	require := func(off, size int, val uint32) []bpf.Instruction {
-		return []bpf.Instruction{
-			bpf.LoadAbsolute{Off: uint32(off), Size: size},
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: val, SkipTrue: 1},
-			bpf.RetConstant{Val: toss},
-		}
-	}
 	p := slices.Concat(
 		require(12, 2, unix.ETH_P_ARP),
 		require(14, 4, 1<<16|unix.ETH_P_IP),

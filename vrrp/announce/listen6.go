@@ -95,14 +95,6 @@ const (
 // a MAC that is none of own. It sees the ICMPv6 message. One that is too short
 // ends the program as refused.
 func programNA(own []net.HardwareAddr, vips []netip.Addr) []bpf.Instruction {
-	const keep, toss = 0xffff, 0
-	require := func(off, size int, val uint32) []bpf.Instruction {
-		return []bpf.Instruction{
-			bpf.LoadAbsolute{Off: uint32(off), Size: size},
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: val, SkipTrue: 1},
-			bpf.RetConstant{Val: toss},
-		}
-	}
 	p := slices.Concat(
 		require(netHeader+7, 1, hopLimit),
 		require(0, 2, typeNA<<8),

@@ -17,16 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/lbha/lbha/integration/lan"
-)
-
-var (
-	vip6   = netip.MustParseAddr("2001:db8:77::100")
-	link6  = netip.MustParseAddr("fe80::64")
-	other6 = netip.MustParseAddr("2001:db8:77::200")
 )
 
 // The first was captured from keepalived 2.2.7.
@@ -52,19 +45,6 @@ func TestNeighbourFrame(t *testing.T) {
 			t.Errorf("%s was announced", text)
 		}
 	}
-}
-
-func listen6On(t testing.TB, h *lan.Host, vips ...netip.Addr) *Listener {
-	t.Helper()
-	i := index(t, h)
-	var l *Listener
-	var err error
-	h.Do(func() { l, err = ListenNeighbours(i, []net.HardwareAddr{mac(t, h.MAC)}, vips) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
 }
 
 // As TestThirdHostFollows, for a global and a link-local address.
@@ -96,59 +76,27 @@ func TestThirdHostFollows6(t *testing.T) {
 			{b, "00:00:5e:00:02:33", true}, // a virtual router's MAC, which is no interface's
 		} {
 			s := openOn(t, step.host, step.mac)
-			if err := s.Send([]netip.Addr{other6}); err != nil { // built before the flag is set
-				t.Fatal(err)
-			}
+			send(t, s, other6) // built before the flag is set
 			s.SetRouter(step.router)
-			if err := s.Send([]netip.Addr{vip}); err != nil {
-				t.Fatal(err)
-			}
+			send(t, s, vip)
 			follows(step.mac, step.router)
 		}
 	}
 }
 
-// resolve6 makes a host ask who has an address.
-func resolve6(t testing.TB, h *lan.Host, to netip.Addr) {
-	t.Helper()
-	i := index(t, h)
-	h.Do(func() {
-		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		if err := unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet6{Addr: to.As16(), Port: 9, ZoneId: uint32(i)}); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 func TestListenNeighbours(t *testing.T) {
 	hosts := lan.WithIPv6(lan.New(t, 2))
 	a, b := hosts[0], hosts[1]
-	l, arp := listen6On(t, a, vip, vip6, link6), listenOn(t, a, vip, vip6)
+	l, arp := listenOn(t, a, ListenNeighbours, vip, vip6, link6), listenOn(t, a, Listen, vip, vip6)
 	ours, theirs := openOn(t, a, a.MAC), openOn(t, b, b.MAC)
-	expect := func(what, want string) {
-		t.Helper()
-		if diff := cmp.Diff(want, heard(t, l)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
-	}
-	send := func(s *Sender, ips ...netip.Addr) {
-		t.Helper()
-		if err := s.Send(ips); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send(theirs, other6)
-	expect("another address", "")
-	send(ours, vip6)
-	expect("our own announcement", "")
-	send(openOn(t, b, a.MAC), vip6)
-	expect("our own MAC, come back", "")
-	send(theirs, vip6, other6, link6, vip)
-	expect("two of ours", "2001:db8:77::100 at 02:00:00:00:00:02\nfe80::64 at 02:00:00:00:00:02\n")
+	send(t, theirs, other6)
+	expect(t, l, "another address", "")
+	send(t, ours, vip6)
+	expect(t, l, "our own announcement", "")
+	send(t, openOn(t, b, a.MAC), vip6)
+	expect(t, l, "our own MAC, come back", "")
+	send(t, theirs, vip6, other6, link6, vip)
+	expect(t, l, "two of ours", "2001:db8:77::100 at 02:00:00:00:00:02\nfe80::64 at 02:00:00:00:00:02\n")
 	if got := heard(t, arp); strings.Count(got, "\n") != 2 || !strings.HasPrefix(got, "10.77.0.100") {
 		t.Errorf("the listener for ARP heard %q", got)
 	}
@@ -156,44 +104,29 @@ func TestListenNeighbours(t *testing.T) {
 	// The stranger is a real host, which is asked for the address.
 	b.IP("address add 2001:db8:77::100/128 dev eth0 nodad")
 	resolve6(t, a, vip6)
-	expect("an answer to us", "2001:db8:77::100 at 02:00:00:00:00:02\n")
+	expect(t, l, "an answer to us", "2001:db8:77::100 at 02:00:00:00:00:02\n")
 
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC)}, []netip.Addr{other6}); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, vip6)
-	expect("an address no longer ours", "")
-	send(theirs, other6)
-	expect("an address now ours", "2001:db8:77::200 at 02:00:00:00:00:02\n")
+	watch(t, l, []string{a.MAC}, other6)
+	send(t, theirs, vip6)
+	expect(t, l, "an address no longer ours", "")
+	send(t, theirs, other6)
+	expect(t, l, "an address now ours", "2001:db8:77::200 at 02:00:00:00:00:02\n")
 
 	// More addresses than the kernel's program compares.
 	many := []netip.Addr{vip6}
 	for len(many) < 1000 {
 		many = append(many, many[len(many)-1].Next())
 	}
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC)}, many); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, many[999], many[999].Next())
-	expect("one of 1000 addresses", many[999].String()+" at 02:00:00:00:00:02\n")
+	watch(t, l, []string{a.MAC}, many...)
+	send(t, theirs, many[999], many[999].Next())
+	expect(t, l, "one of 1000 addresses", many[999].String()+" at 02:00:00:00:00:02\n")
 
 	// The most that the program compares fits into the kernel.
-	if err := l.Watch([]net.HardwareAddr{mac(t, a.MAC)}, many[:maxFiltered6]); err != nil {
-		t.Fatal(err)
-	}
-	send(theirs, many[maxFiltered6-1], many[maxFiltered6])
-	expect("the last of those that are compared", many[maxFiltered6-1].String()+" at 02:00:00:00:00:02\n")
+	watch(t, l, []string{a.MAC}, many[:maxFiltered6]...)
+	send(t, theirs, many[maxFiltered6-1], many[maxFiltered6])
+	expect(t, l, "the last of those that are compared", many[maxFiltered6-1].String()+" at 02:00:00:00:00:02\n")
 
-	a.IP("link set eth0 down")
-	expect("down", "")
-	a.IP("link set eth0 up")
-	deadline := time.Now().Add(3 * time.Second)
-	for got := ""; got == ""; got = heard(t, l) {
-		if time.Now().After(deadline) {
-			t.Fatal("deaf after the link was down")
-		}
-		send(theirs, vip6)
-	}
+	expectAfterDown(t, a, l, theirs, vip6)
 }
 
 func TestListenNeighboursErrors(t *testing.T) {

@@ -133,7 +133,7 @@ func TestAuditUnderFlood(t *testing.T) {
 		if total += n + int(lost); n == 0 {
 			f.send(garbage, 0)
 			sent++
-			wait(t, c.auditFD(), 100*time.Millisecond)
+			lan.Readable(t, c.auditFD(), 100*time.Millisecond)
 		}
 	}
 	// The wanted packet may be among the lost.
@@ -172,7 +172,7 @@ func TestMissed(t *testing.T) {
 		if read += n; n == 0 {
 			f.send(good, 0)
 			sent++
-			wait(t, c.FD(), 100*time.Millisecond)
+			lan.Readable(t, c.FD(), 100*time.Millisecond)
 		}
 	}
 	if read+int(c.Missed()) != sent || c.Missed() == 0 {

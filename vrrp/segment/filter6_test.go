@@ -67,16 +67,7 @@ func (p *packet6) run(program []bpf.Instruction) (int, error) {
 // As TestFilterPrograms.
 func TestFilterPrograms6(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		all := make([]uint8, 255)
-		for i := range all {
-			all[i] = uint8(i + 1)
-		}
-		vrids := rapid.SampledFrom([][]uint8{nil, {51}, {1, 51, 255}, {52}, all})
-		f := Filter{
-			V2:      vrids.Draw(t, "V2"),
-			V3:      vrids.Draw(t, "V3"),
-			Unicast: rapid.Bool().Draw(t, "unicast"),
-		}
+		f := drawFilter(t)
 		p := packet6{message: make([]byte, rapid.IntRange(0, 50).Draw(t, "length"))}
 		p.header[7] = rapid.SampledFrom([]byte{255, 254, 1}).Draw(t, "hop limit")
 		dst := rapid.SampledFrom([]string{"ff02::12", "fe80::1", "ff02::1", "ff02:0:1::12", "ff12::12", "2001:db8::12"}).Draw(t, "destination")

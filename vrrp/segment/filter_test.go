@@ -41,20 +41,24 @@ func (f *Filter) accepts(packet []byte) bool {
 	return false
 }
 
+func drawFilter(t *rapid.T) Filter {
+	all := make([]uint8, 255)
+	for i := range all {
+		all[i] = uint8(i + 1)
+	}
+	vrids := rapid.SampledFrom([][]uint8{nil, {51}, {1, 51, 255}, {52}, all})
+	return Filter{
+		V2:      vrids.Draw(t, "V2"),
+		V3:      vrids.Draw(t, "V3"),
+		Unicast: rapid.Bool().Draw(t, "unicast"),
+	}
+}
+
 // Each packet is in exactly one of the two sockets, and in the hot one if and
 // only if the filter wants it. The packets drawn are near the line.
 func TestFilterPrograms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		all := make([]uint8, 255)
-		for i := range all {
-			all[i] = uint8(i + 1)
-		}
-		vrids := rapid.SampledFrom([][]uint8{nil, {51}, {1, 51, 255}, {52}, all})
-		f := Filter{
-			V2:      vrids.Draw(t, "V2"),
-			V3:      vrids.Draw(t, "V3"),
-			Unicast: rapid.Bool().Draw(t, "unicast"),
-		}
+		f := drawFilter(t)
 		wanted, err := bpf.NewVM(f.program4(keep, toss))
 		if err != nil {
 			t.Fatal(err)

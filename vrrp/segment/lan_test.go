@@ -91,26 +91,10 @@ func (f *forger) send(p Packet, fragment uint16) {
 	}
 }
 
-// wait waits until a descriptor can be read, and says whether it can.
-func wait(t testing.TB, fd int, limit time.Duration) bool {
-	t.Helper()
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for deadline := time.Now().Add(limit); ; {
-		n, err := unix.Poll(fds, int(max(0, time.Until(deadline)).Milliseconds()))
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n > 0
-	}
-}
-
 // receiveOne waits for a packet.
 func receiveOne(t testing.TB, c *Conn) Packet {
 	t.Helper()
-	if !wait(t, c.FD(), 2*time.Second) {
+	if !lan.Readable(t, c.FD(), 2*time.Second) {
 		t.Fatal("nothing arrived")
 	}
 	var ps [1]Packet
@@ -123,7 +107,7 @@ func receiveOne(t testing.TB, c *Conn) Packet {
 // silent fails if a packet arrives within a moment.
 func silent(t testing.TB, c *Conn, why string) {
 	t.Helper()
-	if wait(t, c.FD(), 100*time.Millisecond) {
+	if lan.Readable(t, c.FD(), 100*time.Millisecond) {
 		var ps [1]Packet
 		n, err := c.Receive(ps[:])
 		t.Errorf("%s, but heard %d packets, %+v, %v", why, n, ps[:n], err)

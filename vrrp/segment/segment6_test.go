@@ -88,14 +88,7 @@ func TestSendAndReceive6(t *testing.T) {
 func TestFrame6(t *testing.T) {
 	hosts := lan.WithIPv6(lan.New(t, 2))
 	conn := openOn6(t, hosts[0], wants51)
-	var fd int
-	hosts[1].Do(func() {
-		var err error
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_IPV6))); err != nil {
-			t.Fatal(err)
-		}
-	})
-	defer unix.Close(fd)
+	capture := tap(t, hosts[1], unix.ETH_P_IPV6)
 	ad := &wire.Advert{
 		Version: 3, VRID: 51, Priority: 200, Interval: 500 * time.Millisecond,
 		Addresses: []netip.Addr{netip.MustParseAddr("fe80::64"), netip.MustParseAddr("2001:db8::64")},
@@ -103,23 +96,13 @@ func TestFrame6(t *testing.T) {
 	if err := conn.Send(message6(t, ad, hosts[0].Link6, wire.Group6()), hosts[0].Link6, wire.Group6()); err != nil {
 		t.Fatal(err)
 	}
-	frame := make([]byte, 256)
-	n := 0
-	for n < 54 || frame[14+6] != wire.Protocol {
-		if !wait(t, fd, 2*time.Second) {
-			t.Fatal("nothing on the wire")
-		}
-		var err error
-		if n, _, err = unix.Recvfrom(fd, frame, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
+	frame := capture(14 + 6)
 	binary.BigEndian.PutUint32(frame[14:], binary.BigEndian.Uint32(frame[14:])&0xfff00000)
 	// keepalived's, but for the last byte of the source and so of the checksum.
 	want := "333300000012" + "020000000001" + "86dd" +
 		"6c000000002870ff" + "fe800000000000000000000000000001" + "ff020000000000000000000000000012" +
 		"3133c8020032db66" + "fe800000000000000000000000000064" + "20010db8000000000000000000000064"
-	if diff := cmp.Diff(want, hex.EncodeToString(frame[:n])); diff != "" {
+	if diff := cmp.Diff(want, hex.EncodeToString(frame)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -273,7 +256,7 @@ func TestHearsAfterTheLinkWasDown6(t *testing.T) {
 	a, b := openOn6(t, hosts[0], wants51), openOn6(t, hosts[1], wants51)
 	hosts[1].IP("link set eth0 down", "link set eth0 up")
 	msg := message6(t, advert6(51), hosts[0].Link6, wire.Group6())
-	for deadline := time.Now().Add(5 * time.Second); !wait(t, b.FD(), 20*time.Millisecond); {
+	for deadline := time.Now().Add(5 * time.Second); !lan.Readable(t, b.FD(), 20*time.Millisecond); {
 		if time.Now().After(deadline) {
 			t.Fatal("deaf after the interface came up")
 		}

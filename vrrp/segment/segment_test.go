@@ -55,34 +55,47 @@ func TestSendAndReceive(t *testing.T) {
 func TestFrame(t *testing.T) {
 	hosts := lan.New(t, 2)
 	conn := openOn(t, hosts[0], wants51)
-	var fd int
-	hosts[1].Do(func() {
-		var err error
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_IP))); err != nil {
-			t.Fatal(err)
-		}
-	})
-	defer unix.Close(fd)
+	capture := tap(t, hosts[1], unix.ETH_P_IP)
 	if err := conn.Send(advert(t, hosts[0].Addr, 3, 51), hosts[0].Addr, group4); err != nil {
 		t.Fatal(err)
 	}
-	frame := make([]byte, 128)
-	n := 0
-	for n < 34 || frame[14+9] != wire.Protocol { // the group's members report to it too
-		if !wait(t, fd, 2*time.Second) {
-			t.Fatal("nothing on the wire")
-		}
-		var err error
-		if n, _, err = unix.Recvfrom(fd, frame, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
+	frame := capture(14 + 9) // the group's members report to it too
 	copy(frame[14+4:], "\x00\x00")
 	copy(frame[14+10:], "\x00\x00")
 	want := "01005e000012" + "020000000001" + "0800" +
 		"45c0002000004000ff7000000a4d0001e0000012" + "3133c801006410d90a4d0064"
-	if diff := cmp.Diff(want, hex.EncodeToString(frame[:n])); diff != "" {
+	if diff := cmp.Diff(want, hex.EncodeToString(frame)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// tap captures on a host: the function returns the next frame of the EtherType that has the protocol of VRRP at an
+// offset.
+func tap(t testing.TB, h *lan.Host, etherType uint16) func(offset int) []byte {
+	t.Helper()
+	fd := -1
+	h.Do(func() {
+		var err error
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(etherType))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { unix.Close(fd) })
+	return func(offset int) []byte {
+		t.Helper()
+		frame := make([]byte, 256)
+		for {
+			if !lan.Readable(t, fd, 2*time.Second) {
+				t.Fatal("nothing on the wire")
+			}
+			n, _, err := unix.Recvfrom(fd, frame, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n > offset && frame[offset] == wire.Protocol {
+				return frame[:n]
+			}
+		}
 	}
 }
 
@@ -215,7 +228,7 @@ func TestOpenBeforeTheInterfaceIsUp(t *testing.T) {
 	b := openOn(t, hosts[1], wants51)
 	hosts[1].IP("address add 10.77.0.2/24 dev eth0", "link set eth0 up")
 	msg := advert(t, hosts[0].Addr, 3, 51)
-	for deadline := time.Now().Add(5 * time.Second); !wait(t, b.FD(), 20*time.Millisecond); {
+	for deadline := time.Now().Add(5 * time.Second); !lan.Readable(t, b.FD(), 20*time.Millisecond); {
 		if time.Now().After(deadline) {
 			t.Fatal("deaf after the interface came up")
 		}
