@@ -22,7 +22,7 @@ func explainCommand(client func() *admin.Client) *cobra.Command {
 		Use:   "explain [THING | SERVICE SERVER]",
 		Short: "Show the causes that led here, from the journal",
 		Long: "explain prints the journal's events, oldest first; with THING only those about it: an instance, a service, SERVICE/SERVER,\n" +
-			"reload, table.\n\n" +
+			"reload, table. The journal goes back beyond a restart: its file is journal.jsonl in global.state_dir.\n\n" +
 			"With SERVICE and SERVER it tells why that server is as it is: in one line, then what each of its checks has found lately and\n" +
 			"how long the answers took, then the events.",
 		Example: "  lbha explain web\n  lbha explain www 10.9.0.3:80",

@@ -25,4 +25,11 @@
 // A reload goes the same way whoever asks (SIGHUP, the API): read once, validate, compare, prepare in both processes,
 // commit, keep it for a successor, verify against the kernel. An error before the commit changes nothing. Work is done for
 // what differs only: who has a thousand services and adds a server waits for that server.
+//
+// With `--confirm` the new configuration is on trial (trial.go decides, confirm.go does): unless somebody confirms it in time,
+// the former one is put in force again, which is a reload, too. The trial is kept in the same record as the configuration, for
+// a successor of this process; and, where the state directory is in memory, in a file, for a successor of the whole daemon.
+//
+// What happens goes into the journal, a ring, and from there, beside the loop, into a file: a director that is started begins
+// with what the one before it wrote.
 package director

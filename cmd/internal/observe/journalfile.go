@@ -93,6 +93,7 @@ func (f *JournalFile) write(e Event) {
 	var text bytes.Buffer
 	lines := uint64(0)
 	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false) // it is for grep, too
 	for more := true; more; {
 		if err := out.Encode(e); err != nil {
 			panic(fmt.Sprintf("observe: an event is not JSON: %v", err)) // its fields are
