@@ -84,11 +84,14 @@ func (d *director) Confirm(ctx context.Context, req admin.ConfirmRequest) (*admi
 		return d.takeBack(ctx, who+" took it back")
 	}
 	free, err := d.alone(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("confirmed, but a director that is started again will not know: %w", err)
+	if err == nil {
+		defer free()
+		err = d.freeze(ctx)
 	}
-	defer free()
-	return result, d.freeze(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("confirmed, but a director that is started again may not know: %w", err)
+	}
+	return result, nil
 }
 
 // endTrial begins to take a configuration back whose time is over.

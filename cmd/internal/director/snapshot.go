@@ -369,6 +369,9 @@ func some(ops []ipvs.Op) string {
 // logStatus answers SIGUSR1.
 func (d *director) logStatus() {
 	st := d.Status()
+	if tr := st.Config.Trial; tr != nil {
+		d.log.Info("configuration on trial", "state", tr.State, "left", tr.Left, "by", tr.By, "former", tr.Former, "error", tr.Error)
+	}
 	for _, in := range st.Instances {
 		d.log.Info("instance", "name", in.Name, "state", in.State, "reason", in.Reason, "priority", in.Priority, "held", in.Held)
 	}
