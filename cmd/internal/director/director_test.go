@@ -126,7 +126,11 @@ func TestABadReloadChangesNothing(t *testing.T) {
 	for name, text := range map[string]string{
 		"syntax":      good + "\n[[service]\n",
 		"unknown key": good + "\n[nonsense]\n",
-		"empty":       "\x00",
+		"garbage":     "\x00\xff\x1b[2J",
+		"half":        good[:len(good)/2],
+		"VRID 0":      strings.Replace(good, "id = 51", "id = 0", 1),
+		"bad VIP":     strings.Replace(good, "10.9.0.100/32", "10.9.0.300/32", 1),
+		"bad name":    strings.Replace(good, `interface = "eth0"`, `interface = "no such interface"`, 1),
 		"restart":     strings.Replace(good, "lbha.sock", "other.sock", 1),
 	} {
 		h.writeText(text)
