@@ -54,7 +54,9 @@ func TestAfterFRRTheHostIsAsBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Kill)
-	up := func() bool { return strings.Contains(host(), "vrrp4-51@eth0    UP ") && len(d.Processes()) == d.Complete() }
+	up := func() bool {
+		return strings.Contains(host(), "vrrp4-51@eth0    UP ") && len(d.Processes()) == d.Complete()
+	}
 	for deadline := time.Now().Add(20 * time.Second); !up(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it is not master after 20 s: %s\n%v\n%s", host(), d.Processes(), d.Log(0, d.LogSize()))
