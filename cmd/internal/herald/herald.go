@@ -38,7 +38,7 @@ type Status struct {
 	Ran      uint64        // commands that ended
 	Failed   uint64        // of these, with another exit status than 0, or at their deadline
 	NotRun   uint64        // commands that could not be started
-	Dropped  uint64        // transitions that were left out, because too many waited
+	Dropped  uint64        // transitions that were left out, because too many waited, or their command was taken away
 	Last     string        // how the last command ended
 	Lines    uint64        // written to the stream
 	Lost     uint64        // lines left out, because nobody read
@@ -111,6 +111,12 @@ func (h *Herald) Update(instances []config.Instance) {
 			}
 			q.stream = h.streams[path]
 		}
+		if n := len(q.waiting); q.program == nil && n > 0 {
+			// There is no command any more that what waits could be told by; one that runs may end.
+			q.told = q.waiting[n-1].To
+			q.status.Dropped += uint64(n - 1)
+			q.waiting = slices.Delete(q.waiting, 1, n)
+		}
 	}
 	used := make(map[*stream]bool)
 	for name, q := range h.queues {
@@ -166,6 +172,13 @@ func (h *Herald) run(q *queue) {
 		}
 		h.mu.Lock()
 		t, p, timeout := q.waiting[0], q.program, q.notify.Timeout
+		if p == nil { // it was taken away while the first waited for its turn
+			q.waiting = nil
+			q.status.Dropped++
+			h.mu.Unlock()
+			<-h.slots
+			return
+		}
 		q.began = time.Now()
 		h.mu.Unlock()
 		end, err := runCommand(h.ctx, p, t, timeout)
@@ -186,7 +199,10 @@ func (h *Herald) run(q *queue) {
 			q.status.Ran++
 		}
 		message := fmt.Sprintf("%s for %s → %s: %s", p, t.From, t.To, q.status.Last)
-		q.waiting, q.began, q.told = slices.Delete(q.waiting, 0, 1), time.Time{}, t.To
+		q.waiting, q.began = slices.Delete(q.waiting, 0, 1), time.Time{}
+		if q.program != nil {
+			q.told = t.To
+		}
 		done := len(q.waiting) == 0
 		h.mu.Unlock()
 		if reason != "" {

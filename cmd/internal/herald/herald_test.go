@@ -389,3 +389,31 @@ func TestTheLastWordsOfAnInstanceAreTold(t *testing.T) {
 	}
 	until(t, "forgotten", func() bool { h.Update(nil); return len(h.Told()) == 0 })
 }
+
+// TestACommandIsTakenAwayWhileTransitionsWait: a reload that leaves only the stream, or nothing, does not end the
+// telling of those that wait: their command is not in the configuration any more, and nobody is told by it.
+func TestACommandIsTakenAwayWhileTransitionsWait(t *testing.T) {
+	dir := t.TempDir()
+	h, e := notifying(t, sh("touch "+dir+"/began; while ! test -e "+dir+"/go; do sleep 0.01; done; echo $5 >>"+dir+"/log"), "web")
+	for n := range 3 {
+		h.Tell(flap("web", n))
+	}
+	until(t, "began", func() bool { _, err := os.Stat(dir + "/began"); return err == nil })
+	h.Update([]config.Instance{{Name: "web", Notify: &config.Notify{Stream: dir + "/none"}}})
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "idle", func() bool { s, _ := h.Status("web"); return s.Waiting == 0 })
+	if got := read(t, dir+"/log"); got != "0\n" {
+		t.Errorf("the command was told %q", got)
+	}
+	if s, _ := h.Status("web"); s.Ran != 1 || s.Dropped != 2 {
+		t.Errorf("%+v", s)
+	}
+	if told := h.Told(); told["web"] != vrrp.Master {
+		t.Errorf("told %v", told)
+	}
+	if e.String() != "[]" {
+		t.Error(e)
+	}
+}
