@@ -116,6 +116,19 @@ func (m *Machine) reclaim() {
 	m.claim()
 }
 
+// skipAnnouncements leaves out what would be repeated within a time. Where the clients
+// are told again and again, once each time is enough, and repeats follow the last.
+func (m *Machine) skipAnnouncements(within time.Duration) {
+	s, offsets := &m.master, m.cfg.Announce.Offsets
+	if s.announceAt == never || s.round >= len(offsets) {
+		return
+	}
+	for s.round < len(offsets) && offsets[s.round] < within {
+		s.round++
+	}
+	m.scheduleAnnouncement()
+}
+
 // startAnnouncements begins the schedule anew.
 func (m *Machine) startAnnouncements() {
 	m.master.announceFrom, m.master.round = m.now, 0
@@ -220,8 +233,13 @@ func (m *Machine) assert() bool {
 		s.announceAt = min(s.announceAt, s.assertAt)
 		return false
 	}
-	s.assertAt = m.now.Add(max(m.cfg.Interval, assertGap))
+	gap := max(m.cfg.Interval, assertGap)
+	goesOn := m.now.Sub(s.assertAt) < gap
+	s.assertAt = m.now.Add(gap)
 	m.startAnnouncements()
+	if goesOn {
+		m.skipAnnouncements(gap)
+	}
 	return m.state == Master // or the lease turned out to have ended
 }
 

@@ -18,7 +18,7 @@ import (
 
 // TestTranscripts runs the conversations in testdata. The verbs:
 //
-//	lan a=200 b=100 [version=2] [interval=1s] [lease=2s|off] [vips=2] [preempt_delay=5s] [startup_delay=5s] [nopreempt=(a,b)] [seed=1]
+//	lan a=200 b=100 [version=2] [interval=1s] [lease=2s|off] [vips=2] [preempt_delay=5s] [startup_delay=5s] [nopreempt=(a,b)] [announcements=(0s,1s)] [seed=1]
 //	lan a=200 b=100 members=2 [crossed] …   each host is a sync group, with nodes a1, a2
 //	network [delay=1ms] [jitter=1ms] [loss=0.1] [duplicate=0.1]
 //	start [NODE…] [resume]         all nodes if none is named
@@ -197,6 +197,13 @@ func (s *script) build(t *testing.T, d *datadriven.TestData) {
 		Announce: vrrp.Announcements{Offsets: []time.Duration{0, time.Second}},
 	}
 	base = o.change(base)
+	if offsets, ok := o.keys["announcements"]; ok {
+		base.Announce.Offsets = nil
+		for _, at := range offsets {
+			base.Announce.Offsets = append(base.Announce.Offsets, o.parseDuration(at))
+		}
+		delete(o.keys, "announcements")
+	}
 	stubborn := o.keys["nopreempt"]
 	delete(o.keys, "nopreempt")
 	members := o.number("members", 1)
