@@ -72,7 +72,9 @@ const (
 	TwoHolders    = "two holders < TIME"
 	NoHolder      = "no holder < TIME"
 	Announces     = "DIRECTOR announces within TIME [of STEP]"
-	AnnouncesFew  = "DIRECTOR announces < NUMBER times"
+	AnnouncesFew  = "DIRECTOR announces < NUMBER times [of STEP]"
+	TakesFew      = "DIRECTOR takes the address < NUMBER times"
+	Falls         = "DIRECTOR answers nothing once DIRECTOR announces"
 	NoDouble      = "no double answer [of STEP]"
 	ARPRight      = "arp right at end"
 	AdvertsLate   = "adverts of DIRECTOR late < TIME"
@@ -131,7 +133,9 @@ var forms = []Form{
 	{Demand, TwoHolders, "in all; 0s: never"},
 	{Demand, NoHolder, "in all; 0s: never"},
 	{Demand, Announces, "it sends a gratuitous ARP"},
-	{Demand, AnnouncesFew, "gratuitous ARPs in all"},
+	{Demand, AnnouncesFew, "gratuitous ARPs in all, or from a step on"},
+	{Demand, TakesFew, "it gets the virtual address"},
+	{Demand, Falls, "no ARP request, from 50 ms after the other's first gratuitous ARP until one of its own"},
 	{Demand, NoDouble, "no ARP request gets answers of two machines"},
 	{Demand, ARPRight, "the client's ARP entry points to the holder"},
 	{Demand, AdvertsLate, "no advert of a master that stays one is later"},

@@ -78,9 +78,9 @@ func (c *Case) judge(d Clause) (bool, string) {
 		return false, "the step was not done"
 	}
 	switch d.Form {
-	case OneMaster, BecomesMaster, HolderAtEnd, NoTransition, TwoHolders, NoHolder:
+	case OneMaster, BecomesMaster, HolderAtEnd, NoTransition, TwoHolders, NoHolder, TakesFew:
 		return c.holding(d, since)
-	case Announces, AnnouncesFew, NoDouble, ARPRight, AdvertsLate:
+	case Announces, AnnouncesFew, Falls, NoDouble, ARPRight, AdvertsLate:
 		return c.wire(d, since)
 	case GapQuiet, GapBound, LosesNothing, Connects:
 		return c.client(d)
@@ -130,6 +130,14 @@ func (c *Case) holding(d Clause, since moment) (bool, string) {
 		return len(holders) == 1 && holders[0] == d.Host(), "held by " + list(holders)
 	case NoTransition:
 		return c.steady(d.Host())
+	case TakesFew:
+		n := 0
+		for _, h := range e.Holdings {
+			if h.Host == d.Host() && h.Holds {
+				n++
+			}
+		}
+		return n < d.Number, fmt.Sprintf("%d times", n)
 	case TwoHolders, NoHolder:
 		nobody, both := e.Unheld(e.From, e.To)
 		if d.Form == NoHolder {
@@ -170,13 +178,31 @@ func (c *Case) wire(d Clause, since moment) (bool, string) {
 		}
 		return since.after(at) <= d.Time, ms(since.after(at))
 	case AnnouncesFew:
-		n := 0
+		n, from := 0, e.From
+		if d.Step != "" {
+			from = since.began
+		}
 		for _, a := range e.Announcements {
-			if a.MAC == stage.MACOf(d.Host()) {
+			if a.MAC == stage.MACOf(d.Host()) && a.At >= from {
 				n++
 			}
 		}
 		return n < d.Number, fmt.Sprintf("%d times", n)
+	case Falls:
+		from := e.Announced(d.Hosts[1], e.From)
+		if from == 0 {
+			return false, d.Hosts[1] + " never announces"
+		}
+		n, until := 0, e.Announced(d.Host(), from.Add(handover)) // it is its own again
+		if until == 0 {
+			until = e.To
+		}
+		for _, a := range e.Answers {
+			if a.MAC == stage.MACOf(d.Host()) && a.At >= from.Add(handover) && a.At < until {
+				n++
+			}
+		}
+		return n == 0, fmt.Sprintf("%d answers", n)
 	case NoDouble:
 		from := since.done
 		if d.Step == "" {

@@ -64,6 +64,10 @@ table d1 whole within 4s of stop d1
 table d1 without rs1 within 1s of stop d1
 table d1 with rs1 within 3s
 d2 announces < 2 times
+d1 announces < 1 times of stop d1
+d2 takes the address < 2 times
+d1 takes the address < 1 times
+d1 answers nothing once d2 announces
 processes d2 unchanged
 d1 tells full up
 reload d2 fails`
@@ -87,6 +91,10 @@ table d1 unchanged
 table d1 whole within 3.9s of stop d1
 table d1 without rs1 within 900ms of stop d1
 d2 announces < 1 times
+d2 announces < 1 times of stop d1
+d2 takes the address < 1 times
+d2 answers nothing once d2 announces
+d2 answers nothing once d1 announces
 processes d1 unchanged
 d1 tells full down
 d2 tells full
