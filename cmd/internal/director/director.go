@@ -18,6 +18,7 @@ import (
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/cmd/internal/peers"
+	"github.com/lbha/lbha/cmd/internal/synced"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/healthcheck/probe"
@@ -47,6 +48,7 @@ type director struct {
 	poller    *probe.Poller                    // runs most of its probes; nil: there is none
 	tally     tally                            // of its results
 	peers     *peers.Channel                   // on which directors tell each other their verdicts
+	syncWatch *synced.Watch                    // finds out whether they synchronise connections with each other
 	ground    atomic.Pointer[[]observe.Ground] // what was wrong with this host at the last look
 	relook    chan struct{}                    // asks for another
 	table     *ipvs.Reconciler
@@ -116,6 +118,7 @@ func newDirector(path, version string, begin inForce, log *slog.Logger, level *s
 	d.checker = healthcheck.NewChecker(options)
 	d.peers = peers.New(peers.Options{Status: d.checker.Status, Record: d.record})
 	d.diary = observe.NewJournalFile(begin.Config.Global.StateDir, d.record)
+	d.syncWatch = newSyncWatch(d)
 	d.recallJournal()
 	d.resumeTrial(begin)
 	return d
@@ -165,7 +168,7 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 	d.table = ipvs.NewReconciler(kernel, ipvs.Options{Observe: d.observeTable})
 	d.publish()
 	err = together(ctx,
-		d.elector, d.checker, runs(d.poll), d.table, d.files, d.diary, d.tracks.set, d.peers,
+		d.elector, d.checker, runs(d.poll), d.table, d.files, d.diary, d.tracks.set, d.peers, d.syncWatch,
 		runs(d.loop),
 		runs(d.finishTelling),
 		runs(d.start),

@@ -101,7 +101,7 @@ func (d *director) render(v *view) *observe.Status {
 	st.Draining = v.drains.status(table.Snapshot)
 	st.Interfaces = v.vrrp.Interfaces
 	st.Exchange = d.peers.Status()
-	st.Findings = findings(st, &v.vrrp)
+	st.Findings = append(findings(st, &v.vrrp), d.syncFindings()...)
 	if ground := d.ground.Load(); ground != nil {
 		st.Ground = *ground
 	}
