@@ -117,7 +117,6 @@ func newDirector(path, version string, begin inForce, log *slog.Logger, level *s
 	}
 	d.checker = healthcheck.NewChecker(options)
 	d.peers = peers.New(peers.Options{Status: d.checker.Status, Record: d.record})
-	d.diary = observe.NewJournalFile(begin.Config.Global.StateDir, d.record)
 	d.syncWatch = newSyncWatch(d)
 	d.recallJournal()
 	d.resumeTrial(begin)
@@ -362,10 +361,12 @@ func (d *director) save() {
 	d.files.put(filepath.Join(d.cfg.Global.StateDir, stateFile), text)
 }
 
-// recallJournal begins with what the journal of a former process holds.
+// recallJournal begins with what a former process wrote of its journal, and goes on in the same file.
 func (d *director) recallJournal() {
-	events, err := observe.ReadJournal(d.cfg.Global.StateDir, journalSize)
+	dir := d.cfg.Global.StateDir
+	events, err := observe.ReadJournal(dir, journalSize)
 	d.journal.Restore(events)
+	d.diary = observe.NewJournalFile(dir, d.journal, d.record)
 	if err != nil {
 		d.record(observe.Event{Kind: "process", Object: "journal", Reason: "not-read", Message: err.Error(), Warn: true})
 	}
@@ -377,7 +378,7 @@ func (d *director) record(e observe.Event) {
 		e.Time = time.Now()
 	}
 	e = d.journal.Add(e)
-	d.diary.Put(e)
+	d.diary.Wake()
 	level := slog.LevelInfo
 	if e.Warn {
 		level = slog.LevelWarn

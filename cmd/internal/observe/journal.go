@@ -62,6 +62,13 @@ func (j *Journal) Add(e Event) Event {
 	return e
 }
 
+// Next is the number that the next event will have.
+func (j *Journal) Next() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next
+}
+
 // Since returns the events kept with a sequence number above seq, oldest first, at most limit of the newest ones.
 func (j *Journal) Since(seq uint64, limit int) []Event {
 	j.mu.Lock()

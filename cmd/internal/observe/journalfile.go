@@ -26,35 +26,36 @@ const (
 	maxJournalLine = 64 << 10
 	// maxJournalBatch is about how much is written at once, in bytes: less than a file holds.
 	maxJournalBatch = maxJournalFile / 4
-	// journalQueue is how many events may wait for a slow disk.
-	journalQueue = 1024
+	// journalRetry is the pause before a write that failed is tried again, if nothing happens meanwhile.
+	journalRetry = 10 * time.Second
 )
 
 // JournalFile keeps the events of a journal in a file, a line of JSON each, so that what led here is known after a restart.
-// It writes beside those who record: a full disk or a stuck one delays nobody and loses lines, which are counted. Two files
-// bound what it takes.
+// It writes beside those who record: a full disk or a stuck one delays nobody, and nothing is lost for as long as the journal
+// itself keeps it. What is lost is counted, and told. Two files bound what it takes.
 type JournalFile struct {
 	path    string
-	events  chan Event
+	journal *Journal
 	report  func(Event)
+	wake    chan struct{}
+	next    uint64 // number of the first event that is not written; of the writer
 	written atomic.Uint64
 	lost    atomic.Uint64
 	trouble atomic.Pointer[string] // why the last write failed; nil: it did not
-	untold  uint64                 // lines lost since the last write that did not fail; of the writer
 }
 
-// NewJournalFile makes the file of a directory, which need not be there yet. When writing becomes impossible, and when it is
-// possible again, report is given an event that says so. Nothing is written before Run.
-func NewJournalFile(dir string, report func(Event)) *JournalFile {
-	return &JournalFile{path: filepath.Join(dir, journalName), events: make(chan Event, journalQueue), report: report}
+// NewJournalFile makes the file of what happens from now on in a directory, which need not be there yet. When writing becomes
+// impossible, when it is possible again, and when events were lost, report is given an event that says so. Nothing is written
+// before Run.
+func NewJournalFile(dir string, journal *Journal, report func(Event)) *JournalFile {
+	return &JournalFile{path: filepath.Join(dir, journalName), journal: journal, report: report, wake: make(chan struct{}, 1), next: journal.Next()}
 }
 
-// Put has an event written. It never waits.
-func (f *JournalFile) Put(e Event) {
+// Wake says that there is a new event. It never waits.
+func (f *JournalFile) Wake() {
 	select {
-	case f.events <- e:
-	default:
-		f.lost.Add(1)
+	case f.wake <- struct{}{}:
+	default: // it is awake
 	}
 }
 
@@ -69,62 +70,63 @@ func (f *JournalFile) Status() JournalStatus {
 
 // Run writes until ctx ends.
 func (f *JournalFile) Run(ctx context.Context) error {
+	again := time.NewTicker(journalRetry)
+	defer again.Stop()
 	for {
 		select {
-		case e := <-f.events:
-			f.write(e)
+		case <-f.wake:
+		case <-again.C:
 		case <-ctx.Done():
 			return nil
 		}
+		f.Finish()
 	}
 }
 
-// Finish writes what is left when Run has returned.
+// Finish writes what there is to write. It is for the end, when Run has returned.
 func (f *JournalFile) Finish() {
-	select {
-	case e := <-f.events:
-		f.write(e)
-	default:
+	for f.write() {
 	}
 }
 
-// write writes an event, and all that wait behind it.
-func (f *JournalFile) write(e Event) {
+// write writes a part of what is not written yet, and reports whether there may be more that can be.
+func (f *JournalFile) write() bool {
+	events := f.journal.Since(f.next-1, 0)
+	if len(events) == 0 {
+		return false
+	}
+	if gone := events[0].Seq - f.next; gone > 0 {
+		f.next = events[0].Seq
+		f.lost.Add(gone)
+		f.report(Event{Kind: "process", Object: "journal", Reason: "lost", Warn: true, Message: fmt.Sprintf("%d events are not in the journal's file: too many came before it could be written", gone)})
+	}
 	var text bytes.Buffer
-	lines := uint64(0)
 	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false) // it is for grep, too
-	for more := true; more; {
+	next := f.next
+	for _, e := range events {
 		if err := out.Encode(e); err != nil {
 			panic(fmt.Sprintf("observe: an event is not JSON: %v", err)) // its fields are
 		}
-		if lines++; text.Len() > maxJournalBatch {
+		if next++; text.Len() > maxJournalBatch {
 			break
-		}
-		select {
-		case e = <-f.events:
-		default:
-			more = false
 		}
 	}
 	err := f.append(text.Bytes())
 	was := f.trouble.Load()
 	if err != nil {
-		f.lost.Add(lines)
 		why := err.Error()
-		f.trouble.Store(&why)
-		if was == nil {
-			f.untold = 0
+		if f.trouble.Store(&why); was == nil {
 			f.report(Event{Kind: "process", Object: "journal", Reason: "not-written", Warn: true, Message: "the journal is not written: " + why})
 		}
-		f.untold += lines
-		return
+		return false
 	}
-	f.written.Add(lines)
-	f.trouble.Store(nil)
-	if was != nil {
-		f.report(Event{Kind: "process", Object: "journal", Reason: "written", Message: fmt.Sprintf("the journal is written again; at least %d events are not in its file", f.untold)})
+	f.written.Add(next - f.next)
+	f.next = next
+	if f.trouble.Store(nil); was != nil {
+		f.report(Event{Kind: "process", Object: "journal", Reason: "written", Message: "the journal is written again"})
 	}
+	return true
 }
 
 // append adds text to the file, whole or not at all. The file is opened anew each time: somebody may have moved it away.

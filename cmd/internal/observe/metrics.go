@@ -68,7 +68,7 @@ var metrics = []struct {
 	{"table_drifts_total", "Foreign edits of the kernel's table that were found and repaired.", nil},
 	{"table_error", "Whether the last look at the kernel's table failed: 1 or 0.", nil},
 	{"journal_written_total", "Events written to the journal's file.", nil},
-	{"journal_lost_total", "Events that are not in the journal's file, because its disk is full or slow.", nil},
+	{"journal_lost_total", "Events that are not in the journal's file, because its disk was full, or slow, for too long.", nil},
 	{"elector_connected", "Whether the VRRP process answers: 1 or 0.", nil},
 	{"elector_restarts_total", "Restarts of the VRRP process that this process has seen.", nil},
 	{"findings", "Things that are wrong now, by reason.", []string{"reason"}},

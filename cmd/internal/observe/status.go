@@ -227,7 +227,7 @@ type Table struct {
 // JournalStatus is how it goes with the journal's file. It counts since this process began.
 type JournalStatus struct {
 	Written uint64 `json:"written"`         // events
-	Lost    uint64 `json:"lost"`            // of which the file has nothing: the disk is full, or slow
+	Lost    uint64 `json:"lost"`            // of which the file has nothing: its disk was full, or slow, for too long
 	Error   string `json:"error,omitempty"` // why the last write failed
 }
 
