@@ -89,11 +89,7 @@ func flood() error {
 // TestAFloodMovesNothing is not run beside the other pairs: it is about punctuality.
 func TestAFloodMovesNothing(t *testing.T) {
 	l := newQuietLAN(t)
-	a, b := l.director(0, 200, "1s"), l.director(1, 100, "1s")
-	a.start()
-	a.until("master")
-	b.start()
-	b.until("backup")
+	a, b := l.pair("1s")
 	before := a.status().Instances[0]
 	lines := a.logLines()
 
