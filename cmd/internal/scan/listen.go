@@ -22,9 +22,9 @@ const maxPacket = wire.MaxLen + 128
 
 // A Listener hears adverts.
 type Listener struct {
-	file  *os.File
-	names map[int]string // of interfaces
-	raw   []int          // sockets that are members of the groups
+	file    *os.File
+	names   map[int]string // of interfaces
+	members []int          // sockets that are members of the groups
 }
 
 // Listen opens a socket in the network namespace of the calling thread: for one interface,
@@ -38,7 +38,9 @@ func Listen(iface string) (*Listener, error) {
 	index := 0
 	for _, i := range all {
 		if i.Name == iface {
-			index = i.Index
+			if index = i.Index; i.Flags&net.FlagUp == 0 {
+				return nil, fmt.Errorf("%s is not up: nobody can be heard on it; ip link set %[1]s up", iface)
+			}
 		}
 		if iface == "" && i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 || i.Name == iface {
 			l.names[i.Index] = i.Name
@@ -72,25 +74,27 @@ func (l *Listener) prepare(fd, index int) error {
 }
 
 // join makes this host a member of the groups on all interfaces. One that cannot be, for
-// lack of an address or of IPv6, may hear the adverts all the same.
+// lack of an address or of IPv6, may hear the adverts all the same. Each interface has its
+// own sockets: one socket may be a member of 20 groups of IPv4 (igmp_max_memberships).
 func (l *Listener) join() {
-	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
-		l.raw = append(l.raw, fd)
-		for i := range l.names {
+	for i := range l.names {
+		if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			l.members = append(l.members, fd)
 			_ = unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: wire.Group4().As4(), Ifindex: int32(i)})
 		}
-	}
-	if fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
-		l.raw = append(l.raw, fd)
-		for i := range l.names {
+		if fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			l.members = append(l.members, fd)
 			_ = unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: wire.Group6().As16(), Interface: uint32(i)})
 		}
 	}
 }
 
-// filter lets only IP packets of protocol 112 in. They begin with the IP header.
+// filter lets only IP packets of protocol 112 in, which begin with the IP header. One with a tag
+// of a VLAN is of that VLAN's wire, not of the interface below, where the kernel shows it first.
 func filter(fd int) error {
 	program, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 9},
 		bpf.LoadAbsolute{Off: 0, Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 4, SkipFalse: 2},
@@ -159,7 +163,7 @@ func (l *Listener) Interfaces() []string {
 
 // Close ends it.
 func (l *Listener) Close() error {
-	for _, fd := range l.raw {
+	for _, fd := range l.members {
 		unix.Close(fd)
 	}
 	return l.file.Close()
