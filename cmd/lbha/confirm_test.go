@@ -104,4 +104,11 @@ func TestAReloadOnTrial(t *testing.T) {
 		t.Errorf("confirm --revert: %v\n%s", ok, out)
 	}
 	d.untilConfigured("taken back by hand", priority(150))
+	// The journal tells of both, before and after the end of all processes.
+	out, _ := d.lbha("explain", "reload")
+	for _, want := range []string{"was taken back (nobody confirmed it within 2s)", "stays: user 0 confirmed it", "was taken back (user 0 took it back)"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the journal does not say %q:\n%s", want, out)
+		}
+	}
 }
