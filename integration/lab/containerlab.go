@@ -26,8 +26,9 @@ const (
 // errNoContainerlab: there is no Debian package to install.
 var errNoContainerlab = errors.New("containerlab is not installed (https://containerlab.dev/install)")
 
-// inContainers are the scenarios of the part "containerlab": what the README of the example does by hand.
-var inContainers = []string{"harmless", "kill-master", "link", "pause", "real-server"}
+// inContainers are the scenarios of the part "containerlab". What they do is done by other means than in the lab: by docker kill, stop, start with a
+// new cable, and pause, by commands and servers in containers.
+var inContainers = []string{"harmless", "kill-master", "pause", "real-server", "restart"}
 
 func containerlabCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -28,7 +28,7 @@ var Rows = []Row{
 	{10, "memory pressure, swap", "adverts on time: the elector's memory is locked", refs("go cmd/lbha TestTheElectorsMemoryIsLocked"), "", ""},
 	{11, "wall clock forwards and backwards", "nothing happens", refs("go vrrp/vrrptest TestProperties", "go vrrp/segment TestAge", "go cmd/internal/elector TestNowIsTheKernelsMonotonicClock", "scenarios own-clock"), "", ""},
 	{12, "a clock step with hmac", "no lasting double master", refs("go vrrp/wire TestClockSteps", "go vrrp/vrrptest TestProperties", "go cmd/internal/elector TestAWrongClockIsFound"), "", ""},
-	{13, "link of A down", "FAULT, VIP out; B after a master-down interval", refs("drill link", "containerlab link", "go vrrp/vrrptest TestTranscripts link.txt", "scenarios link"), "", ""},
+	{13, "link of A down", "FAULT, VIP out; B after a master-down interval", refs("drill link", "go vrrp/vrrptest TestTranscripts link.txt", "scenarios link"), "", ""},
 	{14, "link flaps", "at most one transition a master-down interval; no storm", refs("go vrrp/vrrptest TestTranscripts link.txt", "go vrrp/vrrptest TestProperties", "scenarios flapping-link"), "", ""},
 	{15, "interface: down, without address, MTU, renamed, deleted and made again", "FAULT and recovery; bound again by index", refs("go cmd/lbha TestAnInterfaceMayComeLateAndGo", "go cmd/lbha TestAnAddressFollowsTheNameOfItsInterface", "go cmd/internal/elector TestIPv6GoesAndReturnsWithTheMTU", "go vrrp/vrrptest TestTranscripts link.txt"), "", ""},
 	{16, "VIP deleted by hand on A", "back in 100 ms, announced; A stays master", refs("drill vip-removed", "go cmd/lbha TestAnAddressThatSomebodyRemovedIsBackAtOnce", "scenarios by-hand"), "", ""},
@@ -74,7 +74,7 @@ var Rows = []Row{
 	{56, "boot: interface or address late, IPv6 address tentative", "waits; no master without a source", refs("go cmd/lbha TestAnInterfaceMayComeLateAndGo", "go vrrp/address TestDuplicateAddressDetection", "go vrrp/vrrptest TestTranscripts link.txt"), "", ""},
 	{57, "upgrade of the package while master", "no transition", refs("systemd upgrade of the package while master", "systemd restart while master", "drill restart"), "", "two transitions at a restart; it cannot pass its state on (its issue 1341)"},
 	{58, "failover with synchronised connections", "they go on", refs("lvs failover"), "", ""},
-	{59, "synchronisation on the wrong interface, or with another ID", "an alarm", nil, "the kernel tells a director nothing of the packets that its sync daemon does not get, and drops those of another ID without a count; an interface that does not exist is refused (config) and named (doctor)", ""},
+	{59, "synchronisation on the wrong interface, or with another ID", "found: the backup hears what the others send, and on which interface", refs("lvs disagree", "go cmd/internal/synced TestListener", "go cmd/internal/synced TestJudge"), "", ""},
 	{60, "1,000 instances fail over at once", "no advert late; announcements within a bound", refs("go cmd/internal/elector TestAThousandAddressesAreToldQuicklyButEvenly"), "", "0.45 s of processor on the backup (measured)"},
 }
 
@@ -88,6 +88,7 @@ var Own = []Row{
 	{6, "the module ip_vs is removed with all tables, and comes back with another number", "VRRP unmoved; the table whole within a drift period", refs("scenarios own-module"), "", "the table stays empty"},
 	{7, "at a reload the file is missing, empty, garbage, cut in half, a directory, a fifo", "refused each time, in time; nothing changes; a good one is taken afterwards", refs("scenarios own-wreck"), "", "a signal has no answer; for a missing file it gives its addresses up and clears the table, and it takes half a file for a whole one"},
 	{8, "the wall clock goes back a year under load, and forward two, with a failover between", "nothing notices but the dates in the log", refs("scenarios own-clock"), "", ""},
+	{9, "the director that tells the other its verdicts speaks as a stranger, under another key, is not heard, and dies when a server has just died", "each is named; the other takes over with what it was told: its table lacks the dead server at once, not after checks of its own", refs("scenarios peers", "go cmd/internal/peers TestStrangersAreNamed", "go cmd/internal/peers TestAnotherKeyTellsNothing"), "", ""},
 }
 
 func refs(list ...string) []string { return list }
