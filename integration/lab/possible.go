@@ -20,7 +20,7 @@ func (o scenarioOptions) planned(ctx context.Context, world sandbox.Kind, list [
 	case "lab":
 		alone := true
 		if slices.ContainsFunc(list, (*script.Scenario).NeedsOwnKernel) {
-			kind, err := sandbox.Choose(ctx, world, say)
+			kind, err := sandbox.Choose(ctx, world, func(string, ...any) {}) // which it is is said when it is entered
 			if err != nil {
 				return nil, err
 			}

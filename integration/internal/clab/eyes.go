@@ -174,7 +174,7 @@ func (e *eyes) collect(v *stage.Evidence) {
 	}
 	time.Sleep(v.To.Add(settleTime).Until()) // the last requests end
 	v.TCPAttempts = e.tcp.Between(v.From, v.To)
-	v.TCP = load.Summarise(v.TCPAttempts, v.From, v.To)
+	v.TCP, v.LostTCP = load.Summarise(v.TCPAttempts, v.From, v.To), stage.Lost(v.TCPAttempts)
 	v.Adverts = e.wire.Adverts.Between(v.From, v.To)
 	for _, a := range e.wire.Announcements.Between(v.From, v.To) {
 		a.MAC = e.canonical(a.MAC)

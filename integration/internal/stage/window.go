@@ -77,17 +77,23 @@ func (s *Stage) NextAdvert(d *drive.Director, limit time.Duration) (mono.Time, e
 // maxListed bounds how many lost requests are listed one by one.
 const maxListed = 50
 
+// Lost are the first of the requests that were lost.
+func Lost(attempts []load.Attempt) (list []load.Attempt) {
+	for _, a := range attempts {
+		if a.Failure != load.None && len(list) < maxListed {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // cut takes the window out of every tape. It waits until the window's last requests have ended.
 func (s *Stage) cut(e *Evidence) {
 	time.Sleep(e.To.Add(settleTime).Until())
 	from, to := e.From, e.To
 	e.TCPAttempts, e.UDPAttempts = s.tcp.Between(from, to), s.udp.Between(from, to)
 	e.TCP, e.UDP = load.Summarise(e.TCPAttempts, from, to), load.Summarise(e.UDPAttempts, from, to)
-	for _, a := range e.TCPAttempts {
-		if a.Failure != load.None && len(e.LostTCP) < maxListed {
-			e.LostTCP = append(e.LostTCP, a)
-		}
-	}
+	e.LostTCP = Lost(e.TCPAttempts)
 	e.Adverts = s.wire.Adverts.Between(from, to)
 	e.Announcements = s.wire.Announcements.Between(from, to)
 	for i, a := range e.Announcements {
