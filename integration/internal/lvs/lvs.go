@@ -29,6 +29,7 @@ var parts = []part{
 	{"services", "services: every kind, servers that drain, tunnels", true, (*session).services},
 	{"load", "load while the pool is changed: ab -c 10 -n 10000", true, (*session).load},
 	{"failover", "failover with connection synchronisation: 200 connections in NAT and 200 in DR, a request a second each", true, (*session).failover},
+	{"disagree", "disagree: directors that synchronise under two IDs, and on two interfaces", true, (*session).disagree},
 }
 
 // session is a run of the parts.

@@ -61,7 +61,10 @@ const interval = time.Second
 type settings struct {
 	scheduler string // of the web services; empty: rr
 	unsynced  bool   // connections are not synchronised
-	more      string // further tables
+	// How they are, if otherwise than on the other director.
+	syncID        int
+	syncInterface string
+	more          string // further tables
 }
 
 // pairConfig is the configuration of a director.
@@ -102,7 +105,7 @@ func synchronised(set settings) string {
 	if set.unsynced {
 		return ""
 	}
-	return fmt.Sprintf("[global.ipvs]\nsync = { interface = %q, id = 51 }\n", inside)
+	return fmt.Sprintf("[global.ipvs]\nsync = { interface = %q, id = %d }\n", cmp.Or(set.syncInterface, inside), cmp.Or(set.syncID, 51))
 }
 
 // pool writes a service with both real servers.
