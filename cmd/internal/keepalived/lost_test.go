@@ -143,21 +143,58 @@ members = [
 name = "a"
 interface = "eth0"
 id = 1
+version = 3
 addresses = [
 "fd00::1/64",
-#   "10.0.0.300",
 #   "fd00::1/64",
 ]
-version = 3
+extra_addresses = [
+#   "10.0.0.300",
+]
 [vrrp.unicast]
 peers = [
 "fd00::3",
 #   "nowhere",
 ]
 k.conf:4: left out: members[1]: there is no vrrp instance "absent"
-k.conf:12: left out: addresses[1]: "10.0.0.300" is not an IP address, with or without a prefix length
-k.conf:13: left out: addresses[2]: fd00::1 is already an address of instance "a"
+k.conf:12: left out: extra_addresses[0]: "10.0.0.300" is not an IP address, with or without a prefix length
+k.conf:13: left out: addresses[1]: fd00::1 is already an address of instance "a"
 k.conf:17: left out: peers[1]: "nowhere" is not an IP address`
+	if diff := cmp.Diff(want, outcome(r)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestAddressesOfTheOtherFamily are held without being advertised, as keepalived does, from all blocks of an instance.
+func TestAddressesOfTheOtherFamily(t *testing.T) {
+	r := Import(File{"k.conf", `vrrp_instance a {
+    interface eth0
+    virtual_router_id 1
+    virtual_ipaddress {
+        10.0.0.1/24
+        fd00::1/64
+    }
+    virtual_ipaddress_excluded {
+        10.0.1.1/24
+    }
+    virtual_ipaddress {
+        10.0.0.2/24
+    }
+}
+`}, nearby, parsed)
+	want := `[[vrrp]]
+name = "a"
+interface = "eth0"
+id = 1
+version = 2
+addresses = [
+"10.0.0.1/24",
+"10.0.0.2/24",
+]
+extra_addresses = [
+"fd00::1/64",
+"10.0.1.1/24",
+]`
 	if diff := cmp.Diff(want, outcome(r)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -40,14 +40,10 @@ func (c *converter) instance(in *statement) {
 			c.number(s, "down_adverts")
 		case "use_vmac":
 			c.flag(s, "virtual_mac", "true")
-		case "virtual_ipaddress":
-			c.addresses(s, "addresses")
-		case "virtual_ipaddress_excluded":
-			c.addresses(s, "extra_addresses")
 		case "unicast_src_ip":
 			c.only(s, 1)
 			source = s
-		case "unicast_peer", "authentication", "track_interface", "track_script", "track_file", "track_process", "notify", "virtual_routes",
+		case "virtual_ipaddress", "virtual_ipaddress_excluded", "unicast_peer", "authentication", "track_interface", "track_script", "track_file", "track_process", "notify", "virtual_routes",
 			"garp_master_delay", "garp_master_repeat", "garp_master_refresh":
 			// a table each, written below
 		default:
@@ -59,6 +55,7 @@ func (c *converter) instance(in *statement) {
 		version = "2"
 	}
 	c.raw(in.at, "version", version)
+	c.addresses(in)
 	var announce converter
 	for _, s := range in.block {
 		switch s.words[0] {
@@ -99,10 +96,37 @@ func (c *converter) instance(in *statement) {
 	}
 }
 
-// addresses writes a list of "ADDRESS[/LENGTH] [dev IF] [scope S] [label L]".
-func (c *converter) addresses(list *statement, key string) {
-	var out []line
-	for _, s := range list.block {
+// addresses writes those that an instance holds. Adverts have the family of the first: keepalived holds the others without
+// a word of them, as it does those that are excluded.
+func (c *converter) addresses(in *statement) {
+	var own, extra []*statement
+	var at, extraAt Place
+	for _, list := range in.block {
+		switch list.words[0] {
+		case "virtual_ipaddress":
+			at = list.at
+			for _, s := range list.block {
+				if strings.Contains(s.words[0], ":") == ofIPv6(in) {
+					own = append(own, s)
+				} else {
+					extra, extraAt = append(extra, s), s.at
+				}
+			}
+		case "virtual_ipaddress_excluded":
+			extra, extraAt = append(extra, list.block...), list.at
+		}
+	}
+	if at != (Place{}) {
+		c.array(at, "addresses", c.addressList(own))
+	}
+	if len(extra) > 0 {
+		c.array(extraAt, "extra_addresses", c.addressList(extra))
+	}
+}
+
+// addressList takes lines of "ADDRESS[/LENGTH] [dev IF] [scope S] [label L]".
+func (c *converter) addressList(list []*statement) (out []line) {
+	for _, s := range list {
 		address := quote(s.words[0])
 		var more []string
 		for i := 1; i < len(s.words); i++ {
@@ -122,7 +146,7 @@ func (c *converter) addresses(list *statement, key string) {
 		}
 		out = append(out, line{text: address, at: s.at})
 	}
-	c.array(list.at, key, out)
+	return out
 }
 
 // ofIPv6 reports whether an instance is of IPv6: the family of its first address. Version 2 is of IPv4 only.
