@@ -1,7 +1,3 @@
-// Command lbha is a load-balancer director with high availability: VRRP, health checks and the kernel's IPVS.
-//
-// Exit status: 0 done; 1 error, or a configuration that was refused; 2 `lbha plan` found changes, `lbha doctor` something wrong, or
-// `lbha import` what has no equivalent.
 package main
 
 import (
