@@ -330,3 +330,56 @@ func TestReconciler(t *testing.T) {
 		t.Errorf("after a foreign edit: %s", got)
 	}
 }
+
+// TestServicesOfOthers runs a reconciler beside what another program has in the kernel: it is left alone, in whatever is done to our
+// own, unless the table is ours alone. One of our services needs a scheduler that this kernel does not have: the others come all the
+// same, and it is told what is missing.
+func TestServicesOfOthers(t *testing.T) {
+	ns := namespace(t)
+	c := open(t, ns)
+	rules := func(text string) ipvs.Table {
+		table, err := ipvs.ParseRules(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table
+	}
+	const (
+		foreign = "-A -f 9 -s rr\n-a -f 9 -r 10.9.0.9:0 -g -w 7\n"
+		ours    = "-A -f 1 -s wlc\n-a -f 1 -r 10.9.0.3:0 -g -w 1\n"
+		exotic  = "-A -f 2 -s twos\n-a -f 2 -r 10.9.0.3:0 -g -w 1\n"
+	)
+	if err := c.Apply(t.Context(), ipvs.Diff(rules(foreign), nil)); err != nil {
+		t.Fatal(err)
+	}
+	r := ipvs.NewReconciler(open(t, ns), ipvs.Options{})
+	done := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- r.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	reach := func(w ipvs.Want, want string) *ipvs.State {
+		t.Helper()
+		r.Set(w)
+		rep, err := r.Sync(t.Context())
+		if err != nil && w.Table.String() == rules(want).String() {
+			t.Error(err)
+		}
+		snap, err := c.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := snap.Table.String(); got != rules(want).String() {
+			t.Errorf("table:\n%swant:\n%s", got, rules(want))
+		}
+		return rep.State
+	}
+	if s := reach(ipvs.Want{Table: rules(ours)}, foreign+ours); len(s.Foreign) != 1 {
+		t.Errorf("services of others: %v", s.Foreign)
+	}
+	reach(ipvs.Want{Table: ipvs.Table{}}, foreign)
+	s := reach(ipvs.Want{Table: rules(ours + exotic)}, foreign+ours)
+	if s.Err == nil || !strings.Contains(s.Err.Error(), "no module ip_vs_twos") {
+		t.Errorf("without its scheduler the state is %+v", s)
+	}
+	reach(ipvs.Want{Table: rules(ours), Exclusive: true}, ours)
+}
