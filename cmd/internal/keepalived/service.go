@@ -241,36 +241,7 @@ func (c *converter) servers(servers []*statement, common schedule) {
 		c.lines = append(c.lines, all[first].lines...)
 	}
 	for i, r := range servers {
-		c.table(r.at, "[[service.server]]")
-		c.only(r, 2)
-		c.text(r.at, "address", endpoint(r.arg(1), r.arg(2)))
-		if r.words[0] == "sorry_server" {
-			c.raw(r.at, "backup", "true")
-			c.note(r.at, "sorry_server: is checked, as the others are, if they are checked in one way")
-			continue
-		}
-		for _, s := range r.block {
-			switch s.words[0] {
-			case "weight":
-				c.number(s, "weight")
-			case "uthreshold":
-				c.number(s, "max_connections")
-			case "lthreshold":
-				c.number(s, "min_connections")
-			case "inhibit_on_failure":
-				c.note(s.at, "inhibit_on_failure: is for a whole service: on_fail = \"quiesce\"")
-			case "alpha":
-				c.note(s.at, "alpha: is for a whole service: initial = \"down\"")
-			default:
-				if s.open {
-					continue // a check
-				} else if new(schedule).take(s) {
-					c.only(s, 1)
-				} else {
-					c.unknown(s)
-				}
-			}
-		}
+		c.server(r)
 		c.notes = append(c.notes, all[i].notes...)
 		if shared {
 			continue
@@ -279,6 +250,40 @@ func (c *converter) servers(servers []*statement, common schedule) {
 			l.text = strings.Replace(l.text, "[[service.checks", "[[service.server.checks", 1)
 			l.text = strings.Replace(l.text, "[service.checks", "[service.server.checks", 1)
 			c.lines = append(c.lines, l)
+		}
+	}
+}
+
+// server writes a server, but for its checks.
+func (c *converter) server(r *statement) {
+	c.table(r.at, "[[service.server]]")
+	c.only(r, 2)
+	c.text(r.at, "address", endpoint(r.arg(1), r.arg(2)))
+	if r.words[0] == "sorry_server" {
+		c.raw(r.at, "backup", "true")
+		c.note(r.at, "sorry_server: is checked, as the others are, if they are checked in one way")
+		return
+	}
+	for _, s := range r.block {
+		switch s.words[0] {
+		case "weight":
+			c.number(s, "weight")
+		case "uthreshold":
+			c.number(s, "max_connections")
+		case "lthreshold":
+			c.number(s, "min_connections")
+		case "inhibit_on_failure":
+			c.note(s.at, "inhibit_on_failure: is for a whole service: on_fail = \"quiesce\"")
+		case "alpha":
+			c.note(s.at, "alpha: is for a whole service: initial = \"down\"")
+		default:
+			if s.open {
+				continue // a check
+			} else if new(schedule).take(s) {
+				c.only(s, 1)
+			} else {
+				c.unknown(s)
+			}
 		}
 	}
 }

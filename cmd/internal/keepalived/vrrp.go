@@ -15,7 +15,6 @@ func (c *converter) instance(in *statement) {
 	if c.version3 || ofIPv6(in) {
 		version = "3"
 	}
-	tables := converter{definitions: c.definitions}
 	var source *statement
 	for _, s := range in.block {
 		switch s.words[0] {
@@ -45,7 +44,7 @@ func (c *converter) instance(in *statement) {
 			source = s
 		case "virtual_ipaddress", "virtual_ipaddress_excluded", "unicast_peer", "authentication", "track_interface", "track_script", "track_file", "track_process", "notify", "virtual_routes",
 			"garp_master_delay", "garp_master_repeat", "garp_master_refresh":
-			// a table each, written below
+			// written below
 		default:
 			c.unknown(s)
 		}
@@ -56,7 +55,13 @@ func (c *converter) instance(in *statement) {
 	}
 	c.raw(in.at, "version", version)
 	c.addresses(in)
+	c.instanceTables(in, version, source)
+}
+
+// instanceTables writes what of an instance has tables of its own. source is that of unicast, if it has one.
+func (c *converter) instanceTables(in *statement, version string, source *statement) {
 	var announce converter
+	tables := converter{definitions: c.definitions}
 	for _, s := range in.block {
 		switch s.words[0] {
 		case "unicast_peer":
