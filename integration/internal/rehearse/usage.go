@@ -87,6 +87,8 @@ const (
 	mostMemory  = 4096.0
 	mostFiles   = 1.0
 	mostThreads = 1.0 // and goroutines
+	// One more is a step, not a trend: the runtime starts a thread when as many system calls last as it has, and keeps it.
+	leastGrowth = 2.0
 	// mostNewFiles is how many descriptors a process may have more at rest than at its first rest: connections of checks are open at times.
 	mostNewFiles = 8
 )
@@ -104,7 +106,7 @@ func (s *Slope) Faults() (list []string) {
 		trend Trend
 		most  float64
 	}{{"memory", s.RSS, mostMemory}, {"descriptors", s.Files, mostFiles}, {"threads", s.Threads, mostThreads}, {"goroutines", s.Goroutines, mostThreads}} {
-		if t.trend.grows(t.most) {
+		if t.trend.grows(t.most) && t.trend.Max-t.trend.Min >= leastGrowth {
 			list = append(list, fmt.Sprintf("%s: %+.1f ± %.1f an hour", t.what, t.trend.PerHour, 2*t.trend.Error))
 		}
 	}

@@ -30,20 +30,24 @@ func TestSlopes(t *testing.T) {
 
 // Only what lasts, and is beyond the noise, is a trend.
 func TestVerdict(t *testing.T) {
+	same := func(int) float64 { return 7 }
 	for _, tt := range []struct {
 		name    string
 		minutes int
 		rss     func(minute int) float64
+		threads func(minute int) float64
 		want    string
 	}{
-		{"a leak of 6 MiB an hour", 60, func(m int) float64 { return 9000 + 100*float64(m) + 200*float64(m%3) }, "FAILED: memory: +60"},
-		{"the same for ten minutes", 10, func(m int) float64 { return 9000 + 100*float64(m) }, "lives of 9m0s show no trend"},
-		{"noise", 60, func(m int) float64 { return 9000 + 900*float64(m%7) }, "flat"},
-		{"a process that settles", 60, func(m int) float64 { return 9000 + 100*float64(min(m, 12)) }, "flat"},
+		{"a leak of 6 MiB an hour", 60, func(m int) float64 { return 9000 + 100*float64(m) + 200*float64(m%3) }, same, "FAILED: memory: +60"},
+		{"the same for ten minutes", 10, func(m int) float64 { return 9000 + 100*float64(m) }, same, "lives of 9m0s show no trend"},
+		{"noise", 60, func(m int) float64 { return 9000 + 900*float64(m%7) }, same, "flat"},
+		{"a process that settles", 60, func(m int) float64 { return 9000 + 100*float64(min(m, 12)) }, same, "flat"},
+		{"a thread that is kept", 60, func(m int) float64 { return 9000 }, func(m int) float64 { return 7 + float64(m/40) }, "flat"},
+		{"a thread each quarter of an hour", 60, func(m int) float64 { return 9000 }, func(m int) float64 { return 7 + float64(m/15) }, "FAILED: threads: +"},
 	} {
 		var samples []Usage
 		for m := range tt.minutes {
-			samples = append(samples, Usage{At: time.Duration(m) * time.Minute, Process: "d1 director", PID: 1, RSS: tt.rss(m), Files: 12 + float64(m%4), Threads: 7})
+			samples = append(samples, Usage{At: time.Duration(m) * time.Minute, Process: "d1 director", PID: 1, RSS: tt.rss(m), Files: 12 + float64(m%4), Threads: tt.threads(m)})
 		}
 		if got := Slopes(samples)[0].Verdict(); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
