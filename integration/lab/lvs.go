@@ -24,6 +24,7 @@ func lvsCommand(world *sandbox.Kind) *cobra.Command {
 	}
 	reporting(cmd, func(ctx context.Context, _ []string) (report, error) { return runLVS(ctx, *world, o) })
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "play only these `parts`: schedulers, packets, services, load, failover")
+	cmd.Flags().IntVar(&o.Connections, "connections", 0, "how many `connections` each of NAT and DR has in a failover (default 200)")
 	return cmd
 }
 

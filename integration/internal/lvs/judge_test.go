@@ -71,7 +71,7 @@ func TestJudgeDeath(t *testing.T) {
 
 // conversation is two connections that talk for ten seconds.
 func conversation() *talks {
-	t := &talks{all: []*talk{{}, {}}}
+	t := &talks{all: []*talk{{period: talkPeriod}, {period: talkPeriod}}}
 	for _, c := range t.all {
 		for i := range 10 {
 			begin := at(time.Duration(i) * time.Second)

@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -8,12 +9,15 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
+	"golang.org/x/sys/unix"
 )
 
 // Options is what the caller of a run may choose. It crosses into the world as JSON.
 type Options struct {
 	Only   []string `json:"only,omitempty"` // parts; empty: all
 	Binary string   `json:"binary"`         // path of lbha
+	// Connections is how many each of NAT and DR gets in a failover; 0: 200. Above a thousand they talk more rarely.
+	Connections int `json:"connections,omitempty"`
 }
 
 // part is a group of demands.
@@ -28,7 +32,7 @@ var parts = []part{
 	{"packets", "packets on the wire", true, (*session).packets},
 	{"services", "services: every kind, servers that drain, tunnels", true, (*session).services},
 	{"load", "load while the pool is changed: ab -c 10 -n 10000", true, (*session).load},
-	{"failover", "failover with connection synchronisation: 200 connections in NAT and 200 in DR, a request a second each", true, (*session).failover},
+	{"failover", "failover with connection synchronisation: connections in NAT and DR that talk all the time", true, (*session).failover},
 	{"disagree", "disagree: directors that synchronise under two IDs, and on two interfaces", true, (*session).disagree},
 }
 
@@ -37,9 +41,12 @@ type session struct {
 	net       *network
 	directors [2]*drive.Director
 	say       func(string, ...any)
+	talkers   int    // of a failover, in each of NAT and DR
 	title     string // of the part under way
 	report    *Report
 }
+
+const openFiles = 1 << 16
 
 // Run plays the parts.
 func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, error) {
@@ -50,13 +57,17 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 	}
 	// Observers and clients block in system calls, and must not wait for one of Go's processors when they return.
 	runtime.GOMAXPROCS(16)
+	// Both ends of every connection are in this process.
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: openFiles, Max: openFiles}); err != nil {
+		return nil, fmt.Errorf("raise the limit of open files: %w", err)
+	}
 	begin := time.Now()
 	say("network: two segments, two directors, two real servers, a client")
 	n, err := build(o.Binary)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{net: n, say: say, report: new(Report)}
+	s := &session{net: n, say: say, talkers: cmp.Or(o.Connections, conversations), report: new(Report)}
 	if err := s.servers(); err != nil {
 		return nil, err
 	}

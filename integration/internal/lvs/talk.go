@@ -29,23 +29,36 @@ func serveTalk(h *netlab.Host) error {
 }
 
 const (
-	// talkPeriod is the time between two requests on a connection.
+	// talkPeriod is the time between two requests on a connection, where there are at most talkCrowd.
 	talkPeriod = time.Second
+	talkCrowd  = 1000
 	// talkPatience is how long an answer may take: all of the outage of a crash, and the longest pause of TCP's repetitions.
 	talkPatience = 20 * time.Second
 )
+
+// talkEach is the time between two requests on a connection: many together talk no more than a crowd does.
+func (s *session) talkEach() time.Duration {
+	return talkPeriod * time.Duration((max(s.talkers, 1)+talkCrowd-1)/talkCrowd)
+}
+
+// crowd reports whether there are so many connections that they talk more rarely.
+func (s *session) crowd() bool { return s.talkers > talkCrowd }
+
+// talkExtra is by how much that is longer than with few connections.
+func (s *session) talkExtra() time.Duration { return s.talkEach() - talkPeriod }
 
 // said is one request on a connection that stays open.
 type said struct {
 	begin, end mono.Time
 }
 
-// talk is one connection that stays open, with a request a second.
+// talk is one connection that stays open, with a request each period.
 type talk struct {
-	conn net.Conn
-	mu   sync.Mutex
-	said []said
-	err  error // why it ended
+	conn   net.Conn
+	period time.Duration
+	mu     sync.Mutex
+	said   []said
+	err    error // why it ended
 }
 
 // talks are the connections of a client to one service.
@@ -66,7 +79,7 @@ func (s *session) converse(ctx context.Context, v service, n int) (*talks, error
 			if err != nil {
 				return fmt.Errorf("connection %d of %s: %w", len(t.all)+1, v.name, err)
 			}
-			t.all = append(t.all, &talk{conn: c})
+			t.all = append(t.all, &talk{conn: c, period: s.talkEach()})
 		}
 		return nil
 	})
@@ -76,7 +89,7 @@ func (s *session) converse(ctx context.Context, v service, n int) (*talks, error
 	}
 	begin := mono.Now()
 	for i, c := range t.all {
-		t.wait.Go(func() { c.run(ctx, begin.Add(talkPeriod*time.Duration(i)/time.Duration(n))) })
+		t.wait.Go(func() { c.run(ctx, begin.Add(c.period*time.Duration(i)/time.Duration(n))) })
 	}
 	return t, nil
 }
@@ -114,7 +127,7 @@ func (t *talk) run(ctx context.Context, next mono.Time) {
 		if err != nil {
 			return
 		}
-		for next = next.Add(talkPeriod); next < r.end; next = next.Add(talkPeriod) {
+		for next = next.Add(t.period); next < r.end; next = next.Add(t.period) {
 		}
 		timer.Reset(next.Until())
 	}
@@ -161,7 +174,7 @@ func (t *talks) between(from, to mono.Time) window {
 			if w.Why == "" {
 				w.Why = ": " + c.err.Error()
 			}
-		} else if last < to.Add(-2*talkPeriod) {
+		} else if last < to.Add(-2*c.period) {
 			w.Silent++
 		}
 		c.mu.Unlock()
