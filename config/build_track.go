@@ -39,6 +39,21 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 		return t
 	}
 
+	b.trackTarget(raw, &t)
+	t.Weight = b.number(raw.Weight, 0, -254, 254)
+	switch {
+	case raw.Weight.set() && t.Kind == TrackFile:
+		b.error(raw.Weight.Node, "weight: the content of the file is the weight")
+	case (t.Kind == TrackFile || t.Kind == TrackService) && in.Priority.Value == vrrp.PriorityOwner:
+		b.error(chosen[0], "%s: changes the priority, and that of an address owner (255) does not change", t.Kind)
+	case t.Weight != 0 && in.Priority.Value == vrrp.PriorityOwner:
+		b.error(raw.Weight.Node, "weight: the priority of an address owner (255) does not change; with weight 0 a failure means FAULT")
+	}
+	return t
+}
+
+// trackTarget reads the keys that only some kinds of tracks have, once the kind is known.
+func (b *builder) trackTarget(raw *rawTrack, t *Track) {
 	switch t.Kind {
 	case TrackInterface:
 		b.ifname(raw.Interface)
@@ -69,16 +84,6 @@ func (b *builder) track(raw *rawTrack, in *rawVRRP) Track {
 			}
 		}
 	}
-	t.Weight = b.number(raw.Weight, 0, -254, 254)
-	switch {
-	case raw.Weight.set() && t.Kind == TrackFile:
-		b.error(raw.Weight.Node, "weight: the content of the file is the weight")
-	case (t.Kind == TrackFile || t.Kind == TrackService) && in.Priority.Value == vrrp.PriorityOwner:
-		b.error(chosen[0], "%s: changes the priority, and that of an address owner (255) does not change", t.Kind)
-	case t.Weight != 0 && in.Priority.Value == vrrp.PriorityOwner:
-		b.error(raw.Weight.Node, "weight: the priority of an address owner (255) does not change; with weight 0 a failure means FAULT")
-	}
-	return t
 }
 
 // follow is the track of another instance.

@@ -78,6 +78,7 @@ func painter(w io.Writer) paint {
 	}
 }
 
+// printStatus prints a part for everything that the daemon has; what it has not is left out.
 func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "%s  lbha %s  configuration %.12s of %s, %s ago\n", st.Name, st.Version, st.Config.Hash, st.Config.Path, age(st.Time, st.Config.Loaded))
@@ -85,21 +86,35 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 	if tr := st.Config.Trial; tr != nil {
 		printTrial(w, tr)
 	}
-	if len(st.Instances) > 0 {
-		fmt.Fprintln(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
-		for _, in := range st.Instances {
-			master := in.Master
-			if in.State == "master" {
-				master = "this director"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, dash(in.Group), in.Interface, in.VRID, in.Priority,
-				p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
-		}
-	}
+	printInstances(w, st, p)
 	printPeers(w, st)
 	printExchange(w, st, p)
 	printTracks(w, st, p)
 	printNotify(w, st)
+	printServices(w, st, p)
+	printDrains(w, st)
+	printReload(w, st)
+	printStanding(w, st, p)
+	printGround(w, st, p)
+	return w.Flush()
+}
+
+func printInstances(w io.Writer, st *observe.Status, p paint) {
+	if len(st.Instances) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
+	for _, in := range st.Instances {
+		master := in.Master
+		if in.State == "master" {
+			master = "this director"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, dash(in.Group), in.Interface, in.VRID, in.Priority,
+			p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
+	}
+}
+
+func printServices(w io.Writer, st *observe.Status, p paint) {
 	for _, s := range st.Services {
 		pace := ""
 		if s.Pace != "same" {
@@ -116,49 +131,66 @@ func printStatus(out io.Writer, st *observe.Status, p paint) error {
 				r.Placement, weight, r.Active, r.Inactive, lastCheck(st.Time, r), ordered(r)+r.Reason)
 		}
 	}
-	if len(st.Draining) > 0 {
-		fmt.Fprintln(w, "\nDRAINING\tSERVER\tFOR\tUNTIL\tACTIVE\tINACTIVE\tPERSISTENT")
-		for _, d := range st.Draining {
-			until := "-"
-			if !d.Until.IsZero() {
-				until = d.Until.Format(time.DateTime)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", d.Service, d.Server, age(st.Time, d.Since), until, d.Active, d.Inactive, d.Persistent)
+}
+
+func printDrains(w io.Writer, st *observe.Status) {
+	if len(st.Draining) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nDRAINING\tSERVER\tFOR\tUNTIL\tACTIVE\tINACTIVE\tPERSISTENT")
+	for _, d := range st.Draining {
+		until := "-"
+		if !d.Until.IsZero() {
+			until = d.Until.Format(time.DateTime)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", d.Service, d.Server, age(st.Time, d.Since), until, d.Active, d.Inactive, d.Persistent)
+	}
+}
+
+func printReload(w io.Writer, st *observe.Status) {
+	r := st.Config.Reload
+	if r == nil {
+		return
+	}
+	outcome := "applied"
+	switch {
+	case r.Applied && !r.OK:
+		outcome = "applied, but " + r.Error
+	case !r.OK:
+		outcome = "refused: " + r.Error
+	}
+	if r.Reverted != "" {
+		outcome += "; it took the one before back: " + r.Reverted
+	}
+	fmt.Fprintf(w, "\nLast reload %s ago: %s\n", age(st.Time, r.Time), outcome)
+}
+
+// printStanding prints the findings that hold now.
+func printStanding(w io.Writer, st *observe.Status, p paint) {
+	if len(st.Findings) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nFINDINGS")
+	for _, f := range st.Findings {
+		since := ""
+		if !f.Since.IsZero() {
+			since = fmt.Sprintf("; since %s, %s ago", f.Since.Format(time.DateTime), age(st.Time, f.Since))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", f.Object, p(f.Reason, false), f.Message, since)
+	}
+}
+
+func printGround(w io.Writer, st *observe.Status, p paint) {
+	if len(st.Ground) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nGROUND")
+	for _, g := range st.Ground {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", g.Object, p(g.Reason, false), g.Message)
+		if g.Fix != "" {
+			fmt.Fprintf(w, "\t\tfix: %s\n", g.Fix)
 		}
 	}
-	if r := st.Config.Reload; r != nil {
-		outcome := "applied"
-		switch {
-		case r.Applied && !r.OK:
-			outcome = "applied, but " + r.Error
-		case !r.OK:
-			outcome = "refused: " + r.Error
-		}
-		if r.Reverted != "" {
-			outcome += "; it took the one before back: " + r.Reverted
-		}
-		fmt.Fprintf(w, "\nLast reload %s ago: %s\n", age(st.Time, r.Time), outcome)
-	}
-	if len(st.Findings) > 0 {
-		fmt.Fprintln(w, "\nFINDINGS")
-		for _, f := range st.Findings {
-			since := ""
-			if !f.Since.IsZero() {
-				since = fmt.Sprintf("; since %s, %s ago", f.Since.Format(time.DateTime), age(st.Time, f.Since))
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s%s\n", f.Object, p(f.Reason, false), f.Message, since)
-		}
-	}
-	if len(st.Ground) > 0 {
-		fmt.Fprintln(w, "\nGROUND")
-		for _, g := range st.Ground {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", g.Object, p(g.Reason, false), g.Message)
-			if g.Fix != "" {
-				fmt.Fprintf(w, "\t\tfix: %s\n", g.Fix)
-			}
-		}
-	}
-	return w.Flush()
 }
 
 // printPeers prints the other directors that the instances hear, latest first. When they were heard is told by the VRRP

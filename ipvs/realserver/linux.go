@@ -53,40 +53,14 @@ func (l *Linux) Close() error { return l.h.Close() }
 
 // Observe takes a snapshot.
 func (l *Linux) Observe(ctx context.Context, also Extra) (Host, error) {
-	links, err := dump(func() ([]netlink.Link, error) { return l.h.LinkList() })
-	if err != nil {
-		return Host{}, fmt.Errorf("list interfaces: %w", err)
-	}
-	addrs, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
-	if err != nil {
-		return Host{}, fmt.Errorf("list addresses: %w", err)
-	}
 	h := Host{Sysctls: make(map[string]string)}
 	names := make(map[int]string)
-	conf := []string{"all"}
-	for _, link := range links {
-		a := link.Attrs()
-		names[a.Index] = a.Name
-		conf = append(conf, a.Name)
-		l := Link{Name: a.Name, Up: a.Flags&net.FlagUp != 0, Speaks: a.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0, Mode: modeOf(link)}
-		for _, addr := range addrs {
-			if ip, ok := netip.AddrFromSlice(addr.IP); ok && addr.LinkIndex == a.Index {
-				bits, _ := addr.Mask.Size()
-				l.Addrs = append(l.Addrs, netip.PrefixFrom(ip.Unmap(), bits))
-			}
-		}
-		h.Links = append(h.Links, l)
+	var err error
+	if h.Links, err = l.links(names); err != nil {
+		return Host{}, err
 	}
-	for _, name := range conf {
-		for _, key := range []string{"ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_announce", "ipv4/conf/%s/rp_filter", "ipv6/conf/%s/disable_ipv6"} {
-			path := "net/" + fmt.Sprintf(key, name)
-			switch value, err := os.ReadFile(filepath.Join(procSys, path)); {
-			case err == nil:
-				h.Sysctls[path] = strings.TrimSpace(string(value))
-			case !errors.Is(err, fs.ErrNotExist):
-				return Host{}, err
-			}
-		}
+	if err := readSysctls(h); err != nil {
+		return Host{}, err
 	}
 	for family, number := range families {
 		hops, err := l.gateways(family, number, names)
@@ -113,6 +87,52 @@ func (l *Linux) Observe(ctx context.Context, also Extra) (Host, error) {
 		h.Filter, err = l.filter(ctx)
 	}
 	return h, err
+}
+
+// links are the interfaces with their addresses; their names, by index, go into names.
+func (l *Linux) links(names map[int]string) ([]Link, error) {
+	links, err := dump(func() ([]netlink.Link, error) { return l.h.LinkList() })
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	addrs, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	var all []Link
+	for _, link := range links {
+		a := link.Attrs()
+		names[a.Index] = a.Name
+		l := Link{Name: a.Name, Up: a.Flags&net.FlagUp != 0, Speaks: a.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0, Mode: modeOf(link)}
+		for _, addr := range addrs {
+			if ip, ok := netip.AddrFromSlice(addr.IP); ok && addr.LinkIndex == a.Index {
+				bits, _ := addr.Mask.Size()
+				l.Addrs = append(l.Addrs, netip.PrefixFrom(ip.Unmap(), bits))
+			}
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// readSysctls reads the settings that matter, for all interfaces together and for each; one that is absent is left out.
+func readSysctls(h Host) error {
+	conf := []string{"all"}
+	for _, l := range h.Links {
+		conf = append(conf, l.Name)
+	}
+	for _, name := range conf {
+		for _, key := range []string{"ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/arp_announce", "ipv4/conf/%s/rp_filter", "ipv6/conf/%s/disable_ipv6"} {
+			path := "net/" + fmt.Sprintf(key, name)
+			switch value, err := os.ReadFile(filepath.Join(procSys, path)); {
+			case err == nil:
+				h.Sysctls[path] = strings.TrimSpace(string(value))
+			case !errors.Is(err, fs.ErrNotExist):
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 var families = map[ipvs.Family]int{ipvs.IPv4: netlink.FAMILY_V4, ipvs.IPv6: netlink.FAMILY_V6}
