@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -138,6 +139,8 @@ func TestAnAddressThatABackupShouldNotHaveIsFound(t *testing.T) {
 	}
 }
 
+var reloads = flag.Int("reloads", 100, "how many reloads must leave nothing behind: 6000 take minutes")
+
 // TestReloadsLeaveNothingBehind: neither descriptors nor memory, in any of the processes.
 func TestReloadsLeaveNothingBehind(t *testing.T) {
 	a, b := pairOf(t, "100ms")
@@ -171,13 +174,13 @@ func TestReloadsLeaveNothingBehind(t *testing.T) {
 		return descriptors, kilobytes
 	}
 	descriptors, memory := usage()
-	reload(100)
+	reload(*reloads)
 	nowDescriptors, nowMemory := usage()
-	t.Logf("after 10 reloads %d descriptors and %d kB, after 110 %d and %d", descriptors, memory, nowDescriptors, nowMemory)
+	t.Logf("after 10 reloads %d descriptors and %d kB, after %d more %d and %d", descriptors, memory, *reloads, nowDescriptors, nowMemory)
 	if nowDescriptors > descriptors+4 { // a client that is just leaving
 		t.Errorf("%d descriptors, were %d", nowDescriptors, descriptors)
 	}
-	if nowMemory > memory+64<<10 { // with the race detector memory is not what it is without
+	if nowMemory > memory+32<<10 { // with the race detector memory is not what it is without
 		t.Errorf("%d kB of memory, were %d", nowMemory, memory)
 	}
 	if got := b.transitions(); got != before {
