@@ -26,9 +26,9 @@ const (
 // errNoContainerlab: there is no Debian package to install.
 var errNoContainerlab = errors.New("containerlab is not installed (https://containerlab.dev/install)")
 
-// inContainers are the scenarios of the part "containerlab". What they do is done by other means than in the lab: by docker kill, stop, start with a
-// new cable, and pause, by commands and servers in containers.
-var inContainers = []string{"harmless", "kill-master", "pause", "real-server", "restart"}
+// inContainers are the scenarios of the part "containerlab". What they do is done by other means than in the lab: by docker kill, start with a
+// new cable, and pause, by commands, files and servers in containers.
+var inContainers = []string{"harmless", "kill-master", "own-wreck", "pause", "real-server"}
 
 func containerlabCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -112,6 +112,11 @@ func copyFile(from, to string) error {
 
 // run runs a command and returns what it printed; the error has what it said.
 func run(ctx context.Context, name string, args ...string) (string, error) {
+	return output(ctx, filepath.Base(name)+" "+strings.Join(args, " "), name, args...)
+}
+
+// output is that with another title of the command, for errors.
+func output(ctx context.Context, title, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -120,7 +125,7 @@ func run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return string(out), fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err, out, errs.String())
+		return string(out), fmt.Errorf("%s: %w: %s%s", title, err, out, errs.String())
 	}
 	return string(out), nil
 }

@@ -92,6 +92,11 @@ func (p *Place) deploy(ctx context.Context, o Options, self string, say func(str
 	if p.containers, err = inspect(ctx); err != nil {
 		return err
 	}
+	for _, name := range []string{"rs1", "rs2", "rs3"} {
+		if err := p.containers[name].web(ctx, false); err != nil {
+			return err
+		}
+	}
 	if p.eyes, err = watch(self, p.dir); err != nil {
 		return err
 	}
@@ -133,6 +138,8 @@ func (p *Place) Can(c script.Clause) error {
 		return fmt.Errorf("%w: the image has no %s", ErrNotHere, c.Daemon)
 	case c.Form == script.Kill && c.Part == string(drive.Supervisor):
 		return fmt.Errorf("%w: a container, with its addresses and its table, goes with its first process; kill all of it", ErrNotHere)
+	case c.Form == script.SetSchedule && c.Name != "rr":
+		return fmt.Errorf("%w: the example's services are rr", ErrNotHere)
 	case c.Form == script.Disk:
 		return fmt.Errorf("%w: all containers and Docker itself share a file system", ErrNotHere)
 	}
