@@ -16,8 +16,8 @@ const (
 	realTimePriority = 50
 	// The backstop of the collector: the loop asks for a collection itself long before.
 	memoryLimit = 64 << 20
-	// How much may come together before the loop asks: little enough that a day of one router is as small as its first hour.
-	mostGarbage = 4 << 20
+	// How much may come together before the loop asks: little enough that a router that has little to do shows within an hour that it keeps nothing.
+	mostGarbage = 1 << 20
 )
 
 // enterRealTime asks for what keeps advertisements on time, and says what was granted. None of it is needed for

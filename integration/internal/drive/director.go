@@ -37,14 +37,15 @@ const (
 
 // Settings is what a director is configured with: everything that scenarios vary, and no more.
 type Settings struct {
-	Name     string
-	Priority int
-	Interval time.Duration // of advertisements
-	Routers  []Router      // virtual routers; none: the drill's, with the priority and the interval above
-	Servers  []netip.Addr  // real servers of the two services; none: VRRP only
-	Check    Check
-	Drift    time.Duration // within which a foreign edit of the table is repaired; fixed in both daemons
-	Append   string        // what follows the rest of the configuration, in the daemon's own words
+	Name      string
+	Priority  int
+	Interval  time.Duration // of advertisements
+	Routers   []Router      // virtual routers; none: the drill's, with the priority and the interval above
+	Servers   []netip.Addr  // real servers of the two services; none: VRRP only
+	Check     Check
+	Scheduler string        // of the services; empty: rr
+	Drift     time.Duration // within which a foreign edit of the table is repaired; fixed in both daemons
+	Append    string        // what follows the rest of the configuration, in the daemon's own words
 }
 
 // Check is how real servers are checked.

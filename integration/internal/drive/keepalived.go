@@ -48,8 +48,8 @@ func (k keepalived) config(s Settings) string {
 		protocol string
 		options  string
 	}{{PortHTTP, "TCP", ""}, {PortEcho, "UDP", "    ops\n"}} {
-		fmt.Fprintf(&b, "virtual_server %s %d {\n    delay_loop %s\n    lvs_sched rr\n    lvs_method DR\n    protocol %s\n%s",
-			netlab.VIP, service.port, seconds(s.Check.Interval), service.protocol, service.options)
+		fmt.Fprintf(&b, "virtual_server %s %d {\n    delay_loop %s\n    lvs_sched %s\n    lvs_method DR\n    protocol %s\n%s",
+			netlab.VIP, service.port, seconds(s.Check.Interval), s.scheduler(), service.protocol, service.options)
 		for _, server := range s.Servers {
 			// retry counts the attempts after the first.
 			fmt.Fprintf(&b, `    real_server %s %d {

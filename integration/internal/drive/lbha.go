@@ -30,7 +30,7 @@ log = { level = "info", format = "text" }
 		return b.String()
 	}
 	// The table remembers a connection for minutes after its end. A pair at rest has no server that still drains.
-	b.WriteString("\n[defaults.service]\nscheduler = \"rr\"\nforward = \"dr\"\ndrain_timeout = \"5s\"\n")
+	fmt.Fprintf(&b, "\n[defaults.service]\nscheduler = %q\nforward = \"dr\"\ndrain_timeout = \"5s\"\n", s.scheduler())
 	for _, service := range []struct {
 		name, protocol string
 		port           int

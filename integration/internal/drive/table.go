@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -17,7 +18,7 @@ func (s Settings) Rules() (rules []string) {
 		port         uint16
 	}{{"-t", "", PortHTTP}, {"-u", " -o", PortEcho}} {
 		key := service.key + " " + netip.AddrPortFrom(netlab.VIP, service.port).String()
-		rules = append(rules, "-A "+key+" -s rr"+service.options)
+		rules = append(rules, "-A "+key+" -s "+s.scheduler()+service.options)
 		for _, server := range s.Servers {
 			rules = append(rules, fmt.Sprintf("-a %s -r %s -g -w 1", key, netip.AddrPortFrom(server, service.port)))
 		}
@@ -25,6 +26,9 @@ func (s Settings) Rules() (rules []string) {
 	slices.Sort(rules)
 	return rules
 }
+
+// scheduler is the services', as ipvsadm writes it.
+func (s Settings) scheduler() string { return cmp.Or(s.Scheduler, "rr") }
 
 // setTable makes the host's table what the settings say, as somebody does who has a static one: rules that are right stay, and connections
 // with them. A director without servers has no table.

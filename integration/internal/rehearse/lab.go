@@ -55,6 +55,9 @@ func (l *Lab) Can(c script.Clause) error {
 func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 	l.scenario = s
 	pair := stage.Pair{Director: drive.Kind(s.Directors[0].Daemon), Peer: drive.Kind(s.Directors[1].Daemon), Binary: l.binary, Interval: s.Interval}
+	if s.Scheduler != nil {
+		pair.Scheduler = s.Scheduler.Name
+	}
 	for i, d := range s.Directors {
 		pair.Priorities[i] = d.Priority
 		for _, name := range d.Append {
@@ -91,7 +94,7 @@ func (l *Lab) intact(ctx context.Context) error {
 			return fmt.Errorf("%s does not run", d.Host.Name)
 		}
 		settings := stage.SettingsOf(n, d.Host.Name, l.pair.Priorities[i], l.pair.Interval)
-		settings.Append = l.pair.Append[i]
+		settings.Append, settings.Scheduler = l.pair.Append[i], l.pair.Scheduler
 		if err := d.Configure(settings); err != nil {
 			return err
 		}

@@ -30,6 +30,9 @@ func Possible(p Place, s *script.Scenario) (errs []error) {
 		name := fmt.Sprintf("d%d", i+1)
 		refuse(script.Clause{Form: script.SetDirector, Text: "director " + name + " " + d.Daemon, Position: d.Position, Hosts: []string{name}, Daemon: d.Daemon})
 	}
+	if s.Scheduler != nil {
+		refuse(*s.Scheduler)
+	}
 	for _, step := range s.Steps {
 		refuse(step.Clause)
 	}

@@ -27,6 +27,7 @@ const (
 	SetTitle    = "title WORDS"
 	SetDirector = "director DIRECTOR DAEMON [priority NUMBER]"
 	SetInterval = "interval TIME"
+	SetSchedule = "scheduler SCHEDULER"
 	SetLength   = "length TIME"
 	SetConfig   = "config NAME"
 	SetAppend   = "append NAME to DIRECTOR"
@@ -96,6 +97,7 @@ var forms = []Form{
 	{Setting, SetTitle, "what the scenario shows, for the table"},
 	{Setting, SetDirector, "the daemon of a director: lbha, keepalived, or frr beside a static table; priorities are 150 and 100 unless said"},
 	{Setting, SetInterval, "of advertisements; 1s unless said"},
+	{Setting, SetSchedule, "of the services: rr unless said; mh, by which a director knows the server of a connection that another has scheduled"},
 	{Setting, SetLength, "of what is watched"},
 	{Setting, SetConfig, "the indented lines that follow are a snippet of configuration"},
 	{Setting, SetAppend, "a snippet at the end of a director's configuration from the beginning"},

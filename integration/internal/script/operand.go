@@ -14,6 +14,7 @@ var (
 	servers   = []string{"rs1", "rs2", "rs3"}
 	hosts     = append(append([]string{}, directors...), append(servers, "client", "observer")...)
 	daemons   = []string{"lbha", "keepalived", "frr"}
+	schedules = []string{"rr", "mh"}
 	parts     = []string{"supervisor", "elector", "director"}
 	states    = []string{"up", "down"}
 	fills     = []string{"full", "free"}
@@ -69,6 +70,9 @@ func (c *Clause) take(expected, text string) bool {
 	case "DAEMON":
 		c.Daemon = text
 		return slices.Contains(daemons, text)
+	case "SCHEDULER":
+		c.Name = text
+		return slices.Contains(schedules, text)
 	case "PART":
 		c.Part = text
 		return slices.Contains(parts, text)
@@ -133,6 +137,8 @@ func describe(expected string) string {
 		return "a real server (" + strings.Join(servers, " ") + ")"
 	case "DAEMON":
 		return strings.Join(daemons, " or ")
+	case "SCHEDULER":
+		return strings.Join(schedules, " or ")
 	case "PART":
 		return "a process (" + strings.Join(parts, " ") + ")"
 	case "STATE":

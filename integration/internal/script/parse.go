@@ -148,6 +148,9 @@ func (p *parser) setting(words []word) {
 		if p.s.Interval = c.Time; c.Time < 10*time.Millisecond || c.Time > 40950*time.Millisecond {
 			p.fail(c.Position, "interval %v: want 10ms to 40.95s", c.Time)
 		}
+	case SetSchedule:
+		p.once(words[0], "scheduler")
+		p.s.Scheduler = &c
 	case SetLength:
 		p.once(words[0], "length")
 		p.s.Length = c.Time

@@ -13,6 +13,7 @@ type Scenario struct {
 	Name      string // of the file, without its ending
 	Title     string
 	Interval  time.Duration
+	Scheduler *Clause // nil: rr
 	Length    time.Duration
 	Directors [2]Director // d1, d2
 	Snippets  map[string]string
@@ -115,7 +116,11 @@ func (s *Scenario) String() string {
 	for i, d := range s.Directors {
 		fmt.Fprintf(&b, "director d%d %s priority %d\n", i+1, d.Daemon, d.Priority)
 	}
-	fmt.Fprintf(&b, "interval %v\nlength %v\n", s.Interval, s.Length)
+	fmt.Fprintf(&b, "interval %v\n", s.Interval)
+	if s.Scheduler != nil {
+		b.WriteString(s.Scheduler.Text + "\n")
+	}
+	fmt.Fprintf(&b, "length %v\n", s.Length)
 	for _, name := range slices.Sorted(maps.Keys(s.Snippets)) {
 		fmt.Fprintf(&b, "config %s\n", name)
 		for line := range strings.Lines(s.Snippets[name]) {

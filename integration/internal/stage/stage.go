@@ -60,6 +60,7 @@ type Pair struct {
 	Interval       time.Duration
 	Priorities     [2]int    // of d1 and d2; zero: 150 and 100
 	Append         [2]string // to their configurations
+	Scheduler      string    // of the services; empty: rr
 }
 
 // priorities are those of the pair.
@@ -125,7 +126,17 @@ func (s *Stage) Use(p Pair) error {
 	settings := [2]drive.Settings{}
 	for i, priority := range p.priorities() {
 		settings[i] = SettingsOf(s.Net, fmt.Sprintf("d%d", i+1), priority, p.Interval)
-		settings[i].Append = p.Append[i]
+		settings[i].Append, settings[i].Scheduler = p.Append[i], p.Scheduler
+	}
+	// A director knows by the hash what another has scheduled, if it may look.
+	sloppy := "0"
+	if p.Scheduler == "mh" {
+		sloppy = "1"
+	}
+	for _, h := range []*netlab.Host{s.Net.D1, s.Net.D2} {
+		if err := h.Sysctl("net/ipv4/vs/sloppy_tcp", sloppy); err != nil {
+			return err
+		}
 	}
 	var err error
 	if s.D1, err = drive.New(p.Director, s.Net.D1, p.Binary, settings[0]); err != nil {
