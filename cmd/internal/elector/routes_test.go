@@ -112,10 +112,12 @@ func TestRoutesFollowTheMaster(t *testing.T) {
 	}
 
 	// The next master has them, and the old one has not, nor does it lack any.
-	last := routed(50)
+	last := routed(200)
 	last.Routes = append(last.Routes, config.Route{Destination: netip.MustParsePrefix("198.51.100.0/24"), Device: "eth8", Table: config.MainTable})
 	a.configure(nil, last)
 	a.untilEvent("finding route-missing", "eth8 does not exist")
+	last.Priority = 50
+	a.configure(nil, last)
 	b.untilAll(vrrp.Master, "web")
 	b.untilOurs(l, 1, routedShown)
 	a.untilOurs(l, 0, "")
