@@ -102,7 +102,9 @@ func (e *elector) finding(in *instance, f *vrrp.Finding) {
 		e.unsaved = true // the commanded hand-over is over, without a transition
 	}
 	e.dirty = true
-	if f.Reason == vrrp.FindingForeignAnnouncement { // few, and each another address or host
+	switch f.Reason {
+	case vrrp.FindingForeignAnnouncement, findingRouteMissing, findingStray:
+		// They last, and each that is told is another one: a second that is withheld would be over without having begun.
 		e.happened(in, "finding", string(f.Reason), text, true)
 		return
 	}
