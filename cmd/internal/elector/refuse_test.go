@@ -98,9 +98,7 @@ func TestABackupCountsInTheIntervalOfItsMaster(t *testing.T) {
 	master.configure(nil, quick)
 	master.untilAll(vrrp.Master, "a")
 	backup.configure(nil, slow)
-	if text := backup.finds("a", vrrp.FindingInterval); !strings.Contains(text, "ours 2s, theirs 1s") {
-		t.Error(text)
-	}
+	backup.untilEvent("a finding interval-mismatch", "ours 2s, theirs 1s")
 	backup.until("adverts are dropped", func() bool { return backup.of("a").Dropped[string(vrrp.RejectInterval)] > 0 })
 }
 
