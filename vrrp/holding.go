@@ -186,6 +186,7 @@ func (m *Machine) announce() {
 	if !m.announceNow() {
 		return
 	}
+	m.master.objection.announced(m.now)
 	m.master.round++
 	m.scheduleAnnouncement()
 	for m.master.announceAt <= m.now { // no catching up

@@ -3,12 +3,14 @@ package vrrp
 import "time"
 
 // objection is how a master deals with a stranger that announces its addresses. Clients
-// believe the last that they heard, so it answers at once, and what it must not answer at
-// once, because the rate is bounded, it answers when the stranger has gone silent.
+// believe the last that they heard, so it answers at once, as often as the rate, which is
+// bounded, allows, and again when the stranger has gone silent: an answer may be lost, or
+// be overtaken on its way by what it answers.
 type objection struct {
-	notBefore Instant       // no answer before
-	againAt   Instant       // the answer to what could not be answered at once
-	againSaid Instant       // the last of those
+	heard     Instant       // the stranger, last
+	notBefore Instant       // no answer at once before
+	againAt   Instant       // the last word is due
+	againSaid Instant       // the last word was said
 	silence   time.Duration // how long the stranger must be silent for it
 }
 
@@ -19,7 +21,7 @@ const (
 	mostSilence = time.Minute
 )
 
-func (o *objection) reset() { *o = objection{againAt: never, againSaid: never} }
+func (o *objection) reset() { *o = objection{heard: never, againAt: never, againSaid: never} }
 
 // object answers a stranger that announced an address.
 func (m *Machine) object() {
@@ -28,28 +30,31 @@ func (m *Machine) object() {
 	case o.againSaid != never && m.now.Sub(o.againSaid) < answerTime:
 		// One that objects to our objection: neither shall go on like that for ever.
 		o.silence = min(2*o.silence, mostSilence)
-	case m.now >= o.notBefore:
+	case o.heard == never || m.now.Sub(o.heard) > 2*o.silence:
 		o.silence = gap
 	}
-	if m.now < o.notBefore {
-		o.againAt = m.now.Add(o.silence)
-		return
+	o.heard, o.againAt = m.now, m.now.Add(o.silence)
+	if m.now >= o.notBefore {
+		o.notBefore = m.now.Add(gap)
+		m.announceNow()
 	}
-	m.say(o, gap)
+}
+
+// announced is told of every announcement of the schedule: when the stranger has been
+// silent for a while, that is the last word, too.
+func (o *objection) announced(now Instant) {
+	if o.heard != never && now.Sub(o.heard) >= answerTime {
+		o.againAt = never
+	}
 }
 
 // objectAgain has the last word: the stranger is silent.
 func (m *Machine) objectAgain() {
 	o := &m.master.objection
+	o.againAt = never
 	if !m.master.holds {
-		o.againAt = never // what brings the addresses back announces them
-		return
+		return // what brings the addresses back announces them
 	}
-	o.againSaid = m.now
-	m.say(o, max(m.cfg.Interval, assertGap))
-}
-
-func (m *Machine) say(o *objection, gap time.Duration) {
-	o.notBefore, o.againAt = m.now.Add(gap), never
+	o.againSaid, o.notBefore = m.now, m.now.Add(max(m.cfg.Interval, assertGap))
 	m.announceNow()
 }

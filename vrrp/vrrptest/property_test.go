@@ -28,6 +28,20 @@ func TestProperties(t *testing.T) {
 	t.Run("grouped", func(t *testing.T) { explore(t, kind{grouped: true}) })
 }
 
+// TestRareSchedules plays what was found far beyond the seeds that TestProperties plays each time.
+func TestRareSchedules(t *testing.T) {
+	for _, s := range []struct {
+		name string
+		seed uint64
+		kind kind
+	}{
+		{"the only answer to a stranger is overtaken by what it answers", 21107, kind{}},
+		{"and in a group", 38255, kind{grouped: true}},
+	} {
+		t.Run(s.name, func(t *testing.T) { report(t, s.seed, s.kind, false) })
+	}
+}
+
 func explore(t *testing.T, k kind) {
 	if *oneSeed != 0 {
 		report(t, *oneSeed, k, true)
