@@ -112,6 +112,9 @@ func (m *Machine) backupHears(ad *AdvertReceived) {
 		// Discarded: the timer runs on (RFC 9568 §6.4.2).
 		b.challenged, b.challengedAt = ad.Source, ad.ReceivedAt
 		m.ignore(RejectLowerPriority)
+		if m.group.bound {
+			m.concede(ad) // we win, but another member does not
+		}
 	case ad.ReceivedAt < b.heard:
 		m.ignore(RejectStale)
 	default:

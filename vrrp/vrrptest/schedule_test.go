@@ -173,7 +173,10 @@ func (s *schedule) chaos() {
 		s.lan.Advance(s.about(pick(s.rng, 0.2, 2, 6)))
 		kinds[s.rng.IntN(len(kinds))](s, s.lan.nodes[s.rng.IntN(len(s.lan.nodes))])
 	}
-	s.lan.Advance(max(s.about(6), s.busyUntil.Sub(s.lan.now)))
+	s.lan.Advance(s.about(6))
+	for s.lan.now < s.busyUntil { // who dies only now starts later still
+		s.lan.Advance(s.busyUntil.Sub(s.lan.now))
+	}
 }
 
 // faults are the kinds of what may happen to a node.
