@@ -203,7 +203,9 @@ func (s *schedule) end() {
 	case 2:
 		m.nodes[0].Stop(true)
 		watch = willing && best > vrrp.PriorityLowest && (!s.crossed || len(backups) == 1)
-		ranked = willing // who must not preempt does not compete
+		// Who must not preempt does not compete. And a signed advert that is overtaken by the next counts as a
+		// replay: to whom that happens, the silence began an interval earlier.
+		ranked = willing && (l.hmac == nil || l.Network.Jitter == 0)
 		limit = s.silence(vrrp.PriorityLowest, vrrp.DefaultDownAdverts) + 100*time.Millisecond + s.silence(best, 0)
 	}
 	if s.crossed { // equals may each win a part of the election, and hold another
