@@ -258,3 +258,24 @@ func TestDefaultsAreWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestDefinitionsOfDefinitions: what names others a thousand times over grows so far and no further, and that is told once.
+func TestDefinitionsOfDefinitions(t *testing.T) {
+	text := "$A = " + strings.Repeat("a", 4000) + "\n$B = " + strings.Repeat("$A ", 1300) + "\n$C = " + strings.Repeat("$B ", 1300) + "\nrouter_id $C\n$D = web\nglobal_defs {\nrouter_id $D\n}\n"
+	root, notes := parse(File{"k.conf", text}, nearby)
+	size := 0
+	for _, s := range root.block {
+		for _, w := range s.words {
+			size += len(w)
+		}
+	}
+	told := 0
+	for _, n := range notes {
+		if strings.HasPrefix(n.Text, "$B, and all that follow, stay as they are") {
+			told++
+		}
+	}
+	if size > 2*maxExpanded || told != 1 {
+		t.Errorf("%d bytes of words, told %d times: %v", size, told, notes)
+	}
+}

@@ -12,7 +12,8 @@ const (
 	maxFiles      = 1000
 	maxDepth      = 16 // of blocks, and of files that include files
 	maxStatements = 500_000
-	maxDefinition = 4096 // bytes of a definition
+	maxDefinition = 4096     // bytes of a definition
+	maxExpanded   = 16 << 20 // bytes that definitions put in the place of their names, in all: one may name others
 )
 
 // A Place is a line of a file.
@@ -74,6 +75,7 @@ type parser struct {
 	definitions map[string]string
 	files       int
 	statements  int
+	expanded    int
 	stack       []*statement // the blocks that are open; the first is the whole
 	last        *statement   // the one that a brace would belong to
 }
@@ -236,6 +238,12 @@ func (p *parser) expand(at Place, text string) string {
 		value, ok := p.definitions[strings.Trim(name, "${}")]
 		if !ok {
 			p.note(at, "%.40s is not defined", name)
+			return name
+		}
+		if p.expanded += len(value); p.expanded > maxExpanded {
+			if p.expanded-len(value) <= maxExpanded {
+				p.note(at, "%.40s, and all that follow, stay as they are: what is defined would grow to more than %d bytes", name, maxExpanded)
+			}
 			return name
 		}
 		return value
