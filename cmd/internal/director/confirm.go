@@ -65,10 +65,11 @@ func (d *director) resumeTrial(begin inForce) {
 // Confirm keeps the configuration on trial, or goes back to the former one at once. It implements admin.Backend.
 func (d *director) Confirm(ctx context.Context, req admin.ConfirmRequest) (*admin.ReloadResult, error) {
 	who := cmp.Or(admin.Caller(ctx), "somebody")
+	var f *former
 	var err error
 	result := &admin.ReloadResult{OK: true, Applied: true, Changes: []admin.Change{}}
 	if doErr := d.do(ctx, func() {
-		if req.Revert {
+		if f = d.former; req.Revert {
 			err = d.trial.revert()
 		} else if err = d.trial.confirm(monotonic()); err == nil {
 			d.former, result.Hash = nil, d.cfg.Hash
@@ -81,7 +82,7 @@ func (d *director) Confirm(ctx context.Context, req admin.ConfirmRequest) (*admi
 	// It is decided: whoever asked may go.
 	ctx = context.WithoutCancel(ctx)
 	if req.Revert {
-		return d.takeBack(ctx, who+" took it back")
+		return d.takeBack(ctx, f, who+" took it back")
 	}
 	free, err := d.alone(ctx)
 	if err == nil {
@@ -99,21 +100,17 @@ func (d *director) endTrial(ctx context.Context) {
 	if !d.trial.expire(monotonic()) {
 		return
 	}
-	why := fmt.Sprintf("nobody confirmed it within %v", d.former.Within)
+	f := d.former
 	go func() { // the loop must go round for it
-		_, _ = d.takeBack(ctx, why) // it reports itself
+		_, _ = d.takeBack(ctx, f, fmt.Sprintf("nobody confirmed it within %v", f.Within)) // it reports itself
 	}()
 }
 
-// takeBack puts the former configuration in force again: the trial has decided so. That is a reload like any other, but for
-// where the configuration comes from.
-func (d *director) takeBack(ctx context.Context, why string) (*admin.ReloadResult, error) {
-	var f *former
+// takeBack puts the former configuration in force again: the trial has decided so, and is over when that is done. It is a
+// reload like any other, but for where the configuration comes from.
+func (d *director) takeBack(ctx context.Context, f *former, why string) (*admin.ReloadResult, error) {
 	otherwise := ""
 	apply := func(ctx context.Context) *admin.ReloadResult {
-		if err := d.do(ctx, func() { f = d.former }); err != nil {
-			return refused(err)
-		}
 		c, err := d.compare(ctx, f.Config)
 		if err != nil {
 			return refused(err)
