@@ -25,24 +25,3 @@ type ExchangePeer struct {
 	Received   uint64            `json:"datagrams_received"`          // and used
 	Dropped    map[string]uint64 `json:"datagrams_dropped,omitempty"` // by reason
 }
-
-// collectExchange shows the channel as metrics.
-func collectExchange(gauge func(string, float64, ...string), counter func(string, uint64, ...string), e *Exchange) {
-	if e == nil {
-		return
-	}
-	counter("peer_verdicts_taken_total", e.Taken)
-	counter("peer_datagrams_dropped_total", e.Unknown, "unknown", "unknown-sender")
-	counter("peer_datagrams_dropped_total", e.Overrun, "any", "overrun")
-	for _, p := range e.Peers {
-		gauge("peer_live", one(p.State == "live"), p.Address)
-		gauge("peer_verdicts", float64(p.Verdicts), p.Address)
-		gauge("peer_checks_otherwise", float64(p.Otherwise), p.Address)
-		counter("peer_datagrams_sent_total", p.Sent, p.Address)
-		counter("peer_send_errors_total", p.SendErrors, p.Address)
-		counter("peer_datagrams_received_total", p.Received, p.Address)
-		for reason, n := range p.Dropped {
-			counter("peer_datagrams_dropped_total", n, p.Address, reason)
-		}
-	}
-}
