@@ -28,6 +28,9 @@ func explainCommand(client func() *admin.Client) *cobra.Command {
 		Example: "  lbha explain web\n  lbha explain www 10.9.0.3:80",
 		Args:    cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 {
+				return fmt.Errorf("--lines %d: want 0 or more", limit)
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), actTimeout)
 			defer cancel()
 			thing := ""
@@ -49,6 +52,9 @@ func explainCommand(client func() *admin.Client) *cobra.Command {
 			events := got.Events
 			if thing != "" {
 				events = about(events, thing)
+			}
+			if len(events) == 0 && thing != "" && story == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "lbha: no event about %q in the journal; names are those that `lbha status` and `lbha explain` show\n", thing)
 			}
 			if limit > 0 && len(events) > limit {
 				events = events[len(events)-limit:]
@@ -131,7 +137,7 @@ func line(e observe.Event) string {
 
 // about picks the events of one thing: an object, what belongs to it, or a kind.
 func about(events []observe.Event, thing string) []observe.Event {
-	var picked []observe.Event
+	picked := []observe.Event{} // not null in JSON
 	for _, e := range events {
 		if e.Object == thing || strings.HasPrefix(e.Object, thing+"/") || e.Kind == thing {
 			picked = append(picked, e)

@@ -74,8 +74,8 @@ func (t *ipvsTool) print(cmd *cobra.Command, document any, text func(io.Writer) 
 // show runs f once, or every second until interrupted, on a screen that is cleared.
 func (t *ipvsTool) show(cmd *cobra.Command, watch bool, f func() error) error {
 	for {
-		if watch && !t.json && isTerminal(cmd.OutOrStdout()) {
-			fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
+		if watch && !t.json {
+			clearScreen(cmd.OutOrStdout())
 		}
 		if err := f(); err != nil || !watch {
 			return err
@@ -182,4 +182,11 @@ func isTerminal(stream any) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// clearScreen clears the terminal that --watch prints to; a file or a pipe gets no codes.
+func clearScreen(out io.Writer) {
+	if isTerminal(out) {
+		fmt.Fprint(out, "\x1b[H\x1b[2J")
+	}
 }

@@ -84,7 +84,21 @@ func root() *cobra.Command {
 		manCommand(),
 		versionCommand(),
 	)
+	cmd.InitDefaultCompletionCmd()
+	refuseUnknown(cmd)
 	return cmd
+}
+
+// refuseUnknown makes a mistyped subcommand an error below the root, too: by itself cobra prints help there, and exits with 0, as
+// if a server had been drained.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		refuseUnknown(sub)
+		if sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args = cobra.NoArgs
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 func envOr(key, fallback string) string {

@@ -31,7 +31,6 @@ func realserverCommand() *cobra.Command {
 			"       packets through, for gue a UDP port that unwraps them, and no ARP answers for the VIP\n" +
 			"  nat  only a check: the default route must lead to the director\n\n" +
 			"What was there before is kept in realserver.json of the state directory until down restores it.",
-		Args: cobra.NoArgs,
 	}
 	cmd.PersistentFlags().StringVar(&dir, "state-dir", defaultStateDir, "directory of realserver.json; each network namespace needs its own")
 	cmd.AddCommand(realserverUp(&dir), realserverDown(&dir), realserverShow(&dir))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -51,6 +52,9 @@ func scanCommand() *cobra.Command {
 				return err
 			}
 			defer listener.Close()
+			if len(listener.Interfaces()) == 0 {
+				return errors.New("no interface is up that VRRP could be heard on")
+			}
 			var log scan.Log
 			if err := hear(cmd.Context(), cmd.ErrOrStderr(), listener, &log, how); err != nil {
 				return err

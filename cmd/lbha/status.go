@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/cmd/internal/admin"
 	"github.com/lbha/lbha/cmd/internal/observe"
@@ -38,7 +37,7 @@ func statusCommand(client func() *admin.Client) *cobra.Command {
 					err = printJSON(cmd.OutOrStdout(), st)
 				} else {
 					if watch {
-						fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J")
+						clearScreen(cmd.OutOrStdout())
 					}
 					err = printStatus(cmd.OutOrStdout(), st, painter(cmd.OutOrStdout()))
 				}
@@ -62,12 +61,7 @@ func statusCommand(client func() *admin.Client) *cobra.Command {
 type paint func(text string, good bool) string
 
 func painter(w io.Writer) paint {
-	f, ok := w.(*os.File)
-	if ok {
-		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-		ok = err == nil && os.Getenv("NO_COLOR") == ""
-	}
-	if !ok {
+	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" {
 		return func(text string, _ bool) string { return text }
 	}
 	return func(text string, good bool) string {
@@ -110,8 +104,19 @@ func printInstances(w io.Writer, st *observe.Status, p paint) {
 			master = "this director"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", in.Name, dash(in.Group), in.Interface, in.VRID, in.Priority,
-			p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason)
+			p(in.State, in.State == "master" || in.State == "backup"), age(st.Time, in.Since), dash(master), dash(strings.Join(in.Held, " ")), in.Reason+ledOut(in))
 	}
+}
+
+// ledOut tells that an operator has ordered a hand-over, until when it is not the configured priority that counts.
+func ledOut(in observe.Instance) string {
+	switch {
+	case !in.HandOver:
+		return ""
+	case in.State == "master":
+		return "; ordered to hand over: it stays until a backup takes over"
+	}
+	return "; ordered to stay out, until lbha failover --lift"
 }
 
 func printServices(w io.Writer, st *observe.Status, p paint) {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -66,5 +69,43 @@ nat   no-forwarding  this host does not forward IPv4
 host  not-looked     no facts
 `, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// An order to hand over outlives the hand-over: whoever looks later must see why this director does not take part.
+func TestPrintHandOver(t *testing.T) {
+	for _, c := range []struct{ state, want string }{
+		{"master", "preempted; ordered to hand over: it stays until a backup takes over"},
+		{"backup", "preempted; ordered to stay out, until lbha failover --lift"},
+	} {
+		var out strings.Builder
+		st := &observe.Status{Instances: []observe.Instance{{Name: "web", State: c.state, Reason: "preempted", Priority: 1, HandOver: true}}}
+		if err := printStatus(&out, st, painter(&out)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), c.want+"\n") {
+			t.Errorf("%s: %q is not in\n%s", c.state, c.want, &out)
+		}
+	}
+}
+
+// A watched status that goes to a file, or through a pipe, is free of codes for terminals.
+func TestClearScreen(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	clearScreen(f)
+	if info, err := f.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("%d bytes (%v), want none", info.Size(), err)
+	}
+}
+
+// A thing that the journal does not know has an empty list of events, which programs iterate over, and no null.
+func TestNothingAboutAThing(t *testing.T) {
+	got, err := json.Marshal(about([]observe.Event{{Object: "web"}}, "wbe"))
+	if err != nil || string(got) != "[]" {
+		t.Errorf("%s (%v), want []", got, err)
 	}
 }
