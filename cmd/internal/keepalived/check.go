@@ -116,55 +116,14 @@ func (c *converter) check(check *statement, typ string, when schedule) {
 	c.table(check.at, "[[service.checks]]")
 	c.text(check.at, "type", typ)
 	var urls []*statement
-	tables := converter{definitions: c.definitions}
 	for _, s := range check.block {
-		switch w := s.words[0]; {
-		case w == "url" && web:
+		switch {
+		case s.words[0] == "url" && web:
 			urls = append(urls, s)
 		case when.take(s):
 			c.only(s, 1)
-		case w == "connect_ip":
-			c.word(s, "address")
-		case w == "connect_port" && typ != "icmp":
-			c.number(s, "port")
-		case w == "bindto":
-			c.word(s, "source")
-		case w == "bind_if":
-			c.word(s, "interface")
-		case w == "fwmark":
-			c.number(s, "mark")
-		case w == "enable_sni" && typ == "https": // always
-			c.only(s, 0)
-		case w == "http_protocol" && web && strings.HasPrefix(s.arg(1), "1."): // there is one version 1
-			c.only(s, 1)
-		case w == "fast_recovery" && web: // rise = 1
-			c.only(s, 0)
-		case w == "helo_name" && typ == "smtp":
-			c.word(s, "helo")
-		case w == "host" && typ == "smtp":
-			c.note(s.at, "host: a check asks one address: write more checks")
-		case w == "name" && typ == "dns":
-			c.word(s, "name")
-		case w == "type" && typ == "dns":
-			c.only(s, 1)
-			c.text(s.at, "query_type", strings.ToUpper(s.arg(1)))
-		case w == "misc_path" && typ == "script":
-			c.command(s, "command", "")
-		case w == "misc_dynamic" && typ == "script":
-			c.flag(s, "dynamic", "true")
-		case w == "user" && typ == "script":
-			c.runAs(s, "user")
-		case w == "payload" && typ == "udp":
-			c.text(s.at, "send", "hex:"+strings.Join(s.words[1:], ""))
-		case w == "require_reply" && typ == "udp":
-			c.raw(s.at, "require_reply", "true")
-			if len(s.words) > 1 {
-				c.text(s.at, "expect", "hex:"+strings.Join(s.words[1:], ""))
-			}
-		case w == "track_file" && typ == "file":
-			c.file(s)
 		default:
-			c.unknown(s)
+			c.checkWord(s, typ)
 		}
 	}
 	for _, d := range defaults[typ] {
@@ -173,14 +132,71 @@ func (c *converter) check(check *statement, typ string, when schedule) {
 		}
 	}
 	when.write(c, check.at, typ)
-	host := ""
-	if when.host != nil && web {
-		host = when.host.arg(1)
+	if web {
+		c.web(check, typ, urls, when.host)
 	}
+}
+
+// checkWord writes what a statement says of a check of a type: all but when it runs, and the urls.
+func (c *converter) checkWord(s *statement, typ string) {
+	web := typ == "http" || typ == "https"
+	switch w := s.words[0]; {
+	case w == "connect_ip":
+		c.word(s, "address")
+	case w == "connect_port" && typ != "icmp":
+		c.number(s, "port")
+	case w == "bindto":
+		c.word(s, "source")
+	case w == "bind_if":
+		c.word(s, "interface")
+	case w == "fwmark":
+		c.number(s, "mark")
+	case w == "enable_sni" && typ == "https": // always
+		c.only(s, 0)
+	case w == "http_protocol" && web && strings.HasPrefix(s.arg(1), "1."): // there is one version 1
+		c.only(s, 1)
+	case w == "fast_recovery" && web: // rise = 1
+		c.only(s, 0)
+	case w == "helo_name" && typ == "smtp":
+		c.word(s, "helo")
+	case w == "host" && typ == "smtp":
+		c.note(s.at, "host: a check asks one address: write more checks")
+	case w == "name" && typ == "dns":
+		c.word(s, "name")
+	case w == "type" && typ == "dns":
+		c.only(s, 1)
+		c.text(s.at, "query_type", strings.ToUpper(s.arg(1)))
+	case w == "misc_path" && typ == "script":
+		c.command(s, "command", "")
+	case w == "misc_dynamic" && typ == "script":
+		c.flag(s, "dynamic", "true")
+	case w == "user" && typ == "script":
+		c.runAs(s, "user")
+	case w == "payload" && typ == "udp":
+		c.text(s.at, "send", "hex:"+strings.Join(s.words[1:], ""))
+	case w == "require_reply" && typ == "udp":
+		c.raw(s.at, "require_reply", "true")
+		if len(s.words) > 1 {
+			c.text(s.at, "expect", "hex:"+strings.Join(s.words[1:], ""))
+		}
+	case w == "track_file" && typ == "file":
+		c.file(s)
+	default:
+		c.unknown(s)
+	}
+}
+
+// web writes what a web check asks for: in the check, if it has one url, else in a table for each. virtualhost may be nil.
+func (c *converter) web(check *statement, typ string, urls []*statement, virtualhost *statement) {
+	host := ""
+	if virtualhost != nil {
+		host = virtualhost.arg(1)
+	}
+	tables := converter{definitions: c.definitions}
 	switch {
-	case web && len(urls) == 1:
+	case len(urls) == 1:
 		c.url(urls[0], host)
-	case web && len(urls) > 1:
+	case len(urls) > 1:
 		for _, u := range urls {
 			tables.table(u.at, "[[service.checks.requests]]")
 			tables.url(u, host)
@@ -192,8 +208,7 @@ func (c *converter) check(check *statement, typ string, when schedule) {
 		c.raw(check.at, "tls", "{ verify = false }")
 		c.note(check.at, "SSL_GET: verifies no certificate, so this check does not; verify = true and server_name would")
 	}
-	c.lines = append(c.lines, tables.lines...)
-	c.notes = append(c.notes, tables.notes...)
+	c.add(&tables)
 }
 
 // url writes a url of a web check.

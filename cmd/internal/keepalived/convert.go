@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,6 +60,14 @@ func (c *converter) raw(at Place, key, value string) {
 }
 
 func (c *converter) text(at Place, key, value string) { c.raw(at, key, quote(value)) }
+
+// add adds what parts have written, one after the other.
+func (c *converter) add(parts ...*converter) {
+	for _, part := range parts {
+		c.lines = append(c.lines, part.lines...)
+		c.notes = append(c.notes, part.notes...)
+	}
+}
 
 // array writes a list, a line for each, so that one that is refused goes alone.
 func (c *converter) array(at Place, key string, items []line) {
@@ -209,24 +218,9 @@ func (c *converter) globals(g *statement) {
 		case "script_user":
 			scripts.runAs(s, "scripts.user")
 		case "lvs_timeouts":
-			for i := 1; i < len(s.words); i += 2 {
-				key := map[string]string{"tcp": "tcp", "tcpfin": "tcp_fin", "udp": "udp"}[s.words[i]]
-				if d, ok := seconds(s.arg(i + 1)); ok && key != "" {
-					ipvs.text(s.at, "timeouts."+key, short(d))
-				} else {
-					c.note(s.at, "lvs_timeouts: %.40q %.40q is not understood", s.words[i], s.arg(i+1))
-				}
-			}
+			ipvs.timeouts(s)
 		case "lvs_sync_daemon":
-			ipvs.text(s.at, "sync.interface", s.arg(1))
-			for i := 2; i < len(s.words); i++ {
-				if n, err := strconv.Atoi(s.arg(i + 1)); err == nil && (s.words[i] == "id" || s.words[i] == "syncid") {
-					ipvs.raw(s.at, "sync.id", strconv.Itoa(n))
-					i++
-				} else {
-					c.note(s.at, "lvs_sync_daemon: %.40q: no equivalent", s.words[i])
-				}
-			}
+			ipvs.syncDaemon(s)
 		case "vrrp_version":
 			c.only(s, 1)
 			c.version3 = s.arg(1) == "3"
@@ -243,20 +237,40 @@ func (c *converter) globals(g *statement) {
 		}
 	}
 	put := func(header string, parts ...*converter) {
-		begun := false
-		for _, part := range parts {
-			c.notes = append(c.notes, part.notes...)
-			if !begun && len(part.lines) > 0 {
-				c.table(g.at, header)
-				begun = true
-			}
-			c.lines = append(c.lines, part.lines...)
+		if slices.ContainsFunc(parts, func(part *converter) bool { return len(part.lines) > 0 }) {
+			c.table(g.at, header)
 		}
+		c.add(parts...)
 	}
 	put("[global]", &global, &scripts)
 	put("[global.ipvs]", &ipvs)
 	put("[defaults.vrrp]", &defaults)
 	put("[defaults.vrrp.announce]", &announce)
+}
+
+// timeouts writes lvs_timeouts: "tcp N tcpfin N udp N".
+func (c *converter) timeouts(s *statement) {
+	for i := 1; i < len(s.words); i += 2 {
+		key := map[string]string{"tcp": "tcp", "tcpfin": "tcp_fin", "udp": "udp"}[s.words[i]]
+		if d, ok := seconds(s.arg(i + 1)); ok && key != "" {
+			c.text(s.at, "timeouts."+key, short(d))
+		} else {
+			c.note(s.at, "lvs_timeouts: %.40q %.40q is not understood", s.words[i], s.arg(i+1))
+		}
+	}
+}
+
+// syncDaemon writes lvs_sync_daemon: "INTERFACE … id N".
+func (c *converter) syncDaemon(s *statement) {
+	c.text(s.at, "sync.interface", s.arg(1))
+	for i := 2; i < len(s.words); i++ {
+		if n, err := strconv.Atoi(s.arg(i + 1)); err == nil && (s.words[i] == "id" || s.words[i] == "syncid") {
+			c.raw(s.at, "sync.id", strconv.Itoa(n))
+			i++
+		} else {
+			c.note(s.at, "lvs_sync_daemon: %.40q: no equivalent", s.words[i])
+		}
+	}
 }
 
 func (c *converter) syncGroup(g *statement) {

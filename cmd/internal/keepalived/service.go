@@ -91,19 +91,7 @@ func (c *converter) serviceOf(v *statement, t target) {
 	}
 	c.table(v.at, "[[service]]")
 	c.text(v.at, "name", c.name(t, protocol))
-	if len(t.addresses) == 0 {
-		if n, err := strconv.ParseUint(t.mark, 0, 32); err == nil {
-			c.raw(t.at, "fwmark", strconv.FormatUint(n, 10))
-		} else {
-			c.note(t.at, "fwmark: %.40q is not a number", t.mark)
-		}
-		if family(v) == "ipv6" {
-			c.text(v.at, "family", "ipv6")
-		}
-	} else {
-		c.raw(t.at, "addresses", quoteAll(t.addresses))
-		c.text(v.at, "protocol", protocol)
-	}
+	c.target(v, t, protocol)
 	var common schedule
 	initial := "up"
 	var persistent, netmask *statement
@@ -149,8 +137,24 @@ func (c *converter) serviceOf(v *statement, t target) {
 		c.note(netmask.at, "persistence_granularity: without persistence_timeout there is no persistence")
 	}
 	tables.servers(servers, common)
-	c.lines = append(c.lines, tables.lines...)
-	c.notes = append(c.notes, tables.notes...)
+	c.add(&tables)
+}
+
+// target writes what a service is of.
+func (c *converter) target(v *statement, t target, protocol string) {
+	if len(t.addresses) > 0 {
+		c.raw(t.at, "addresses", quoteAll(t.addresses))
+		c.text(v.at, "protocol", protocol)
+		return
+	}
+	if n, err := strconv.ParseUint(t.mark, 0, 32); err == nil {
+		c.raw(t.at, "fwmark", strconv.FormatUint(n, 10))
+	} else {
+		c.note(t.at, "fwmark: %.40q is not a number", t.mark)
+	}
+	if family(v) == "ipv6" {
+		c.text(v.at, "family", "ipv6")
+	}
 }
 
 // family is that of the servers of a service by mark.

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,10 +96,7 @@ func (c *converter) instanceTables(in *statement, version string, source *statem
 	if len(announce.lines) > 0 {
 		c.table(in.at, "[vrrp.announce]")
 	}
-	for _, part := range []*converter{&announce, &tables} {
-		c.lines = append(c.lines, part.lines...)
-		c.notes = append(c.notes, part.notes...)
-	}
+	c.add(&announce, &tables)
 }
 
 // addresses writes those that an instance holds. Adverts have the family of the first: keepalived holds the others without
@@ -214,10 +212,10 @@ func (c *converter) authentication(s *statement, version string) {
 
 // track writes one line of a block of tracks: "NAME [weight N]".
 func (c *converter) track(kind string, s *statement) {
-	weight, own := "", false
+	weight := ""
 	for i := 1; i < len(s.words); i++ {
 		if n, err := strconv.Atoi(s.arg(i + 1)); s.words[i] == "weight" && err == nil {
-			weight, own = strconv.Itoa(n), true
+			weight = strconv.Itoa(n)
 			i++
 		} else {
 			c.note(s.at, "%.40q of the track %.40s: no equivalent", s.words[i], s.words[0])
@@ -239,6 +237,16 @@ func (c *converter) track(kind string, s *statement) {
 		return
 	}
 	c.table(defined.at, "[[vrrp.track]]")
+	weight = cmp.Or(weight, c.tracked(kind, defined))
+	if kind != "track_file" {
+		c.weight(s, weight)
+	} else if weight != "" && weight != "1" {
+		c.note(s.at, "track_file: the content of the file is the weight, and is not multiplied by %.20s", weight)
+	}
+}
+
+// tracked writes what a track names, and returns the weight that is defined with it; empty: none is.
+func (c *converter) tracked(kind string, defined *statement) (weight string) {
 	for _, d := range defined.block {
 		switch w := d.words[0]; {
 		case w == "script" && kind == "track_script":
@@ -252,9 +260,7 @@ func (c *converter) track(kind string, s *statement) {
 			}
 		case w == "weight":
 			c.only(d, 1)
-			if !own {
-				weight = d.arg(1)
-			}
+			weight = d.arg(1)
 		case kind == "track_script" && (w == "interval" || w == "timeout"):
 			c.seconds(d, w)
 		case kind == "track_script" && (w == "rise" || w == "fall"):
@@ -268,13 +274,7 @@ func (c *converter) track(kind string, s *statement) {
 	if kind == "track_script" {
 		c.scriptDefaults(defined)
 	}
-	if kind == "track_file" {
-		if weight != "" && weight != "1" {
-			c.note(s.at, "track_file: the content of the file is the weight, and is not multiplied by %.20s", weight)
-		}
-		return
-	}
-	c.weight(s, weight)
+	return weight
 }
 
 // reversed reports whether a track, or what it names, adds where others subtract.
