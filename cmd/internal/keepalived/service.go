@@ -35,15 +35,15 @@ func (c *converter) targets(v *statement) []target {
 		var out []target
 		for _, s := range g.block {
 			c.only(s, 1)
-			switch one := &v4; {
-			case s.words[0] == "fwmark":
+			if s.words[0] == "fwmark" {
 				out = append(out, target{mark: s.arg(1), at: s.at})
-			case strings.Contains(s.words[0], ":"):
-				one = &v6
-				fallthrough
-			default:
-				one.addresses, one.at = append(one.addresses, endpoint(s.words[0], s.arg(1))), g.at
+				continue
 			}
+			one := &v4
+			if strings.Contains(s.words[0], ":") {
+				one = &v6
+			}
+			one.addresses, one.at = append(one.addresses, endpoint(s.words[0], s.arg(1))), g.at
 		}
 		for _, t := range []target{v6, v4} {
 			if len(t.addresses) > 0 {
