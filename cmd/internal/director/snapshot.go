@@ -256,14 +256,9 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 		}
 	}
 	for _, s := range st.Services {
-		in := 0
-		for _, r := range s.Servers {
-			if r.InTable && r.Weight > 0 {
-				in++
-			}
-		}
+		takes := func(r observe.Server) bool { return r.InTable && r.Weight > 0 }
 		switch {
-		case in == 0:
+		case !slices.ContainsFunc(s.Servers, takes):
 			add(s.Name, "no-server", "no server takes connections")
 		case s.Fallback:
 			add(s.Name, "quorum-lost", fmt.Sprintf("weight %d is alive, quorum %d", s.Alive, s.Quorum))
@@ -278,20 +273,30 @@ func findings(st *observe.Status, state *link.State) []observe.Finding {
 	if st.Journal.Error != "" {
 		add("journal", "not-written", "the journal is not written to its file: "+st.Journal.Error)
 	}
-	if tr := st.Config.Trial; tr != nil && tr.Error != "" {
-		add("reload", "not-reverted", fmt.Sprintf("configuration %.12s is not confirmed, and %.12s cannot be put in force again: %s; it is tried again and again, until `lbha confirm` keeps what is", st.Config.Hash, tr.Former, tr.Error))
-	}
-	switch r := st.Config.Reload; {
-	case r != nil && r.OK && r.File != "":
-		add("reload", "reverted", fmt.Sprintf("the last reload was taken back (%s): %.12s is in force again, and %s says otherwise", r.Reverted, st.Config.Hash, r.File))
-	case r == nil || r.OK:
-	case r.Applied:
-		add("reload", "not-verified", "the configuration was applied, but "+r.Error)
-	default:
-		add("reload", "refused", "the last reload was refused: "+r.Error)
-	}
+	found = append(found, reloadFindings(&st.Config)...)
 	for _, key := range st.Table.Foreign {
 		add(key, "foreign-service", "a service of another program is in the table; it is left alone")
+	}
+	return found
+}
+
+// reloadFindings are what is wrong with the configuration in force: how it came there, or that another one did not.
+func reloadFindings(c *observe.Config) (found []observe.Finding) {
+	add := func(reason, message string) {
+		found = append(found, observe.Finding{Object: "reload", Reason: reason, Message: message})
+	}
+	if tr := c.Trial; tr != nil && tr.Error != "" {
+		add("not-reverted", fmt.Sprintf("configuration %.12s is not confirmed, and %.12s cannot be put in force again: %s; it is tried again and again, until `lbha confirm` keeps what is", c.Hash, tr.Former, tr.Error))
+	}
+	switch r := c.Reload; {
+	case r == nil:
+	case r.OK && r.File != "":
+		add("reverted", fmt.Sprintf("the last reload was taken back (%s): %.12s is in force again, and %s says otherwise", r.Reverted, c.Hash, r.File))
+	case r.OK:
+	case r.Applied:
+		add("not-verified", "the configuration was applied, but "+r.Error)
+	default:
+		add("refused", "the last reload was refused: "+r.Error)
 	}
 	return found
 }

@@ -45,48 +45,27 @@ func newTrackers() *trackers {
 	return &trackers{set: track.NewSet(), windows: map[windowKey]*track.Window{}, again: time.NewTimer(time.Hour)}
 }
 
+// look is one look at all that is tracked.
+type look struct {
+	now     time.Time
+	states  map[string]*link.InstanceState // of the instances, by name, as the elector told
+	windows map[windowKey]*track.Window    // those that are asked for still
+	again   time.Time                      // when a report becomes another one without anything new; zero: none does
+}
+
 // lookAtTracks adds up anew what is tracked, and tells the elector if that is another sum, if the elector is another
 // process, or if it has not been told for long.
 func (d *director) lookAtTracks(now time.Time) {
 	t := d.tracks
-	states := make(map[string]*link.InstanceState, len(d.vrrp.Instances))
+	l := look{now: now, states: make(map[string]*link.InstanceState, len(d.vrrp.Instances)), windows: make(map[windowKey]*track.Window)}
 	for i := range d.vrrp.Instances {
-		states[d.vrrp.Instances[i].Name] = &d.vrrp.Instances[i]
+		l.states[d.vrrp.Instances[i].Name] = &d.vrrp.Instances[i]
 	}
-	sums, weighed, windows := make(map[string]link.Tracked), make(map[string][]track.Weighed), make(map[windowKey]*track.Window)
-	var again time.Time
+	sums, weighed := make(map[string]link.Tracked), make(map[string][]track.Weighed)
 	directed := 0 // instances that are to be told of
 	for i := range d.cfg.Instances {
 		in := &d.cfg.Instances[i]
-		look := func(what *config.Track) track.Reading {
-			if what.Kind != config.TrackService {
-				return t.set.Look(what)
-			}
-			k := windowKey{in.Name, what.Target, what.Weight == 0}
-			w := cmp.Or(windows[k], t.windows[k])
-			if w == nil {
-				w = new(track.Window)
-			}
-			windows[k] = w
-			r, next := d.serviceReading(w, k, states[in.Name] != nil && states[in.Name].State == vrrp.Master, now)
-			if !next.IsZero() && (again.IsZero() || next.Before(again)) {
-				again = next
-			}
-			return r
-		}
-		list := make([]track.Weighed, len(in.Tracks))
-		here := false
-		for j := range in.Tracks {
-			what := &in.Tracks[j]
-			if track.Looked(what.Kind) {
-				list[j], here = track.Weigh(what, look(what)), true
-				continue
-			}
-			list[j] = track.Weigh(what, seen(states[in.Name], what, d.vrrpHeard))
-			if before := t.weighed[in.Name]; j < len(before) && before[j].State == list[j].State {
-				list[j].Since = before[j].Since
-			}
-		}
+		list, here := d.weighTracks(&l, in)
 		if len(list) > 0 {
 			weighed[in.Name] = list
 		}
@@ -102,9 +81,9 @@ func (d *director) lookAtTracks(now time.Time) {
 	if !maps.Equal(sums, t.sums) {
 		t.sent = time.Time{}
 	}
-	t.sums, t.weighed, t.windows, t.complete = sums, weighed, windows, len(sums) == directed
-	if !again.IsZero() {
-		t.again.Reset(again.Sub(now))
+	t.sums, t.weighed, t.windows, t.complete = sums, weighed, l.windows, len(sums) == directed
+	if !l.again.IsZero() {
+		t.again.Reset(l.again.Sub(now))
 	}
 	if directed > 0 && (t.sentTo != d.vrrpPID || now.Sub(t.sent) >= link.TracksPeriod) {
 		// What was not taken is sent again at the next look, a second later at the latest.
@@ -112,6 +91,42 @@ func (d *director) lookAtTracks(now time.Time) {
 			t.sent, t.sentTo = now, d.vrrpPID
 		}
 	}
+}
+
+// weighTracks weighs what an instance tracks, each in the place of its track; here: some of it is looked at here, so that the
+// elector has to be told.
+func (d *director) weighTracks(l *look, in *config.Instance) (list []track.Weighed, here bool) {
+	list = make([]track.Weighed, len(in.Tracks))
+	for j := range in.Tracks {
+		switch what := &in.Tracks[j]; {
+		case what.Kind == config.TrackService:
+			list[j], here = track.Weigh(what, d.lookAtService(l, in.Name, what)), true
+		case track.Looked(what.Kind):
+			list[j], here = track.Weigh(what, d.tracks.set.Look(what)), true
+		default:
+			list[j] = track.Weigh(what, seen(l.states[in.Name], what, d.vrrpHeard))
+			if before := d.tracks.weighed[in.Name]; j < len(before) && before[j].State == list[j].State {
+				list[j].Since = before[j].Since
+			}
+		}
+	}
+	return list, here
+}
+
+// lookAtService reads a service that an instance tracks, through the window that it has of it.
+func (d *director) lookAtService(l *look, instance string, what *config.Track) track.Reading {
+	k := windowKey{instance, what.Target, what.Weight == 0}
+	w := cmp.Or(l.windows[k], d.tracks.windows[k])
+	if w == nil {
+		w = new(track.Window)
+	}
+	l.windows[k] = w
+	in := l.states[instance]
+	r, next := d.serviceReading(w, k, in != nil && in.State == vrrp.Master, l.now)
+	if !next.IsZero() && (l.again.IsZero() || next.Before(l.again)) {
+		l.again = next
+	}
+	return r
 }
 
 // repeatTracks tells the elector again: it has instances that it did not have when it was told before.
