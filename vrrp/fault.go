@@ -140,7 +140,7 @@ func (m *Machine) fail(reason Reason, detail string) {
 // linkChanged takes the state of the interface.
 func (m *Machine) linkChanged(ev LinkChanged) {
 	if ev.Up != m.linkUp {
-		m.fault.retryAt = m.now // the link may have been the fault
+		m.fault.retryAt, m.fault.preemptAt = m.now, m.now // the link may have been the fault
 	}
 	m.linkUp = ev.Up
 	m.sourceIs(ev.Source)

@@ -37,6 +37,7 @@ func TestRareSchedules(t *testing.T) {
 	}{
 		{"the only answer to a stranger is overtaken by what it answers", 21107, kind{}},
 		{"and in a group", 38255, kind{grouped: true}},
+		{"a send failed because the link went down, and keeps the better group from preempting", 59816, kind{grouped: true}},
 		{"who was master would win by itself, is bound by its group, and told clients unheard", 44914, kind{grouped: true}},
 	} {
 		t.Run(s.name, func(t *testing.T) { report(t, s.seed, s.kind, false) })
