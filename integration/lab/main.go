@@ -3,12 +3,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/lbha/lbha/integration/internal/sandbox"
 	"github.com/lbha/lbha/integration/internal/stage"
@@ -23,7 +20,7 @@ func main() {
 		sandbox.Init()
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
 		switch {

@@ -61,7 +61,10 @@ func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, er
 		return err
 	}
 	defer unlock()
-	work, err := os.MkdirTemp("", "lbha-lab-")
+	if err := sweep(); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", workPrefix)
 	if err != nil {
 		return err
 	}
@@ -75,6 +78,23 @@ func (v visit) enter(ctx context.Context, prepare func(work string) (arg any, er
 		Progress: func(line string) { say("%s", line) },
 	}
 	return w.Run(ctx, result)
+}
+
+// workPrefix is how the names of work directories begin.
+const workPrefix = "lbha-lab-"
+
+// sweep removes the work directories of labs that were killed. Whoever has the lock is the only one at work.
+func sweep() error {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), workPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what a lab left that was killed: %w", err)
+		}
+	}
+	return nil
 }
 
 // lock waits until no other lab runs on this machine. The kernel drops the lock with the process.
