@@ -232,7 +232,7 @@ func decodeScalar(p any, n *node) *mismatch {
 		} else if i, ok := n.data.(int64); ok {
 			text = strconv.FormatInt(i, 10)
 		} else {
-			return wants("a string or a number", "")
+			return wants("a string or a whole number", "")
 		}
 		if err := p.UnmarshalText([]byte(text)); err != nil {
 			return &mismatch{err.Error(), ""} // the types name themselves
@@ -255,8 +255,14 @@ func (n *node) describe() string {
 		return fmt.Sprintf("the string %.40q", s)
 	}
 	switch x := n.data.(type) {
-	case int64, float64:
-		return fmt.Sprintf("the number %v", x)
+	case int64:
+		return fmt.Sprintf("the number %d", x)
+	case float64:
+		text := strconv.FormatFloat(x, 'g', -1, 64)
+		if x == math.Trunc(x) && !strings.ContainsAny(text, "eIN") {
+			text += ".0" // else it looks like the whole number that it is not
+		}
+		return "the number " + text
 	case bool:
 		return strconv.FormatBool(x)
 	}

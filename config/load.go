@@ -62,6 +62,7 @@ func (l *loader) finish() (*Config, error) {
 		var found Diagnostics
 		c, found = build(&raw, l.files, hostName())
 		l.found = append(l.found, found...)
+		l.nothing(c)
 	}
 	all := l.found.sorted(l.names)
 	if all.refuses() {
@@ -70,6 +71,18 @@ func (l *loader) finish() (*Config, error) {
 	c.Files, c.Warnings = l.names, all
 	c.Hash = c.hash()
 	return c, nil
+}
+
+// nothing refuses what sets no key at all: a file that was cut off, or an include that no file matches any more, would take
+// every address and service away at a reload. Whoever means that can say so: with [global].
+func (l *loader) nothing(c *Config) {
+	switch {
+	case len(c.Instances) > 0 || len(c.Services) > 0 || l.found.refuses():
+	case len(l.root.members) == 0:
+		l.errorHint(l.root, "if that is meant, write [global]", "nothing is set: no [[vrrp]], no [[service]]")
+	default:
+		l.warn(l.root, "no [[vrrp]] and no [[service]]: there is nothing to do")
+	}
 }
 
 func hostName() string {
@@ -153,8 +166,7 @@ func (l *loader) parse(file string, text []byte) *node {
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		d := Diagnostic{File: file, Message: err.Error(), Severity: Error}
 		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
-			at := placeOf(text, syntax.Position.Start) // its line is one too low at the end of a text
-			d.Message, d.Line, d.Column = syntax.Message, int(at.line), int(at.column)
+			d = syntaxError(file, text, syntax)
 		}
 		l.found = append(l.found, d)
 		return nil

@@ -87,7 +87,7 @@ func TestADrainEndsAtItsDeadline(t *testing.T) {
 		t.Errorf("after a minute: %v, %v; want drain-timeout", still, over)
 	}
 	// A service that is gone as a whole is the drains of its servers.
-	all := drains(nil).changeTo(parse(t, "").Services, old.Services, table, start).into(ipvs.Table{})
+	all := drains(nil).changeTo(parse(t, "[global]").Services, old.Services, table, start).into(ipvs.Table{})
 	if got, want := all.String(), "-A -t 10.9.0.100:80 -s wlc\n-a -t 10.9.0.100:80 -r 10.9.0.3:80 -m -w 0\n-a -t 10.9.0.100:80 -r 10.9.0.4:80 -m -w 0\n"; got != want {
 		t.Errorf("table:\n%swant:\n%s", got, want)
 	}

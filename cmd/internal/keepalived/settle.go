@@ -74,7 +74,7 @@ func render(lines []line) []byte {
 // settle takes out what is refused until nothing is: the line, or what stands under its
 // header. Each turn takes out at least one line, so that it ends.
 func (c *converter) settle(load Loader) {
-	for {
+	for c.left() > 0 { // of nothing there is nothing to take out; it does not load, either
 		err := load(render(c.lines))
 		if err == nil {
 			return
