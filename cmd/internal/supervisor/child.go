@@ -107,6 +107,12 @@ func (c *child) signal(s os.Signal) {
 	}
 }
 
+// kill ends a process that is stuck, and gives it another such time to be gone.
+func (c *child) kill() {
+	c.signal(syscall.SIGKILL)
+	c.missed = 0
+}
+
 // parse reads the lines of one sd_notify message.
 func parse(text string) map[string]string {
 	vars := make(map[string]string)

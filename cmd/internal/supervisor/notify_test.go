@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// systemd plays the other end of NOTIFY_SOCKET; it returns all that it was told since it was asked last.
-func systemd(t *testing.T) (told func() string) {
+// manager plays the other end of NOTIFY_SOCKET; it returns all that it was told since it was asked last.
+func manager(t *testing.T) (told func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -43,7 +43,7 @@ func systemd(t *testing.T) (told func() string) {
 }
 
 func TestWhatSystemdIsTold(t *testing.T) {
-	told := systemd(t)
+	told := manager(t)
 	s, err := newSupervisor("", t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestWhatSystemdIsTold(t *testing.T) {
 }
 
 func TestAReloadThatIsAskedForTooEarlyIsNotForgotten(t *testing.T) {
-	told := systemd(t)
+	told := manager(t)
 	s, err := newSupervisor("", t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -83,4 +83,36 @@ func TestAReloadThatIsAskedForTooEarlyIsNotForgotten(t *testing.T) {
 		t.Error("the director was not told when it was ready")
 	}
 	told()
+}
+
+// A manager that hangs reads nothing. What counts is said when it reads again, and the last status of many.
+func TestAManagerThatHangsStopsNothing(t *testing.T) {
+	told := manager(t)
+	s, err := newSupervisor("", t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release()
+	hang := func() {
+		for range 1000 { // net.unix.max_dgram_qlen is 512 at most where it is not set
+			s.onNotify(message{child: s.elector, vars: parse("WATCHDOG=1")})
+			s.onNotify(message{child: s.director, vars: parse("WATCHDOG=1")})
+			s.onTick()
+		}
+	}
+	hang()
+	s.onNotify(message{child: s.elector, vars: parse("READY=1")})
+	s.onNotify(message{child: s.director, vars: parse("READY=1\nSTATUS=one")})
+	for range 2 * waitingLimit {
+		s.onNotify(message{child: s.director, vars: parse("STATUS=another")})
+	}
+	s.onNotify(message{child: s.director, vars: parse("STATUS=last")})
+	hang()
+	if got := strings.ReplaceAll(told(), "WATCHDOG=1", ""); strings.TrimSpace(got) != "" {
+		t.Errorf("it was told %q in spite of all", got)
+	}
+	s.onTick()
+	if got, want := told(), "READY=1 STATUS=last WATCHDOG=1"; got != want {
+		t.Errorf("then it is told %q, want %q", got, want)
+	}
 }

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/lbha/lbha/cmd/internal/keep"
 	"github.com/lbha/lbha/cmd/internal/link"
 )
@@ -22,12 +20,19 @@ const (
 	// that a supervisor that was itself stopped does not accuse its children.
 	watchdogPeriod = time.Second
 	watchdogMissed = 10
+	// Before it is ready a child may be silent for longer: it reads what there is first, which takes a second at 10,000
+	// servers, most of it the wait for the first pet. What lasts, as the first health checks do, it pets through. It is less
+	// than systemd would wait (watchdogMissed and WatchdogSec): one process begins again, not all three.
+	startMissed = 15
 	// restartRetry is the least pause after a process could not even be made.
 	restartRetry = 100 * time.Millisecond
 	// The elector bounds its own hand-over by the master-down interval (at most 3 × 255 s and a skew, in version 2);
 	// the director has only files to close.
 	electorStop  = 15 * time.Minute
 	directorStop = 10 * time.Second
+	// killLimit is how long a process may take to end that was killed. One that waits for a disk that does not answer ends
+	// when that does.
+	killLimit = 2 * time.Second
 
 	electorMemory  = 16 << 20  // twice its largest configuration, and the roles
 	directorMemory = 256 << 20 // room for two of its state and two of its configuration, each with the one before it
@@ -65,6 +70,7 @@ func Run(config, dir string, signals <-chan os.Signal, log *slog.Logger) error {
 
 type supervisor struct {
 	log               *slog.Logger
+	systemd           systemd
 	elector, director *child
 	messages          chan message
 	restarts          chan *child
@@ -72,6 +78,7 @@ type supervisor struct {
 	stopping          bool
 	kept              string           // path of the elector's memory; empty: it has none
 	leaving           bool             // for a successor: nothing is handed over
+	killed            bool             // both are to be gone by the deadline
 	reload            bool             // was asked of a director that could not hear it
 	deadline          <-chan time.Time // of the stop step under way
 	err               error
@@ -84,6 +91,7 @@ func newSupervisor(config, dir string, log *slog.Logger) (*supervisor, error) {
 	}
 	s := &supervisor{
 		log:      log,
+		systemd:  newSystemd(),
 		elector:  &child{role: "elector", title: "lbha: vrrp", link: electorLink, config: config},
 		director: &child{role: "director", title: "lbha: director", link: directorLink, config: config},
 		messages: make(chan message),
@@ -114,6 +122,7 @@ func (s *supervisor) rolesIn(dir string) (*os.File, error) {
 // release lets go of what the processes had. After a stop the elector's memory is removed: what was in it has been
 // handed over. If the daemon leaves for a successor, it is that one's.
 func (s *supervisor) release() {
+	s.systemd.close()
 	for _, c := range s.children() {
 		c.link.Close()
 		c.memory.Close()
@@ -143,6 +152,10 @@ func (s *supervisor) loop(signals <-chan os.Signal) error {
 		case <-tick.C:
 			s.onTick()
 		case <-s.deadline:
+			if s.killed {
+				s.log.Error("a process cannot even be killed, and is left behind: it waits for a disk")
+				return s.err
+			}
 			s.log.Error("a process did not stop in time and is killed")
 			s.kill()
 		}
@@ -178,7 +191,7 @@ func (s *supervisor) leave() {
 		return
 	}
 	s.log.Info("leaving everything to a successor")
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	s.systemd.tell("STOPPING=1")
 	s.stopping, s.leaving = true, true
 	s.kill()
 }
@@ -188,7 +201,7 @@ func (s *supervisor) stop() {
 	if !s.stopping {
 		s.stopping = true
 		s.deadline = time.After(electorStop)
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+		s.systemd.tell("STOPPING=1")
 		if s.err == nil {
 			s.log.Info("stopping: the elector hands over first")
 		}
@@ -201,7 +214,9 @@ func (s *supervisor) stop() {
 }
 
 func (s *supervisor) stopDirector() {
-	s.deadline = time.After(directorStop)
+	if !s.killed {
+		s.deadline = time.After(directorStop)
+	}
 	s.director.signal(syscall.SIGTERM)
 }
 
@@ -213,7 +228,7 @@ func (s *supervisor) onNotify(m message) {
 		// The end of the start; or of a reload, which is the director's to tell: the elector has only done its part.
 		if s.elector.ready && s.director.ready && (!s.everReady || c == s.director) {
 			s.everReady = true
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+			s.systemd.tell("READY=1")
 		}
 	}
 	if c != s.director {
@@ -223,10 +238,10 @@ func (s *supervisor) onNotify(m message) {
 		s.onSignal(syscall.SIGHUP)
 	}
 	if usec, ok := m.vars["MONOTONIC_USEC"]; ok && m.vars["RELOADING"] == "1" {
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyReloading+"\nMONOTONIC_USEC="+usec)
+		s.systemd.tell("RELOADING=1\nMONOTONIC_USEC=" + usec)
 	}
 	if status, ok := m.vars["STATUS"]; ok {
-		_, _ = daemon.SdNotify(false, "STATUS="+status)
+		s.systemd.tell("STATUS=" + status)
 	}
 }
 
@@ -271,7 +286,8 @@ func (s *supervisor) restart(c *child) {
 }
 
 // onTick watches the children and pets systemd while both are well. No unit waits for a child that is being
-// restarted: its time is counted like a silence.
+// restarted: its time is counted like a silence. One that is stuck is killed, wherever it is in its life, and its end is a
+// death like any other.
 func (s *supervisor) onTick() {
 	well := true
 	for _, c := range s.children() {
@@ -280,18 +296,26 @@ func (s *supervisor) onTick() {
 			continue
 		}
 		well = false
-		if c.process != nil && c.ready {
-			s.log.Error("a process is stuck and is killed", "process", c.role, "silent", time.Duration(c.missed)*watchdogPeriod)
-			c.signal(syscall.SIGKILL)
-			c.missed = 0
+		silent := time.Duration(c.missed) * watchdogPeriod
+		switch {
+		case c.process == nil:
+		case c.ready:
+			s.log.Error("a process is stuck and is killed", "process", c.role, "silent", silent)
+			c.kill()
+		case c.missed >= startMissed:
+			s.log.Error("a process got stuck in its start and is killed, to be started again; if that is repeated look for what keeps it waiting: the kernel's log, the disk of the configuration and of the state directory",
+				"process", c.role, "silent", silent)
+			c.kill()
 		}
 	}
 	if well {
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+		s.systemd.pet()
 	}
 }
 
+// kill ends both processes, which the loop awaits for a while.
 func (s *supervisor) kill() {
+	s.killed, s.deadline = true, time.After(killLimit)
 	for _, c := range s.children() {
 		c.signal(syscall.SIGKILL)
 	}

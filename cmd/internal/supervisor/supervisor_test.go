@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,9 @@ func play(role, path string) int {
 		_ = conn.Wait(5000) // for the elector: one that has just begun would die of the signal without a word
 		return ExitFatal
 	}
+	if filepath.Base(path) == "stuck" && lives == 1 {
+		time.Sleep(time.Hour)
+	}
 	_ = unix.Send(FDNotify, []byte("READY=1\nSTATUS=well"), 0)
 	for sig := range signals {
 		fmt.Fprintf(report, "%s got %s\n", role, sig)
@@ -78,12 +82,20 @@ func newStage(t *testing.T, script string) *stage { return newStageIn(t, script,
 func newStageIn(t *testing.T, script, dir string) *stage {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), script)
+	s := &stage{t: t, lines: make(chan string, 64), signals: make(chan os.Signal, 4), done: make(chan error, 1)}
+	s.listen(path)
+	go func() { s.done <- Run(path, dir, s.signals, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	return s
+}
+
+// listen makes the socket on which the children report.
+func (s *stage) listen(path string) {
+	s.t.Helper()
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	s := &stage{t: t, lines: make(chan string, 64), signals: make(chan os.Signal, 4), done: make(chan error, 1)}
+	s.t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -97,8 +109,6 @@ func newStageIn(t *testing.T, script, dir string) *stage {
 			}()
 		}
 	}()
-	go func() { s.done <- Run(path, dir, s.signals, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
-	return s
 }
 
 // expect waits for lines with these beginnings, in any order, and returns them in the order asked for.
@@ -263,6 +273,58 @@ func TestAFatalStartEndsTheDaemon(t *testing.T) {
 	if err := s.end(); err != ErrFatal {
 		t.Fatalf("err = %v, want ErrFatal", err)
 	}
+}
+
+// The periods are counted: nobody has to wait for them here.
+func TestAStartThatIsStuckBeginsAgain(t *testing.T) {
+	runtime.LockOSThread() // what is started dies with its thread
+	path := filepath.Join(t.TempDir(), "stuck")
+	st := &stage{t: t, lines: make(chan string, 64)}
+	st.listen(path)
+	told := manager(t)
+	s, err := newSupervisor(path, t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release()
+	if err := s.elector.start(s.messages); err != nil {
+		t.Fatal(err)
+	}
+	st.expect("elector life 1")
+	ticks := func(n int) {
+		for range n {
+			s.onNotify(message{child: s.director, vars: parse("WATCHDOG=1")})
+			s.onTick()
+		}
+	}
+	ticks(startMissed - 1)
+	told()                                                           // its queue is short
+	s.onNotify(message{child: s.elector, vars: parse("WATCHDOG=1")}) // it takes long, and is not stuck
+	ticks(startMissed - 1)
+	select {
+	case m := <-s.messages:
+		t.Fatalf("it was killed too early: %+v", m)
+	case <-time.After(100 * time.Millisecond):
+	}
+	ticks(1)
+	told()
+	select {
+	case m := <-s.messages: // that is all that it says
+		s.onEnd(m)
+	case <-time.After(10 * time.Second):
+		s.kill()
+		t.Fatal("it was left alone")
+	}
+	st.expect("elector life 2")
+	if s.onNotify(<-s.messages); !s.elector.ready {
+		t.Error("the next one is not ready")
+	}
+	if ticks(1); told() != "WATCHDOG=1" {
+		t.Error("systemd goes on waiting for it")
+	}
+	s.stopping = true
+	s.kill()
+	s.onEnd(<-s.messages)
 }
 
 func TestBackoffGrowsAndIsBounded(t *testing.T) {
