@@ -115,7 +115,7 @@ func (d *director) takeBack(ctx context.Context, f *former, why string) (*admin.
 		if err != nil {
 			return refused(err)
 		}
-		if cfg, err := config.Load(d.path); err != nil || cfg.Hash != f.Config.Hash {
+		if cfg, err := d.read(ctx, d.path); err != nil || cfg.Hash != f.Config.Hash {
 			otherwise = d.path
 		}
 		return d.put(ctx, c, func() {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/disk"
 	"github.com/lbha/lbha/cmd/internal/keep"
 	"github.com/lbha/lbha/cmd/internal/link"
 	"github.com/lbha/lbha/cmd/internal/observe"
@@ -30,6 +31,9 @@ const (
 	tickPeriod   = time.Second
 	journalSize  = 4096
 	tableBacklog = 256
+
+	// lastWrites bounds what is written at the end, all together.
+	lastWrites = 2 * time.Second
 )
 
 // director is the process. Below the line its fields belong to the loop: other goroutines ask by do.
@@ -60,7 +64,9 @@ type director struct {
 	signals   chan os.Signal  // HUP and USR1
 	reloads   chan struct{}   // holds a token while the configuration in force is not about to change
 	started   time.Time
-	files     *writer // writes the state file beside the loop
+	files     *writer      // writes the state file beside the loop
+	reader    *disk.Worker // of the configuration file
+	trialKept *disk.Worker // of the trial's file
 
 	// ---
 	cfg        *config.Config
@@ -104,9 +110,10 @@ func newDirector(path, version string, begin inForce, log *slog.Logger, level *s
 		relook:  make(chan struct{}, 1),
 		started: time.Now(),
 		files:   newWriter(),
-		orders:  orders{},
-		tracks:  newTrackers(),
-		cfg:     begin.Config, loaded: time.Now(),
+		reader:  disk.NewWorker(), trialKept: disk.NewWorker(),
+		orders: orders{},
+		tracks: newTrackers(),
+		cfg:    begin.Config, loaded: time.Now(),
 	}
 	options := healthcheck.Options{OnResult: d.tally.observe}
 	var err error
@@ -176,9 +183,14 @@ func (d *director) run(ctx context.Context, open func(context.Context, *config.C
 		runs(func(ctx context.Context) error { return admin.Serve(ctx, socket, d, d.log) }),
 		runs(func(ctx context.Context) error { return serveMetrics(ctx, metrics, d.Status) }),
 	)
-	d.diary.Finish()
-	if writeErr := d.files.finish(); writeErr != nil {
+	last, cancel := context.WithTimeout(context.Background(), lastWrites)
+	defer cancel()
+	// First what a successor needs.
+	if writeErr := d.files.finish(last); writeErr != nil {
 		d.log.Warn("the state was not written; what the next lbha does not find in the kernel waits for its health check", "error", writeErr)
+	}
+	if writeErr := d.diary.Finish(last); writeErr != nil {
+		d.log.Warn("the end of the journal was not written", "error", writeErr)
 	}
 	return err
 }

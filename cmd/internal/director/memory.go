@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -78,7 +79,7 @@ func (d *director) freeze(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := keepTrial(now.Config.Global.StateDir, now.Former); err != nil {
+	if err := d.keepTrial(ctx, now); err != nil {
 		d.record(observe.Event{Kind: "reload", Object: "reload", Reason: "trial-not-kept", Message: fmt.Sprintf("a restart of lbha would be a confirmation: the former configuration cannot be kept for it: %v", err), Warn: true})
 	}
 	return nil
@@ -92,14 +93,29 @@ func (d *director) cannotSave(err error) {
 // the former configuration with its secrets: it is made in memory only.
 const trialFile = "trial.json"
 
+// trialLimit bounds the making of that file, and its removal.
+const trialLimit = 2 * time.Second
+
+// keepTrial is the function of that name, for a disk that may hang.
+func (d *director) keepTrial(ctx context.Context, now inForce) error {
+	ctx, cancel := context.WithTimeout(ctx, trialLimit)
+	defer cancel()
+	var failed error
+	if hang := d.trialKept.Do(ctx, func() { failed = keepTrial(now.Config.Global.StateDir, now.Former) }); hang != nil {
+		return hang
+	}
+	return failed
+}
+
 // keepTrial makes the trial's file what it is to be, or removes it when there is no trial.
 func keepTrial(dir string, f *former) error {
 	path := filepath.Join(dir, trialFile)
 	if f == nil {
-		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-			return err
+		// Even to remove what is not there waits for a disk to which nothing can be written.
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		return nil
+		return os.Remove(path)
 	}
 	if err := keep.InMemory(dir); err != nil {
 		return err

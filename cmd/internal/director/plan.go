@@ -13,6 +13,9 @@ import (
 	"github.com/lbha/lbha/ipvs"
 )
 
+// readLimit bounds the reading of a configuration: the largest takes a second.
+const readLimit = 10 * time.Second
+
 // candidate is a configuration that has been read and compared, and not yet applied.
 type candidate struct {
 	cfg    *config.Config
@@ -35,12 +38,24 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason }
 
+// read reads a configuration, from a disk that may hang.
+func (d *director) read(ctx context.Context, path string) (*config.Config, error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	var cfg *config.Config
+	var err error
+	if hang := d.reader.Do(ctx, func() { cfg, err = config.Load(path) }); hang != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", path, hang)
+	}
+	return cfg, err
+}
+
 // consider reads a file and works out what it would change. It changes nothing.
 func (d *director) consider(ctx context.Context, path string) (*candidate, error) {
 	if path == "" {
 		path = d.path
 	}
-	cfg, err := config.Load(path)
+	cfg, err := d.read(ctx, path)
 	if err != nil {
 		var found config.Diagnostics
 		if errors.As(err, &found) {

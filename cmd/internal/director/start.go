@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
 
+	"github.com/lbha/lbha/cmd/internal/disk"
 	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/ipvs"
@@ -189,14 +190,17 @@ func monotonic() vrrp.Instant {
 }
 
 // writer writes files beside the loop: the newest content counts, and a slow disk delays nobody.
-type writer struct{ next chan job }
+type writer struct {
+	next chan job
+	disk *disk.Worker
+}
 
 type job struct {
 	path string
 	text []byte
 }
 
-func newWriter() *writer { return &writer{next: make(chan job, 1)} }
+func newWriter() *writer { return &writer{next: make(chan job, 1), disk: disk.NewWorker()} }
 
 // put replaces what is still to be written.
 func (w *writer) put(path string, text []byte) {
@@ -215,7 +219,10 @@ func (w *writer) Run(ctx context.Context) error {
 	for {
 		select {
 		case j := <-w.next:
-			_ = writeFile(j.path, j.text) // the memory file has it too; the next one may succeed
+			// The memory file has it too; the next one may succeed.
+			if err := w.write(ctx, j); errors.Is(err, disk.ErrHangs) {
+				return nil
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -223,11 +230,19 @@ func (w *writer) Run(ctx context.Context) error {
 }
 
 // finish writes what is left when Run has returned.
-func (w *writer) finish() error {
+func (w *writer) finish(ctx context.Context) error {
 	select {
 	case j := <-w.next:
-		return writeFile(j.path, j.text)
+		return w.write(ctx, j)
 	default:
-		return nil
+		return w.disk.Do(ctx, func() {}) // when what is being written is
 	}
+}
+
+func (w *writer) write(ctx context.Context, j job) error {
+	var written error
+	if err := w.disk.Do(ctx, func() { written = writeFile(j.path, j.text) }); err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	return written
 }

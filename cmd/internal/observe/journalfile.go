@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/disk"
 )
 
 const (
@@ -28,6 +30,8 @@ const (
 	maxJournalBatch = maxJournalFile / 4
 	// journalRetry is the pause before a write that failed is tried again, if nothing happens meanwhile.
 	journalRetry = 10 * time.Second
+	// journalHang is how long a write may take before it is told that the disk hangs.
+	journalHang = 2 * time.Second
 )
 
 // JournalFile keeps the events of a journal in a file, a line of JSON each, so that what led here is known after a restart.
@@ -38,17 +42,18 @@ type JournalFile struct {
 	journal *Journal
 	report  func(Event)
 	wake    chan struct{}
+	disk    *disk.Worker
 	next    uint64 // number of the first event that is not written; of the writer
 	written atomic.Uint64
 	lost    atomic.Uint64
-	trouble atomic.Pointer[string] // why the last write failed; nil: it did not
+	trouble atomic.Pointer[string] // why the last write failed, or does not end; nil: it did not
 }
 
 // NewJournalFile makes the file of what happens from now on in a directory, which need not be there yet. When writing becomes
 // impossible, when it is possible again, and when events were lost, report is given an event that says so. Nothing is written
 // before Run.
 func NewJournalFile(dir string, journal *Journal, report func(Event)) *JournalFile {
-	return &JournalFile{path: filepath.Join(dir, journalName), journal: journal, report: report, wake: make(chan struct{}, 1), next: journal.Next()}
+	return &JournalFile{path: filepath.Join(dir, journalName), journal: journal, report: report, wake: make(chan struct{}, 1), disk: disk.NewWorker(), next: journal.Next()}
 }
 
 // Wake says that there is a new event. It never waits.
@@ -79,13 +84,33 @@ func (f *JournalFile) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		f.Finish()
+		if f.Finish(ctx) != nil {
+			return nil
+		}
 	}
 }
 
-// Finish writes what there is to write. It is for the end, when Run has returned.
-func (f *JournalFile) Finish() {
-	for f.write() {
+// Finish writes what there is to write. It is for the end, when Run has returned. The error says that the disk hung until ctx
+// ended.
+func (f *JournalFile) Finish(ctx context.Context) error {
+	for more := true; more; {
+		var again bool
+		hang := time.AfterFunc(journalHang, f.hangs)
+		err := f.disk.Do(ctx, func() { again = f.write() })
+		hang.Stop()
+		if err != nil {
+			return err // and again is not ours
+		}
+		more = again
+	}
+	return nil
+}
+
+// hangs tells of a write that does not end. The write that ends some day tells the rest.
+func (f *JournalFile) hangs() {
+	why := fmt.Sprintf("its disk has not answered since %s", time.Now().Add(-journalHang).Format(time.TimeOnly))
+	if f.trouble.CompareAndSwap(nil, &why) {
+		f.report(Event{Kind: "process", Object: "journal", Reason: "not-written", Warn: true, Message: "the journal is not written: " + why})
 	}
 }
 

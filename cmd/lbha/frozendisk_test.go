@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
+	"github.com/lbha/lbha/cmd/internal/observe"
+)
+
+// freezer is a file system of its own on a loop device, which can be made to stand still: who writes to it sleeps, and cannot
+// even be killed, as on a dead SAN.
+type freezer struct {
+	t    *testing.T
+	dir  string
+	keep io.WriteCloser // open: it is frozen; it ends with this process, whatever that dies of
+	cmd  *exec.Cmd
+}
+
+func newFreezer(t *testing.T) *freezer {
+	t.Helper()
+	f := &freezer{t: t, dir: filepath.Join(t.TempDir(), "disk")}
+	image := f.dir + ".img"
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(f.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, f.dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("no file system on a loop device: %s: %v: %s", strings.Join(command, " "), err, out)
+		}
+	}
+	t.Cleanup(func() {
+		f.thaw()
+		if out, err := exec.Command("umount", "-l", f.dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return f
+}
+
+func (f *freezer) freeze() {
+	f.t.Helper()
+	f.cmd = exec.Command("sh", "-c", `fsfreeze -f "$0" && echo frozen && read line; fsfreeze -u "$0"`, f.dir)
+	in, err := f.cmd.StdinPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := f.cmd.StdoutPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.keep = in
+	if said, err := io.ReadAll(io.LimitReader(out, 7)); string(said) != "frozen\n" {
+		f.t.Fatalf("fsfreeze: %q, %v", said, err)
+	}
+}
+
+func (f *freezer) thaw() {
+	if f.keep == nil {
+		return
+	}
+	f.keep.Close()
+	f.keep = nil
+	_ = f.cmd.Wait()
+}
+
+// A director whose disk hangs stays what it is, reloads, answers, hands over and ends. It tells of the disk, and writes what it
+// has to write when the disk is back.
+func TestAHangingDiskMovesNothing(t *testing.T) {
+	f := newFreezer(t)
+	l := newLAN(t)
+	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a.state = f.dir
+	a.write(200, "100ms")
+	a.start()
+	a.until("master")
+	b.start()
+	b.until("backup")
+	before := a.transitions() + b.transitions()
+	reload := func(more string) {
+		t.Helper()
+		a.more = more
+		a.write(200, "100ms")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if r, err := a.client.Reload(ctx, admin.ReloadRequest{}); err != nil || !r.OK {
+			t.Fatalf("reload: %+v, %v", r, err)
+		}
+	}
+	hangs := func(want bool) {
+		t.Helper()
+		found := func(found observe.Finding) bool {
+			return found.Object == "journal" && strings.Contains(found.Message, "its disk has not answered")
+		}
+		for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			st := a.status()
+			if st != nil && slices.ContainsFunc(st.Findings, found) == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("a hanging disk is found is not %v: %+v", want, st)
+			}
+		}
+	}
+
+	f.freeze()
+	reload("preempt_delay = \"1s\"\n")
+	reload("")
+	hangs(true)
+	if now := a.transitions() + b.transitions(); now != before {
+		t.Errorf("%d transitions while the disk hung", now-before)
+	}
+	f.thaw()
+	hangs(false)
+	if st := a.status().Journal; st.Lost != 0 {
+		t.Errorf("%d events were lost", st.Lost)
+	}
+	text, err := os.ReadFile(filepath.Join(f.dir, "journal.jsonl"))
+	if err != nil || strings.Count(string(text), `"reloaded"`) != 2 || !strings.Contains(string(text), "has not answered") {
+		t.Errorf("the journal's file does not tell of it: %v\n%s", err, text)
+	}
+
+	f.freeze()
+	reload("preempt_delay = \"1s\"\n") // there is something to write
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	b.until("master")
+	a.untilHeld(false, 5*time.Second)
+	ended := make(chan error, 1)
+	go func() { ended <- a.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("a stop ends with %v, want exit status 0", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it does not end while its disk hangs")
+	}
+}
