@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,7 +21,8 @@ func TestOutOfPortsNoServerFails(t *testing.T) {
 		if os.Geteuid() != 0 {
 			t.Skip("network namespaces need root")
 		}
-		again := exec.Command("unshare", "--net", os.Args[0], "-test.run=^"+t.Name()+"$")
+		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 		again.Env = append(os.Environ(), inOwnNetwork+"=1")
 		if out, err := again.CombinedOutput(); err != nil {
 			t.Fatalf("in a network of its own: %v\n%s", err, out)
@@ -30,12 +32,8 @@ func TestOutOfPortsNoServerFails(t *testing.T) {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	h := newHost(t)
-	a, b := h.server(), h.server()
-	h.write(a, b)
-	h.start()
-	h.until("both in", func() bool { return h.inTable(a) && h.inTable(b) })
-	before := len(h.kernel.Ops())
+	h, a, b := startPair(t)
+	written := h.writes()
 
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("40000 40001"), 0); err != nil {
 		t.Fatal(err)
@@ -61,7 +59,7 @@ func TestOutOfPortsNoServerFails(t *testing.T) {
 	if !lacking(0) || !lacking(1) {
 		t.Error("there are ports")
 	}
-	if got := h.since(before); got != "" {
+	if got := written(); got != "" {
 		t.Errorf("for want of ports:\n%s", got)
 	}
 	for _, c := range held {
