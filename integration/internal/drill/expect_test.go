@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -284,9 +285,10 @@ func TestDroppedByReason(t *testing.T) {
 }
 
 func TestStatusTellsOfRefusal(t *testing.T) {
+	const refusedJournal = "2026-11-22 10:00:00.000 ! reload      reload                 configuration unchanged: /run/lab/d1.config has 1 error\n"
 	c := rest()
 	side := c.Run.After["d1"]
-	side.Journal = "22:00:00 reload refused"
+	side.Journal = refusedJournal
 	side.Status = new(drive.Status)
 	c.Run.After["d1"] = side
 	if ok, _ := statusTellsOfRefusal.Judge(c); ok {
@@ -299,9 +301,30 @@ func TestStatusTellsOfRefusal(t *testing.T) {
 	if ok, measured := statusTellsOfRefusal.Judge(c); !ok {
 		t.Errorf("a refusal that is told fails: %s", measured)
 	}
+	side.Journal = "2026-11-22 10:00:00.000   reload      reload                 configuration 0123456789ab is in force, 1 changes\n"
+	c.Run.After["d1"] = side
+	if ok, _ := statusTellsOfRefusal.Judge(c); ok {
+		t.Error("a journal of another reload passes")
+	}
+	side.Journal = refusedJournal
+	c.Run.After["d1"] = side
 	side.Status.Config.Reload.OK = true
 	if ok, _ := statusTellsOfRefusal.Judge(c); ok {
 		t.Error("a reload that was applied passes")
+	}
+}
+
+// A pair that does not recover fails the scenario after which it does not, whatever else that showed.
+func TestRestAfterwards(t *testing.T) {
+	result := Result{Name: "kill-all"}
+	result.judge([]Expectation{noRequestLost}, rest())
+	result.judgeRest(nil, 70*time.Millisecond)
+	if f := result.Findings[len(result.Findings)-1]; !result.OK || f.Measured != "after 70.0 ms" {
+		t.Errorf("a pair that recovers: %+v", f)
+	}
+	result.judgeRest(errors.New("d1 has 0 of 3 processes"), 20*time.Second)
+	if f := result.Findings[len(result.Findings)-1]; result.OK || f.OK || f.Measured != "d1 has 0 of 3 processes" {
+		t.Errorf("a pair that does not recover: %+v", f)
 	}
 }
 

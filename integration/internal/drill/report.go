@@ -43,6 +43,16 @@ func (r *Result) judge(expect []Expectation, c *Case) {
 	}
 }
 
+// judgeRest adds how the pair came to rest after the scenario; an error: it did not.
+func (r *Result) judgeRest(err error, took time.Duration) {
+	f := Finding{Name: "d1 alone is master again, both tables whole, all requests answered", OK: err == nil, Measured: "after " + ms(took)}
+	if err != nil {
+		f.Measured = err.Error()
+	}
+	r.Findings = append(r.Findings, f)
+	r.OK = r.OK && f.OK
+}
+
 // line is a scenario's outcome in a line, for progress.
 func (r *Result) line() string {
 	if r.Run == nil {

@@ -123,7 +123,7 @@ func quiet(ctx context.Context, s *stage.Stage, length time.Duration, say func(s
 	return e
 }
 
-// once waits for rest, watches a quiet run, plays the scenario, judges it, and restores the pair.
+// once waits for rest, watches a quiet run, plays the scenario, judges it, restores the pair, and demands that it comes to rest again.
 func once(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...any)) Result {
 	result := Result{Name: sc.Name, Title: sc.Title}
 	if err := s.Rest(ctx, stage.RestLimit); err != nil {
@@ -147,5 +147,12 @@ func once(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...
 	}
 	c := &Case{Run: result.Run, Quiet: result.Quiet, D1: s.D1.Settings, D2: s.D2.Settings, WritesSeen: s.WritesSeen}
 	result.judge(sc.Expect, c)
+	// What does not come back fails here: started afresh, the pair would show nothing of it in the next scenario.
+	begin := time.Now()
+	err := s.Rest(ctx, stage.RestLimit)
+	result.judgeRest(err, time.Since(begin))
+	if err != nil {
+		say("      %v", err)
+	}
 	return result
 }

@@ -106,7 +106,7 @@ func Scenarios() []Scenario {
 		{
 			Name: "restart", Title: "daemon restarted while master", Length: 11 * time.Second,
 			Steps:  []stage.Step{stage.At(begin, "stop", stop), stage.At(begin, "ended", waitEnd), stage.At(begin, "start", func(s *stage.Stage) (string, error) { return "", s.D1.Start() })},
-			Expect: []Expectation{neverSmaller, noConnectionLost, neverTwice("ARP never answered twice", always), cachesRight},
+			Expect: []Expectation{ended("stop", 5*time.Second), succeeded("start"), neverSmaller, noConnectionLost, neverTwice("ARP never answered twice", always), cachesRight},
 		},
 	}
 }
