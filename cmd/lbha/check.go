@@ -31,7 +31,7 @@ func checkCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if probing {
-				return probeOnce(cmd.Context(), cmd.OutOrStdout(), path, args, asJSON)
+				return probeOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), path, args, asJSON)
 			}
 			if len(args) == 1 {
 				path = args[0]
@@ -81,6 +81,19 @@ func printCheck(out, errOut io.Writer, path string, cfg *config.Config, found, w
 		servers += len(s.Servers)
 	}
 	fmt.Fprintf(out, "%s: valid: %s, %s, %s\n", path, plural(len(cfg.Instances), "instance"), plural(len(cfg.Services), "service"), plural(servers, "server"))
+}
+
+// load reads a configuration for a command that is about something else, and prints what is wrong with it.
+func load(errOut io.Writer, path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	found, err := diagnostics(err)
+	for _, d := range found {
+		fmt.Fprintln(errOut, d)
+	}
+	if len(found) > 0 {
+		err = fmt.Errorf("%s in %s", plural(len(found), "error"), path)
+	}
+	return cfg, err
 }
 
 // diagnostics takes the findings out of an error of config.Load.

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lbha/lbha/cmd/internal/ground"
-	"github.com/lbha/lbha/config"
 )
 
 const doctorTimeout = 30 * time.Second
@@ -32,13 +31,9 @@ func doctorCommand() *cobra.Command {
 			"Exit status: 0 nothing is wrong; 2 something is; 1 the configuration, or the host, could not be read.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path)
-			found, err := diagnostics(err)
+			cfg, err := load(cmd.ErrOrStderr(), path)
 			if err != nil {
 				return err
-			}
-			if len(found) > 0 {
-				return fmt.Errorf("%s has %s; see `lbha check %[1]s`", path, plural(len(found), "error"))
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
 			defer cancel()

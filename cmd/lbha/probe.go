@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/lbha/lbha/cmd/internal/director"
-	"github.com/lbha/lbha/config"
 	"github.com/lbha/lbha/healthcheck"
 	"github.com/lbha/lbha/healthcheck/probe"
 )
@@ -37,14 +36,10 @@ type step struct {
 }
 
 // probeOnce runs the checks of a server, or of a service, once, and shows the conversation. The daemon has no part in it.
-func probeOnce(ctx context.Context, out io.Writer, path string, args []string, asJSON bool) error {
-	cfg, err := config.Load(path)
-	found, err := diagnostics(err)
+func probeOnce(ctx context.Context, out, errOut io.Writer, path string, args []string, asJSON bool) error {
+	cfg, err := load(errOut, path)
 	if err != nil {
 		return err
-	}
-	if len(found) > 0 {
-		return fmt.Errorf("%s has %s; see `lbha check %[1]s`", path, plural(len(found), "error"))
 	}
 	server := ""
 	if len(args) == 2 {

@@ -205,7 +205,7 @@ func (f *wantedFlags) parse() ([]realserver.Wanted, error) {
 	}
 	if f.dirAddr != "" {
 		if w.Director, err = netip.ParseAddr(f.dirAddr); err != nil {
-			return nil, fmt.Errorf("--director: %w", err)
+			return nil, fmt.Errorf("--director: %q is not an IP address", f.dirAddr)
 		}
 	}
 	var all []realserver.Wanted
@@ -223,7 +223,7 @@ func parseVIPs(texts []string) (vips []netip.Addr, err error) {
 	for _, text := range texts {
 		vip, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, fmt.Errorf("--vip: %w; give the address alone, without a prefix length", err)
+			return nil, fmt.Errorf("--vip: %q is not an IP address; give the address alone, without a prefix length", text)
 		}
 		vips = append(vips, vip)
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/lbha/lbha/cmd/internal/observe"
 	"github.com/lbha/lbha/cmd/internal/supervisor"
-	"github.com/lbha/lbha/config"
 )
 
 func runCommand() *cobra.Command {
@@ -32,16 +31,9 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(path)
-			found, err := diagnostics(err)
+			cfg, err := load(cmd.ErrOrStderr(), path)
 			if err != nil {
-				return err
-			}
-			if len(found) > 0 {
-				for _, d := range found {
-					fmt.Fprintln(cmd.ErrOrStderr(), d)
-				}
-				return fmt.Errorf("not started: %s in %s", plural(len(found), "error"), path)
+				return fmt.Errorf("not started: %w", err)
 			}
 			log, flush, err := observe.NewLogger(cfg.Global.Log.Format, cfg.Global.Log.Level)
 			if err != nil {
