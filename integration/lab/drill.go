@@ -5,9 +5,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drill"
@@ -40,11 +40,14 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 		var r report
 		var err error
 		if len(files) > 0 {
-			if cmd.Flags().Changed("director") {
+			if len(o.Only) > 0 {
+				return nil, errors.New("--only picks from the built-in drill; of scenario files name those to play")
+			}
+			if cmd.Flags().Changed("director") || cmd.Flags().Changed("peer") {
 				so.daemons = [2]drive.Kind{o.Director, o.Peer}
 			}
 			r, err = runScenarios(ctx, *world, so, files)
-		} else if err = errors.Join(so.builtIn(), hasParts(o.Director, o.Peer)); err == nil {
+		} else if err = errors.Join(so.builtIn(), hasParts(o.Director, o.Peer), o.Check()); err == nil {
 			r, err = runDrill(ctx, *world, o)
 		}
 		if err == nil && so.measured != "" {
@@ -61,8 +64,14 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 
 // hasParts refuses a daemon without the processes that the built-in drill kills one by one.
 func hasParts(kinds ...drive.Kind) error {
-	if slices.Contains(kinds, drive.FRR) {
-		return errors.New("the built-in drill is not for frr; name scenario files, such as integration/scenarios/mixed-frr.scenario")
+	for _, kind := range kinds {
+		switch kind {
+		case drive.LBHA, drive.Keepalived:
+		case drive.FRR:
+			return errors.New("the built-in drill is not for frr; name scenario files, such as integration/scenarios/mixed-frr.scenario")
+		default:
+			return fmt.Errorf("no such daemon: %q; the built-in drill is for lbha and keepalived", kind)
+		}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/lbha/lbha/integration/internal/drill"
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/rehearse"
 	"github.com/lbha/lbha/integration/internal/sandbox"
@@ -87,6 +88,9 @@ func readScenarios(paths []string, daemons [2]drive.Kind) (files []scenarioFile,
 	var errs []error
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) && (drill.Options{Only: []string{path}}).Check() == nil {
+			err = fmt.Errorf("%w; the built-in scenario of that name is played by --only %s", err, path)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

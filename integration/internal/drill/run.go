@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/drive"
@@ -17,6 +18,12 @@ type Options struct {
 	Peer     drive.Kind `json:"peer"`     // the daemon of d2
 	Only     []string   `json:"only,omitempty"`
 	Binary   string     `json:"binary,omitempty"` // path of lbha
+}
+
+// Check finds what there is not, before a world is made to play it.
+func (o Options) Check() error {
+	_, err := choose(o.Only)
+	return err
 }
 
 // Result is the outcome of one scenario.
@@ -85,7 +92,7 @@ func choose(only []string) ([]Scenario, error) {
 			for _, s := range all {
 				names = append(names, s.Name)
 			}
-			return nil, fmt.Errorf("no scenario is called %q; there are: %v", name, names)
+			return nil, fmt.Errorf("no scenario is called %q; there are %s", name, strings.Join(names, ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
