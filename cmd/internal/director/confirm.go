@@ -124,6 +124,7 @@ func (d *director) takeBack(ctx context.Context, f *former, why string) (*admin.
 			}
 			d.former = nil
 			d.trial.reverted()
+			d.lastReload.Reverted, d.lastReload.File = why, otherwise // a successor tells it, too
 		})
 	}
 	return d.change(ctx, apply, func(r *admin.ReloadResult) {

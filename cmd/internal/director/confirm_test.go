@@ -130,6 +130,39 @@ func TestAConfirmedReloadStays(t *testing.T) {
 	}
 }
 
+// That the file says otherwise is true until the next reload, whoever asks.
+func TestATakenBackReloadIsToldByASuccessor(t *testing.T) {
+	h := newHost(t)
+	a, b := h.server(), h.server()
+	former := h.onFile(a)
+	h.start()
+	tried := h.onFile(a, b)
+	h.try(endless)
+	if r, err := h.client.Confirm(t.Context(), admin.ConfirmRequest{Revert: true}); err != nil || !r.OK {
+		t.Fatalf("reverted: %+v, %v", r, err)
+	}
+	for range 2 {
+		before, found := h.status().Config.Reload, h.finding("reverted")
+		h.stop()
+		h.start()
+		after := h.status().Config.Reload
+		if h.hash() != former || found == "" || h.finding("reverted") != found {
+			t.Errorf("the finding was %q, and is %q", found, h.finding("reverted"))
+		}
+		if after == nil || after.Reverted != before.Reverted || after.File != before.File {
+			t.Errorf("the last reload was %+v, and is %+v", before, after)
+		}
+	}
+	if r := h.reload(); !r.OK || r.Hash != tried || h.finding("reverted") != "" {
+		t.Errorf("reload: %+v; finding %q", r, h.finding("reverted"))
+	}
+	h.stop()
+	h.start()
+	if got := h.finding("reverted"); got != "" || h.hash() != tried {
+		t.Errorf("finding %q after another reload", got)
+	}
+}
+
 func TestATrialIsEndedByHand(t *testing.T) {
 	h := newHost(t)
 	a, b := h.server(), h.server()

@@ -113,7 +113,7 @@ func newDirector(path, version string, begin inForce, log *slog.Logger, level *s
 		reader:  disk.NewWorker(), trialKept: disk.NewWorker(),
 		orders: orders{},
 		tracks: newTrackers(),
-		cfg:    begin.Config, loaded: time.Now(),
+		cfg:    begin.Config, loaded: time.Now(), lastReload: begin.Reverted,
 	}
 	options := healthcheck.Options{OnResult: d.tally.observe}
 	var err error

@@ -29,11 +29,12 @@ func newMemory(r *keep.Region) (m memory) {
 	return m
 }
 
-// inForce is a configuration, and what there is to know if it is on trial. One record holds both: whatever happens to this
-// process, its successor never has the one without the other.
+// inForce is a configuration, and what there is to know if it is on trial, or came back after one. One record holds all of
+// it: whatever happens to this process, its successor never has the one without the other.
 type inForce struct {
-	Config *config.Config `json:"config"`
-	Former *former        `json:"former,omitempty"`
+	Config   *config.Config  `json:"config"`
+	Former   *former         `json:"former,omitempty"`
+	Reverted *observe.Reload `json:"reverted,omitempty"` // the reload that put it in force, if that was the end of a trial
 
 	read bool // from its file: the daemon was started
 }
@@ -65,7 +66,11 @@ func (m memory) inForce() (had inForce) {
 // so, before it has returned. Its caller is the only one: see director.reloads. The error is that of do.
 func (d *director) freeze(ctx context.Context) error {
 	var now inForce
-	if err := d.do(ctx, func() { now.Config, now.Former = d.cfg, d.former }); err != nil {
+	if err := d.do(ctx, func() {
+		if now.Config, now.Former = d.cfg, d.former; d.lastReload != nil && d.lastReload.Reverted != "" {
+			now.Reverted = d.lastReload
+		}
+	}); err != nil {
 		return err
 	}
 	text := frozen(now)

@@ -164,6 +164,7 @@ func (d *director) put(ctx context.Context, c *candidate, committed func()) *adm
 	err = d.do(ctx, func() {
 		inherit(c.pools, d.pools)
 		d.drains = d.drains.changeTo(c.differing(c.cfg), c.differing(c.old), d.wanted, time.Now())
+		d.lastReload = &observe.Reload{Time: time.Now(), OK: true, Applied: true} // until it is told how it ended
 		committed()
 		d.orders = d.orders.onlyOf(c.cfg)
 		d.disown(c.same)
