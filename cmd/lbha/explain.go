@@ -27,6 +27,9 @@ func explainCommand(client func() *admin.Client) *cobra.Command {
 			"how long the answers took, then the events.",
 		Example: "  lbha explain web\n  lbha explain www 10.9.0.3:80",
 		Args:    cobra.MaximumNArgs(2),
+
+		ValidArgsFunction: complete(client, instanceAndServiceNames, serverNames),
+
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
 				return fmt.Errorf("--lines %d: want 0 or more", limit)

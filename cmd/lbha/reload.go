@@ -126,6 +126,9 @@ func failoverCommand(client func() *admin.Client) *cobra.Command {
 			"`lbha failover --lift`. A backup takes over after its master-down interval, 3 to 4 s at an interval of 1 s.\n\n" +
 			"Exit status: 0 asked for, whenever it happens, or lifted; 1 there is nothing to hand over, or an error.",
 		Args: cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: complete(client, instanceNames),
+
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := admin.FailoverRequest{Lift: lift}
 			if len(args) == 1 {

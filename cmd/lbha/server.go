@@ -39,6 +39,8 @@ func orderCommand(client func() *admin.Client, action admin.Action, use, short s
 		Short: short,
 		Long:  short + ".\nSERVICE is its name in the configuration, SERVER its address; the port may be left out where that is not ambiguous.",
 		Args:  cobra.ExactArgs(args),
+
+		ValidArgsFunction: complete(client, serviceNames, serverNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Service, req.Server = args[0], args[1]
 			if action == admin.Weight {
