@@ -198,6 +198,9 @@ func printGround(w io.Writer, st *observe.Status, p paint) {
 	}
 }
 
+// silentAfter is how many of its intervals a peer has said nothing when it is no master any more, unless adverts are lost.
+const silentAfter = 4
+
 // printPeers prints the other directors that the instances hear, latest first. When they were heard is told by the VRRP
 // process, each second: to count on until now would show them a second older than they are.
 func printPeers(w io.Writer, st *observe.Status) {
@@ -207,7 +210,11 @@ func printPeers(w io.Writer, st *observe.Status) {
 		for _, p := range slices.Backward(in.Peers) {
 			fmt.Fprint(w, header)
 			header = ""
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s ago\n", in.Name, p.Address, p.Priority, p.Version, p.Interval, age(at, p.Heard))
+			silent := ""
+			if in.State == "master" && at.Sub(p.Heard) > silentAfter*p.Interval {
+				silent = ": a backup is silent, up or not"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s ago%s\n", in.Name, p.Address, p.Priority, p.Version, p.Interval, age(at, p.Heard), silent)
 		}
 	}
 }

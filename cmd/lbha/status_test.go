@@ -89,6 +89,31 @@ func TestPrintHandOver(t *testing.T) {
 	}
 }
 
+// A master does not hear its backups. That one was heard long ago must not look as if it were dead.
+func TestPrintSilentPeer(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		state string
+		ago   time.Duration
+		want  string
+	}{
+		{"master", 20 * time.Minute, "20m ago: a backup is silent, up or not"},
+		{"master", 2 * time.Second, "2s ago"}, // another master
+		{"backup", 20 * time.Minute, "20m ago"},
+	} {
+		var out strings.Builder
+		st := &observe.Status{Elector: observe.Elector{At: now}, Instances: []observe.Instance{{Name: "web", State: c.state, Peers: []observe.Peer{
+			{Address: "10.9.0.2", Priority: 100, Version: 3, Interval: time.Second, Heard: now.Add(-c.ago)},
+		}}}}
+		if err := printStatus(&out, st, painter(&out)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "  "+c.want+"\n") {
+			t.Errorf("%s: %q is not in\n%s", c.state, c.want, &out)
+		}
+	}
+}
+
 // A watched status that goes to a file, or through a pipe, is free of codes for terminals.
 func TestClearScreen(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
