@@ -234,6 +234,10 @@ func (s *sum) play(part part) {
 	}
 	report.Print(os.Stdout)
 	passed, failed := report.Count()
+	if failed == 0 && !report.OK() {
+		fmt.Printf("failed: %s: nothing was shown\n", part.name)
+		failed++
+	}
 	s.passed, s.failed = s.passed+passed, s.failed+failed
 	if r, ok := report.(*rehearse.Report); ok {
 		s.skipped += len(r.Skipped)

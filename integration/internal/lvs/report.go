@@ -25,10 +25,10 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 }
 
-// OK reports whether every demand was met.
+// OK reports whether every demand was met, and there was one.
 func (r *Report) OK() bool {
-	_, failed := r.Count()
-	return failed == 0
+	passed, failed := r.Count()
+	return failed == 0 && passed > 0
 }
 
 // Count returns how many demands were met and not met.
