@@ -174,14 +174,11 @@ type mismatch struct{ message, hint string }
 // decodeScalar reads a scalar into *string, *Secret, *bool, *int, *float64, *time.Duration
 // or an encoding.TextUnmarshaler, which is given the decimal text of an integer.
 func decodeScalar(p any, n *node) *mismatch {
-	wants := func(what, hint string) *mismatch {
-		return &mismatch{fmt.Sprintf("%s: must be %s, not %s", n.label(), what, n.describe()), hint}
-	}
 	switch p := p.(type) {
 	case *string:
 		s, ok := n.str()
 		if !ok {
-			return wants("a string", "")
+			return n.mustBe("a string", "")
 		}
 		*p = s
 	case *Secret:
@@ -193,13 +190,13 @@ func decodeScalar(p any, n *node) *mismatch {
 	case *bool:
 		b, ok := n.data.(bool)
 		if !ok {
-			return wants("true or false", "")
+			return n.mustBe("true or false", "")
 		}
 		*p = b
 	case *int:
 		i, ok := n.data.(int64)
 		if !ok {
-			return wants("a whole number", "")
+			return n.mustBe("a whole number", "")
 		}
 		*p = int(max(math.MinInt32, min(i, math.MaxInt32))) // no limit of ours lies beyond
 	case *float64:
@@ -209,22 +206,10 @@ func decodeScalar(p any, n *node) *mismatch {
 		case int64:
 			*p = float64(x)
 		default:
-			return wants("a number", "")
+			return n.mustBe("a number", "")
 		}
 	case *time.Duration:
-		s, ok := n.str()
-		if !ok {
-			hint := ""
-			if i, isInt := n.data.(int64); isInt && i >= 0 && i < 1e6 {
-				hint = fmt.Sprintf("write %q", strconv.FormatInt(i, 10)+"s")
-			}
-			return wants(`a duration in quotes, such as "1s" or "250ms"`, hint)
-		}
-		d, err := time.ParseDuration(s)
-		if err != nil || d < 0 {
-			return &mismatch{fmt.Sprintf(`%s: %.40q is not a duration such as "1s", "250ms" or "5m"`, n.label(), s), ""}
-		}
-		*p = d
+		return decodeDuration(p, n)
 	case encoding.TextUnmarshaler:
 		var text string
 		if s, ok := n.str(); ok {
@@ -232,7 +217,7 @@ func decodeScalar(p any, n *node) *mismatch {
 		} else if i, ok := n.data.(int64); ok {
 			text = strconv.FormatInt(i, 10)
 		} else {
-			return wants("a string or a whole number", "")
+			return n.mustBe("a string or a whole number", "")
 		}
 		if err := p.UnmarshalText([]byte(text)); err != nil {
 			return &mismatch{err.Error(), ""} // the types name themselves
@@ -241,6 +226,29 @@ func decodeScalar(p any, n *node) *mismatch {
 		panic(fmt.Sprintf("config: no way to decode %T", p))
 	}
 	return nil
+}
+
+// decodeDuration reads a time as people write it: a string with a unit.
+func decodeDuration(p *time.Duration, n *node) *mismatch {
+	s, ok := n.str()
+	if !ok {
+		hint := ""
+		if i, isInt := n.data.(int64); isInt && i >= 0 && i < 1e6 {
+			hint = fmt.Sprintf("write %q", strconv.FormatInt(i, 10)+"s")
+		}
+		return n.mustBe(`a duration in quotes, such as "1s" or "250ms"`, hint)
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return &mismatch{fmt.Sprintf(`%s: %.40q is not a duration such as "1s", "250ms" or "5m"`, n.label(), s), ""}
+	}
+	*p = d
+	return nil
+}
+
+// mustBe says that a value is of another kind than it must be.
+func (n *node) mustBe(what, hint string) *mismatch {
+	return &mismatch{fmt.Sprintf("%s: must be %s, not %s", n.label(), what, n.describe()), hint}
 }
 
 // describe says what a node is, for "must be …, not …".
