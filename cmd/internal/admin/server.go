@@ -80,10 +80,11 @@ func Listen(path string) (net.Listener, error) {
 
 type peerKey struct{}
 
-// Caller names who asked, as the kernel does, in the context of a call of an Actor: "user 0". It is empty if nobody did.
+// Caller names who asked, as the kernel does, in the context of a call of an Actor: "user 0". It is empty if
+// nobody did, or if that is not known.
 func Caller(ctx context.Context) string {
 	uid, ok := ctx.Value(peerKey{}).(int)
-	if !ok {
+	if !ok || uid < 0 {
 		return ""
 	}
 	return fmt.Sprintf("user %d", uid)
