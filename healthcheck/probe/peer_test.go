@@ -205,22 +205,10 @@ func okHeader(n int) string { return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Len
 // blackHole is an address that answers nothing: a listener whose backlog is full.
 func blackHole(t testing.TB) netip.AddrPort {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
+	fd, target := bound(t)
 	if err := unix.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
 	filler, err := net.Dial("tcp", target.String()) // a backlog of 0 holds one
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +220,13 @@ func blackHole(t testing.TB) netip.AddrPort {
 // nobody is an address on which nobody listens while the test runs: its port is taken
 // by a socket that does not.
 func nobody(t testing.TB) netip.AddrPort {
+	t.Helper()
+	_, at := bound(t)
+	return at
+}
+
+// bound is a socket that has a port of its own until the test ends, and does not listen.
+func bound(t testing.TB) (fd int, at netip.AddrPort) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -245,7 +240,7 @@ func nobody(t testing.TB) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
+	return fd, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
 }
 
 // free is an address whose port was free a moment ago, for a program to listen on.

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 const (
 	timeout  = 500 * time.Millisecond
 	slack    = 20 * time.Second
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 )
 
 // run makes a prober and runs it once, as a Checker would.
