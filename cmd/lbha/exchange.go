@@ -13,7 +13,7 @@ func printExchange(w io.Writer, st *observe.Status, p paint) {
 	if e == nil {
 		return
 	}
-	fmt.Fprintln(w, "\nTELLS VERDICTS\tNAME\tSTATE\tHEARD\tKNOWN OF IT\tSENT\tRECEIVED\tDROPPED")
+	fmt.Fprintf(w, "\nTELLS VERDICTS\tNAME\t%s\tHEARD\tKNOWN OF IT\tSENT\tRECEIVED\tDROPPED\n", p.plain("STATE"))
 	for _, d := range e.Peers {
 		heard := "-"
 		if !d.Heard.IsZero() {

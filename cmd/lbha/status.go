@@ -64,12 +64,24 @@ func painter(w io.Writer) paint {
 	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" {
 		return func(text string, _ bool) string { return text }
 	}
-	return func(text string, good bool) string {
-		if good {
-			return "\x1b[32m" + text + "\x1b[0m"
-		}
-		return "\x1b[31m" + text + "\x1b[0m"
+	return colour
+}
+
+// colour is the paint of a terminal.
+func colour(text string, good bool) string {
+	if good {
+		return "\x1b[32m" + text + "\x1b[0m"
 	}
+	return "\x1b[31m" + text + "\x1b[0m"
+}
+
+// plain is a word without colour that stands in one column with coloured ones: codes that change nothing make it as long as it
+// takes for tabwriter, which counts bytes, to align it with them.
+func (p paint) plain(text string) string {
+	if p("", true) == "" {
+		return text
+	}
+	return "\x1b[39m" + text + "\x1b[0m"
 }
 
 // printStatus prints a part for everything that the daemon has; what it has not is left out.
@@ -97,7 +109,7 @@ func printInstances(w io.Writer, st *observe.Status, p paint) {
 	if len(st.Instances) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\tSTATE\tFOR\tMASTER\tHELD\tREASON")
+	fmt.Fprintf(w, "\nINSTANCE\tGROUP\tINTERFACE\tVRID\tPRIORITY\t%s\tFOR\tMASTER\tHELD\tREASON\n", p.plain("STATE"))
 	for _, in := range st.Instances {
 		master := in.Master
 		if in.State == "master" {
@@ -125,8 +137,8 @@ func printServices(w io.Writer, st *observe.Status, p paint) {
 		if s.Pace != "same" {
 			pace = "\tchecks " + s.Pace + " on a standby"
 		}
-		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s%s\n", s.Name, strings.Join(s.Addresses, " "), s.Scheduler, s.Forward, pace)
-		fmt.Fprintln(w, "SERVER\tSTATE\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON")
+		fmt.Fprintf(w, "\nSERVICE %s\t%s\t%s\t%s%s\n", s.Name, p.plain(strings.Join(s.Addresses, " ")), s.Scheduler, s.Forward, pace)
+		fmt.Fprintf(w, "SERVER\t%s\tFOR\tTABLE\tWEIGHT\tACTIVE\tINACTIVE\tLAST CHECK\tREASON\n", p.plain("STATE"))
 		for _, r := range s.Servers {
 			weight := fmt.Sprint(r.Weight)
 			if r.Weight != r.Wanted {
@@ -193,7 +205,7 @@ func printGround(w io.Writer, st *observe.Status, p paint) {
 	for _, g := range st.Ground {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", g.Object, p(g.Reason, false), g.Message)
 		if g.Fix != "" {
-			fmt.Fprintf(w, "\t\tfix: %s\n", g.Fix)
+			fmt.Fprintf(w, "\t%s\tfix: %s\n", p.plain(""), g.Fix)
 		}
 	}
 }
@@ -221,7 +233,7 @@ func printPeers(w io.Writer, st *observe.Status) {
 
 // printTracks prints what the instances track.
 func printTracks(w io.Writer, st *observe.Status, p paint) {
-	header := "\nINSTANCE\tTRACKS\tSTATE\tFOR\tADJUSTS\tREASON\n"
+	header := "\nINSTANCE\tTRACKS\t" + p.plain("STATE") + "\tFOR\tADJUSTS\tREASON\n"
 	for _, in := range st.Instances {
 		for _, t := range in.Tracks {
 			fmt.Fprint(w, header)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +14,10 @@ import (
 	"github.com/lbha/lbha/cmd/internal/observe"
 )
 
-// What drains, what is wrong, and what is wrong with the host, with its fix, are for people to read, not only for programs.
-func TestPrintStatus(t *testing.T) {
+// everything is a status with something in most of its parts.
+func everything() *observe.Status {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	st := &observe.Status{
+	return &observe.Status{
 		Name: "lb1", Version: "1", Time: now,
 		Config:   observe.Config{Path: "lbha.toml", Hash: "0123456789abcdef", Loaded: now.Add(-time.Minute), Trial: &observe.Trial{State: "waiting", By: "user 0", Left: 43210 * time.Millisecond, Former: "fedcba9876543210"}},
 		Draining: []observe.Drain{{Service: "tcp/10.9.0.100:80", Server: "10.9.0.3:80", Since: now.Add(-time.Second), Until: now.Add(time.Minute), Active: 3}},
@@ -38,6 +39,11 @@ func TestPrintStatus(t *testing.T) {
 			{Severity: "advice", Object: "host", Reason: "not-looked", Message: "no facts"},
 		},
 	}
+}
+
+// What drains, what is wrong, and what is wrong with the host, with its fix, are for people to read, not only for programs.
+func TestPrintStatus(t *testing.T) {
+	st := everything()
 	var out strings.Builder
 	if err := printStatus(&out, st, painter(&out)); err != nil {
 		t.Fatal(err)
@@ -69,6 +75,27 @@ nat   no-forwarding  this host does not forward IPv4
 host  not-looked     no facts
 `, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// In colours, too, what stands in one column is aligned, its title among it.
+func TestColoursDoNotMoveColumns(t *testing.T) {
+	st := everything()
+	st.Instances[0].Tracks = []observe.Track{{Kind: "interface", Target: "eth1", State: "bad", Fault: true, Reason: "down"}}
+	st.Services = []observe.Service{{Name: "www", Addresses: []string{"10.9.0.100:80", "10.9.0.100:443"}, Scheduler: "wlc", Forward: "dr", Pace: "same",
+		Servers: []observe.Server{{Address: "10.9.0.3:80", State: "up"}, {Address: "10.9.0.4:80", State: "down", Reason: "checks"}}}}
+	var plain, coloured strings.Builder
+	for _, c := range []struct {
+		out *strings.Builder
+		p   paint
+	}{{&plain, painter(&plain)}, {&coloured, colour}} {
+		if err := printStatus(c.out, st, c.p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(coloured.String(), "")
+	if diff := cmp.Diff(plain.String(), seen); diff != "" || seen == coloured.String() {
+		t.Errorf("(-plain +coloured)\n%s", diff)
 	}
 }
 
