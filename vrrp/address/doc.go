@@ -64,8 +64,9 @@
 // 112). [Conn.AddRoutes] never replaces an entry, and [Conn.RemoveRoutes] removes
 // only what carries the mark: an entry of the administrator's is never touched.
 // To add what is there already costs a request and changes nothing, which is how
-// a caller sees to it that it is there still; to list ([Conn.Routes]) makes the
-// kernel walk its whole table, and is for the start.
+// a caller sees to it that it is there still. Whose it is only the list tells
+// ([Conn.Routes]): for that the kernel walks its whole table, so it is for the
+// start, and for now and then.
 //
 // # Events are hints
 //

@@ -80,6 +80,9 @@ type elector struct {
 	unsaved  bool // the region is behind
 	unseen   bool // a look at the kernel's addresses is due
 
+	routed     uint64       // counts routes that the loop has added
+	routesNext vrrp.Instant // when a look at the kernel's is due
+
 	saving, reporting bulk
 
 	realTime, locked bool
@@ -138,6 +141,7 @@ func (e *elector) run() error {
 		t := now()
 		e.renew(t)
 		e.verify()
+		e.lookAtRoutes(t)
 		if t >= e.nextTick {
 			e.tick(t)
 		}

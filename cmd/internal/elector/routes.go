@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/address"
@@ -76,6 +77,9 @@ func ensure[T entry](e *elector, in *instance, known, wanted []T, lacks []string
 	}
 	var there, stale []T
 	for k, err := range add(wanted) {
+		if err == nil {
+			e.routed++
+		}
 		had := slices.Contains(known, wanted[k])
 		switch {
 		case err == nil && had:
@@ -97,6 +101,7 @@ func ensure[T entry](e *elector, in *instance, known, wanted []T, lacks []string
 	for k, err := range add(stale) {
 		switch {
 		case err == nil:
+			e.routed++
 			there = append(there, stale[k])
 		case errors.Is(err, address.ErrExists):
 			lacks = append(lacks, fmt.Sprintf("%v: %v", stale[k], errForeign))
@@ -157,6 +162,66 @@ func (e *elector) keepRoutes() {
 			e.follow(in)
 		}
 	}
+}
+
+// Routes are looked at every routesPeriod, in one part of routesShare of the time where there are many.
+const (
+	routesPeriod = 10 * time.Second
+	routesShare  = 100
+)
+
+// lookAtRoutes finds out whether the routes of masters are still theirs. To add one again, as keepRoutes does, tells only
+// that there is one with its key: somebody may have put his own in its place. For a look the kernel walks its tables,
+// beside the loop; it is none if a route was added meanwhile.
+func (e *elector) lookAtRoutes(t vrrp.Instant) {
+	if t < e.routesNext || !e.room(t) {
+		return
+	}
+	if !slices.ContainsFunc(e.instances, func(in *instance) bool { return len(in.routes) > 0 }) {
+		e.routesNext = t.Add(tickPeriod)
+		return
+	}
+	routed := e.routed
+	if e.aside.begin(func(conn *address.Conn) func() {
+		begin := now()
+		ours, err := conn.Routes()
+		next := now().Add(max(routesPeriod, routesShare*now().Sub(begin)))
+		return func() {
+			e.routesNext = next
+			if err == nil && routed == e.routed { // else the next look tells
+				e.compareRoutes(ours)
+			}
+		}
+	}) {
+		e.routesNext = t.Add(tickPeriod)
+	}
+}
+
+// compareRoutes takes in which routes the kernel has with our mark. What is not among them was replaced: the other's
+// stays, and that is a finding, until it goes.
+func (e *elector) compareRoutes(ours []address.Route) {
+	for _, in := range e.instances {
+		gone := slices.DeleteFunc(slices.Clone(in.routes), func(r address.Route) bool {
+			return slices.ContainsFunc(ours, func(o address.Route) bool { return sameRoute(r, o) })
+		})
+		if len(gone) == 0 {
+			continue
+		}
+		for _, r := range gone {
+			e.happened(in, "address", "route-lost", fmt.Sprintf("%v was removed, or replaced, by somebody", r), true)
+		}
+		in.routes = without(in.routes, gone)
+		e.follow(in)
+	}
+}
+
+// sameRoute reports whether a route that we added is what the kernel tells of one. It completes some.
+func sameRoute(added, told address.Route) bool {
+	if added.Metric == 0 && added.Destination.Addr().Is6() {
+		added.Metric = 1024 // IP6_RT_PRIO_USER
+	}
+	return added.Destination == told.Destination && added.Table == told.Table && added.Metric == told.Metric &&
+		added.Via == told.Via && added.Index == told.Index
 }
 
 // resumeRoutes believes that a master which goes on where a former process stopped has all that it wants.

@@ -161,6 +161,32 @@ func TestRoutesOfADeadProcess(t *testing.T) {
 	next.untilLink(l, 0, "gone", isGone)
 }
 
+// One that somebody replaces has the key that it had: only a look at the table tells.
+func TestReplacedRoutes(t *testing.T) {
+	t.Parallel()
+	l := newBridge(t)
+	a := l.elector(0)
+	a.configure(nil, routed(200))
+	a.untilAll(vrrp.Master, "web")
+	a.untilOurs(l, 0, routedShown)
+	l.ip("-n", l.hosts[0], "route", "replace", "default", "via", "10.9.0.253", "dev", "eth0", "metric", "50")
+	l.ip("-n", l.hosts[0], "-6", "route", "replace", "2001:db8::/32", "via", "fd00:9::fd", "dev", "eth0", "metric", "1024", "proto", "112")
+	a.untilEvent("route-lost", "0.0.0.0/0", "replaced")
+	a.untilEvent("finding route-missing", "0.0.0.0/0", "somebody else")
+	if got := l.ip("-n", l.hosts[0], "route", "show", "default"); !strings.Contains(got, "10.9.0.253") || strings.Contains(got, "10.9.0.254") {
+		t.Errorf("the other's route was changed: %q", got)
+	}
+	if got, want := l.ours(0), strings.Replace(routedShown, "default via 10.9.0.254 dev eth0 metric 50\n", "", 1); got != want {
+		t.Errorf("beside it there are\n%swant\n%s", got, want) // what leads elsewhere with our mark is ours
+	}
+	l.ip("-n", l.hosts[0], "route", "del", "default")
+	a.untilEvent("route-missing is over")
+	a.untilOurs(l, 0, routedShown)
+	if got := a.of("web"); got.State != vrrp.Master || got.Transitions != 2 {
+		t.Errorf("%s after %d transitions, want master after 2", got.State, got.Transitions)
+	}
+}
+
 // Two instances may want the same route: it goes with the last of them.
 func TestASharedRoute(t *testing.T) {
 	t.Parallel()

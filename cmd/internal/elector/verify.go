@@ -17,8 +17,7 @@ func (e *elector) verify() {
 	if !e.unseen {
 		return
 	}
-	// On a host with one processor even what is beside the loop is in its way: it begins when there is room.
-	if t := now(); e.schedule.first().Sub(t) < verifyRoom && t < e.nextTick.Add(-verifyRoom) {
+	if !e.room(now()) {
 		return
 	}
 	all := e.idle()
@@ -43,6 +42,12 @@ func (e *elector) verify() {
 		}
 	})
 	e.unseen = !begun
+}
+
+// room reports whether a look may begin: on a host with one processor even what is beside the loop is in its way. Where
+// there is never enough it may once a second.
+func (e *elector) room(t vrrp.Instant) bool {
+	return e.schedule.first().Sub(t) >= verifyRoom || t >= e.nextTick.Add(-verifyRoom)
 }
 
 // compare takes in which of some addresses the kernel has not.
