@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/lbha/lbha/cmd/internal/admin"
 	"github.com/lbha/lbha/cmd/internal/observe"
@@ -86,9 +89,9 @@ func (f *freezer) thaw() {
 func TestAHangingDiskMovesNothing(t *testing.T) {
 	f := newFreezer(t)
 	l := newLAN(t)
-	a, b := l.director(0, 200, "100ms"), l.director(1, 100, "100ms")
+	a, b := l.director(0, 200, "500ms"), l.director(1, 100, "500ms")
 	a.state = f.dir
-	a.write(200, "100ms")
+	a.write(200, "500ms")
 	a.start()
 	a.until("master")
 	b.start()
@@ -97,7 +100,7 @@ func TestAHangingDiskMovesNothing(t *testing.T) {
 	reload := func(more string) {
 		t.Helper()
 		a.more = more
-		a.write(200, "100ms")
+		a.write(200, "500ms")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if r, err := a.client.Reload(ctx, admin.ReloadRequest{}); err != nil || !r.OK {
@@ -139,6 +142,7 @@ func TestAHangingDiskMovesNothing(t *testing.T) {
 
 	f.freeze()
 	reload("preempt_delay = \"1s\"\n") // there is something to write
+	hangs(true)
 	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +156,42 @@ func TestAHangingDiskMovesNothing(t *testing.T) {
 			t.Errorf("a stop ends with %v, want exit status 0", err)
 		}
 	case <-time.After(30 * time.Second):
-		t.Error("it does not end while its disk hangs")
+		t.Fatal("it does not end while its disk hangs")
+	}
+	// What is left of it is in nobody's way.
+	a.start()
+	a.until("master")
+	b.until("backup")
+}
+
+// A configuration that cannot be read, because its disk does not even let it be opened, changes nothing and is said to be so. The
+// next one is read as ever.
+func TestAReloadFromAHangingDiskIsRefused(t *testing.T) {
+	l := newLAN(t)
+	a := l.director(0, 200, "500ms")
+	a.start()
+	before := a.until("master")
+	// Who opens the file waits for our leave.
+	guard, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC, unix.O_RDONLY)
+	if err == nil {
+		err = unix.FanotifyMark(guard, unix.FAN_MARK_ADD, unix.FAN_OPEN_PERM, unix.AT_FDCWD, filepath.Join(a.dir, "lbha.toml"))
+	}
+	if err != nil {
+		t.Skipf("no file can be made to hang: %v", err)
+	}
+	open := sync.OnceFunc(func() { unix.Close(guard) })
+	defer open()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := a.client.Reload(ctx, admin.ReloadRequest{})
+	if err != nil || r.OK || r.Applied || !strings.Contains(r.Error, "the disk does not answer") {
+		t.Errorf("reload: %+v, %v; want a refusal", r, err)
+	}
+	if now := a.until("master"); now.Transition != before.Transition {
+		t.Errorf("%d transitions", now.Transition-before.Transition)
+	}
+	open()
+	if r, err := a.client.Reload(ctx, admin.ReloadRequest{}); err != nil || !r.OK {
+		t.Errorf("reload when the disk is back: %+v, %v", r, err)
 	}
 }
