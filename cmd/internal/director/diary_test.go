@@ -5,8 +5,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/lbha/lbha/cmd/internal/admin"
 	"github.com/lbha/lbha/cmd/internal/observe"
 )
 
@@ -58,4 +62,34 @@ func TestAJournalThatIsNotWrittenIsShown(t *testing.T) {
 	}
 	a.Close() // something happens
 	h.until("written again", func() bool { st := h.status().Journal; return st.Error == "" && st.Written > 1 && st.Lost == 0 })
+}
+
+// No file of the state directory can even be opened: servers come and go as ever, orders are carried out, and it is shown.
+func TestADiskThatHangsKeepsNoServer(t *testing.T) {
+	h, a, b := newPair(t)
+	h.start()
+	h.untilIn(a, b)
+	// Who opens a file there waits for our leave.
+	guard, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC, unix.O_RDONLY)
+	if err == nil {
+		err = unix.FanotifyMark(guard, unix.FAN_MARK_ADD, unix.FAN_OPEN_PERM|unix.FAN_EVENT_ON_CHILD, unix.AT_FDCWD, h.dir)
+	}
+	if err != nil {
+		t.Skipf("no directory can be made to hang: %v", err)
+	}
+	open := sync.OnceFunc(func() { unix.Close(guard) })
+	defer open()
+	hangs := func() bool { return strings.Contains(h.status().Journal.Error, "has not answered") }
+
+	b.Close()
+	h.untilOut(b)
+	h.until("shown", hangs)
+	c := h.listen(b.Addr().String())
+	h.untilIn(c)
+	if err := h.client.Server(t.Context(), admin.ServerRequest{Service: "www", Server: a.Addr().String(), Action: admin.Drain}); err != nil {
+		t.Error(err)
+	}
+	h.untilOut(a)
+	open()
+	h.until("written", func() bool { st := h.status().Journal; return st.Error == "" && st.Lost == 0 })
 }
