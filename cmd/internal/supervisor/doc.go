@@ -15,8 +15,8 @@
 //
 // Each child has a socket on which it speaks the vocabulary of sd_notify(3): READY=1, WATCHDOG=1, STATUS=…,
 // RELOADING=1. The supervisor passes STATUS and RELOADING on, says READY=1 when both are ready, and pets systemd's
-// watchdog while both pet theirs. It waits for no answer, and for no room: a systemd that hangs stops nothing here. A child that stops petting is killed and started again, and so is one
-// that says nothing for too long while it starts.
+// watchdog while both pet theirs. It waits for no answer, and for no room: a systemd that hangs stops nothing here. A
+// child that stops petting is killed and started again, and so is one that says nothing for too long while it starts.
 //
 // Stop (SIGTERM, SIGINT): the elector first, which hands its addresses over and exits; then the director, which has
 // kept the table in force until then. A second signal skips the wait.
