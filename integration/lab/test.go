@@ -32,7 +32,8 @@ func testCommand(world *sandbox.Kind) *cobra.Command {
 		Short: "every test there is: of Go, of the kernel, interoperation, forwarding, systemd, containerlab, ssh, scenarios, a soak, the drill",
 		Long: "test runs gofmt, go vet and go test with the race detector on this machine, then, in the lab's world, whatever was skipped here\n" +
 			"for want of IPVS, then lbha beside keepalived and FRR, then what it forwards, then its package under systemd, then the example for\n" +
-			"containerlab where that is installed, then a pair that is reached by ssh alone, then the scenarios that the drill has nothing like, two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
+			"containerlab where that is installed, then a pair that is reached by ssh alone, then the scenarios that the drill has nothing like,\n" +
+			"two minutes of a soak, and the drill. It prints what was skipped and why. Exit status: 0 when nothing failed.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.check(); err != nil {
