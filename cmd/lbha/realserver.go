@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -49,7 +51,11 @@ func prepared(parent context.Context, dir string, f func(ctx context.Context, s 
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, realserverTimeout)
 	defer cancel()
-	return f(ctx, realserver.New(k, dir))
+	err = f(ctx, realserver.New(k, dir))
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return fmt.Errorf("%w; it needs root", err)
+	}
+	return err
 }
 
 func realserverUp(dir *string) *cobra.Command {
