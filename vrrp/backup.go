@@ -26,13 +26,13 @@ type backup struct {
 
 	challenged   netip.Addr // the master of lower priority that is to be preempted
 	challengedAt Instant    // when it was last heard
-	preemptAt    Instant    // preempt_delay ends; never: it has not begun
+	preemptFrom  Instant    // preempt_delay counts from here; never: it has not begun
 
 	stalled bool // this silence was extended already
 }
 
 func (b *backup) reset() {
-	*b = backup{heard: math.MinInt64, floor: math.MinInt64, preemptAt: never}
+	*b = backup{heard: math.MinInt64, floor: math.MinInt64, preemptFrom: never}
 }
 
 // interval returns the interval that timers count in: the master's, once it is
@@ -119,7 +119,7 @@ func (m *Machine) backupHears(ad *AdvertReceived) {
 		m.ignore(RejectStale)
 	default:
 		if ad.Priority >= m.Priority() {
-			b.preemptAt = never
+			b.preemptFrom = never
 		}
 		m.follow(ad)
 		m.concede(ad)
@@ -158,10 +158,10 @@ func (m *Machine) preempts(ad *AdvertReceived) bool {
 	if !m.cfg.Preempt {
 		return false
 	}
-	if m.backup.preemptAt == never {
-		m.backup.preemptAt = m.now.Add(m.cfg.PreemptDelay)
+	if m.backup.preemptFrom == never {
+		m.backup.preemptFrom = m.now
 	}
-	return m.now >= max(m.backup.preemptAt, m.fault.preemptAt)
+	return m.now >= max(m.backup.preemptFrom.Add(m.cfg.PreemptDelay), m.fault.preemptAt)
 }
 
 // follow accepts an advert: the silence counts anew from the time at which the

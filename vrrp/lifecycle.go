@@ -177,14 +177,17 @@ func (m *Machine) liftHandOver() {
 	}
 }
 
-// reconfigure installs a new configuration. Backups need nothing: their deadline
-// is computed. A master says what changed.
+// reconfigure installs a new configuration. Backups need next to nothing: their
+// deadline is computed. A master says what changed.
 func (m *Machine) reconfigure(ev Reconfigured) {
 	if ev.Config.VRID != m.cfg.VRID || ev.Config.withDefaults().Version != m.cfg.Version {
 		panic("vrrp: another VRID or version is another virtual router")
 	}
 	old, priority := m.cfg, m.Priority()
 	m.configure(ev.Config)
+	if m.backup.adverts == old.DownAdverts { // else a resignation or a stall has said how many
+		m.backup.adverts = m.cfg.DownAdverts
+	}
 	if old.Addresses[0].Is4() != m.cfg.Addresses[0].Is4() {
 		panic("vrrp: another address family is another virtual router")
 	}
