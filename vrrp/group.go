@@ -40,9 +40,13 @@ type Group struct {
 	now     Instant    // of the Step in progress
 	effects []MemberEffect
 	// headStart is what the others get in the next election, after one that the
-	// addresses decided: see agreeRole.
+	// addresses decided: see agreeRole. ties is how many such there were in a row.
 	headStart time.Duration
+	ties      int
 }
+
+// maxTies is how often in a row the head start that follows a tie grows.
+const maxTies = 4
 
 // MemberEffect is an effect and the member that it is of: the index in the
 // arguments of [NewGroup].
@@ -218,7 +222,7 @@ func (g *Group) hear(member int, ad *AdvertReceived) {
 	g.step(member, *ad)
 	if heard := m.backup.heard; (ad.Priority >= m.Priority() || !m.cfg.Preempt) &&
 		heard > before.heard.Add(m.interval()/2) && heard < before.heard.Add(2*m.interval()) {
-		g.headStart = 0 // two adverts in a row
+		g.headStart, g.ties = 0, 0 // two adverts in a row
 	}
 	if m.state != Backup || ad.Priority != PriorityResign || m.backup.resigned == before.resigned {
 		return
@@ -308,7 +312,8 @@ func (g *Group) faultOver() Instant {
 // are master both may each lose one of the elections, leave all, and would meet
 // again in the same instant, for ever. They did not lose on the same segment: so
 // the one that lost on the earlier gives the other a head start, until a winner is
-// seen to stay.
+// seen to stay. What else they wait for may differ by as much as their head starts
+// do, and in the same way each time: so these grow.
 func (g *Group) agreeRole() {
 	down := g.first(Backup)
 	if down < 0 || g.first(Master) < 0 {
@@ -325,7 +330,8 @@ func (g *Group) agreeRole() {
 		for _, m := range g.members {
 			longest = max(longest, m.interval())
 		}
-		g.headStart = time.Duration(len(g.members)-1-down) * longest
+		g.ties = min(g.ties+1, maxTies)
+		g.headStart = time.Duration(g.ties*(len(g.members)-1-down)) * longest
 	}
 }
 
