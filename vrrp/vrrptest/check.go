@@ -21,6 +21,7 @@ type history struct {
 	spokeAt     vrrp.Instant // the last advert that it tried to send
 	sentAt      vrrp.Instant // the last that left
 	claimedAt   vrrp.Instant
+	retimedAt   vrrp.Instant // it was reconfigured
 	lostAt      vrrp.Instant // an address was removed behind its back
 	robbed      bool         // an address was removed, and the news waits for the end of a pause
 	relievedAt  vrrp.Instant // it was master until then, and was handed over
@@ -44,6 +45,7 @@ type history struct {
 
 	windowAt   vrrp.Instant // rates are counted from here
 	adverts    int
+	elections  int
 	announceAt vrrp.Instant
 	announces  int
 	losses     int
@@ -106,8 +108,10 @@ func (n *Node) remember(ad vrrp.AdvertReceived) {
 			n.lesser = lesser{}
 		}
 		n.heard = heard{at: n.lan.now, from: ad.Source, priority: ad.Priority, interval: ad.Interval}
-	case n.Config.PreemptDelay > 0 || n.failed:
-		n.heard = heard{} // it may follow this one for a while
+	default:
+		if n.Config.PreemptDelay > 0 || n.failed {
+			n.heard = heard{} // it may follow this one for a while
+		}
 		if n.lesser.at == 0 {
 			n.lesser.since = n.lan.now
 		}
@@ -119,7 +123,7 @@ func (n *Node) remember(ad vrrp.AdvertReceived) {
 func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) {
 	l := n.lan
 	after := n.Router.State()
-	var sent, released, resigned bool
+	var sent, claimed, released, resigned bool
 	if _, ok := ev.(vrrp.AnnouncementHeard); ok {
 		n.answered, n.audible = true, true
 	}
@@ -131,14 +135,12 @@ func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) 
 			resigned = resigned || e.Priority == vrrp.PriorityResign
 		case vrrp.Claim:
 			n.claimedAt = l.now
-			if after != vrrp.Master {
-				l.violate(n, "claims as %v", after)
-			}
+			claimed = true
 			if before.state == vrrp.Backup && !sent {
 				l.violate(n, "claims before its advert")
 			}
 		case vrrp.Release:
-			released = true
+			released, claimed = true, false // another member may end what was begun
 		case vrrp.Renew:
 			if o, ok := ev.(vrrp.AdvertSent); !ok || o.Err != nil {
 				l.violate(n, "renews a lease without an advert that was sent")
@@ -152,6 +154,9 @@ func (n *Node) checkStep(before snapshot, ev vrrp.Event, effects []vrrp.Effect) 
 				l.violate(n, "ignores an advert (%v) and changes its state or timer", e.Reason)
 			}
 		}
+	}
+	if claimed && after != vrrp.Master {
+		l.violate(n, "claims as %v", after)
 	}
 }
 
@@ -179,9 +184,9 @@ func (n *Node) checkSend(before snapshot, after vrrp.State, ev vrrp.Event, e vrr
 	// Rates: one scheduled, one answer, and what commands and elections add, of
 	// which each member of a group has its own.
 	if l.now.Sub(n.windowAt) >= n.interval() {
-		n.windowAt, n.adverts = l.now, 0
+		n.windowAt, n.adverts, n.elections = l.now, 0, 0
 	}
-	if n.adverts++; n.adverts > 8*len(n.nodes) {
+	if n.adverts++; n.adverts > 8*len(n.nodes)+4*max(n.elections-2, 0) {
 		l.violate(n, "sends %d adverts in an interval", n.adverts)
 	}
 }
@@ -199,7 +204,7 @@ func (n *Node) checkWord(before snapshot, ev vrrp.Event, e vrrp.Send) {
 	if n.answered || l.now.Sub(n.leftAt) >= time.Minute {
 		l.violate(n, "concedes what it was %v ago, the clients are told: %v", l.now.Sub(n.leftAt), n.answered)
 	}
-	if age := l.now.Sub(ad.ReceivedAt); age > ad.Interval {
+	if age := n.clock().Sub(ad.ReceivedAt); age > ad.Interval {
 		l.violate(n, "concedes to what it heard %v ago", age)
 	}
 	quickest := vrrp.QuickestTakeover(n.version(), n.intervalOf(ad.Interval), n.downAdverts())
@@ -230,6 +235,7 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 	ad, _ := ev.(vrrp.AdvertReceived)
 	if e.To == vrrp.Master {
 		n.losses++ // a promotion is announced as a loss is
+		n.elections++
 	} else {
 		n.lesser.since = l.now // it begins anew
 	}
@@ -247,8 +253,8 @@ func (n *Node) checkTransition(before snapshot, ev vrrp.Event, e vrrp.Transition
 	case e.From == vrrp.Master && !resigned &&
 		(e.To == vrrp.Initialize || e.Reason == vrrp.ReasonTrackFault || e.Reason == vrrp.ReasonClaimFailed || e.Reason == vrrp.ReasonGroupFault):
 		l.violate(n, "leaves (%v) without priority 0", e.Reason)
-	case e.To == vrrp.Fault:
-		n.heard = heard{}
+	case e.To == vrrp.Fault: // which forgets whoever was master
+		n.heard, n.lesser = heard{}, lesser{}
 	case e.From == vrrp.Backup && e.To == vrrp.Master:
 		n.checkTakeover(before)
 	}
@@ -281,6 +287,9 @@ func (n *Node) checkPreemptDelay(before snapshot) {
 	h, delay := n.lesser, n.Config.PreemptDelay
 	n.lesser = lesser{}
 	if !h.from.IsValid() || before.priority == vrrp.PriorityOwner || len(n.nodes) > 1 && !n.lan.masterSince(n.segment, h.from, h.at) {
+		return
+	}
+	if n.retimedAt > h.at { // it is not asked before the next advert
 		return
 	}
 	if n.resignedAt > h.at {
@@ -334,7 +343,7 @@ func (n *Node) checkHolding() {
 // checkTime judges what time alone can make wrong.
 func (n *Node) checkTime() {
 	l := n.lan
-	if lease := n.kernel.lease; lease > 0 && n.Holds() {
+	if lease := n.kernel.lease; lease > 0 && n.Holds() && n.frozenAt == 0 {
 		if since := l.now.Sub(max(n.sentAt, n.claimedAt)); since > lease+leaseTail+tolerance {
 			l.violate(n, "holds addresses %v after its last advert", since)
 		}

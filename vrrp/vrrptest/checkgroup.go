@@ -64,6 +64,6 @@ func (n *Node) mistook(h heard) bool {
 // masterSince reports whether an address has been a master's since an instant.
 func (l *LAN) masterSince(segment int, a netip.Addr, since vrrp.Instant) bool {
 	return slices.ContainsFunc(l.nodes, func(n *Node) bool {
-		return n.segment == segment && n.home == a && n.State() == vrrp.Master && n.Router.Status().Since <= since
+		return n.segment == segment && (n.home == a || n.source == a) && n.State() == vrrp.Master && n.Router.Status().Since.Add(n.behind) <= since
 	})
 }

@@ -19,8 +19,10 @@
 //
 // The random schedules are of two kinds: two to five machines alone, and groups. In
 // a quarter of them adverts are signed and wall clocks are set. Of each kind, 10,000
-// are run by default, and 1,000 under the race detector. To run more, or one of
-// them with its transcript:
+// are run by default, and 1,000 under the race detector; and a tenth as many harsh ones,
+// with networks that lose adverts and not announcements, or the other way round, hosts
+// whose clocks stand still, and blows in the instant of a transition. To run more, or one
+// of them with its transcript:
 //
 //	go test ./vrrp/vrrptest -run TestProperties -seeds 100000
 //	go test ./vrrp/vrrptest -run TestProperties/grouped -seed 4711

@@ -48,7 +48,9 @@ type LAN struct {
 	processes  []*process
 	cut        map[[2]*Node]bool // from, to
 	clientsCut map[*Node]bool
-	hmac       *wire.HMACConfig // of all nodes; nil: none
+	filtered   map[[2]*Node]bool // from, to: adverts only
+	suppressed map[[2]*Node]bool // from, to: announcements only
+	hmac       *wire.HMACConfig  // of all nodes; nil: none
 	violations []string
 }
 
@@ -64,6 +66,8 @@ func New(seed uint64) *LAN {
 		rng:        rand.New(rand.NewPCG(seed, 0)),
 		cut:        map[[2]*Node]bool{},
 		clientsCut: map[*Node]bool{},
+		filtered:   map[[2]*Node]bool{},
+		suppressed: map[[2]*Node]bool{},
 	}
 }
 
@@ -86,11 +90,17 @@ func (l *LAN) CutClients(from *Node) { l.clientsCut[from] = true }
 func (l *LAN) Heal() {
 	clear(l.cut)
 	clear(l.clientsCut)
+	clear(l.filtered)
+	clear(l.suppressed)
+	for _, n := range l.nodes {
+		n.blockedUntil, n.laggedUntil = 0, 0
+	}
 }
 
 // Connected reports whether packets from from reach to.
 func (l *LAN) Connected(from, to *Node) bool {
-	return from.segment == to.segment && !l.cut[[2]*Node{from, to}] && from.linkUp && to.linkUp
+	return from.segment == to.segment && !l.cut[[2]*Node{from, to}] && from.linkUp && to.linkUp &&
+		l.now >= max(from.blockedUntil, to.blockedUntil)
 }
 
 // Violations returns what was found wrong so far.
@@ -157,13 +167,13 @@ func (l *LAN) after(d time.Duration, do func()) {
 	heap.Push(&l.queue, &item{at: l.now.Add(d), seq: l.seq, do: do})
 }
 
-// broadcast carries a packet to every other node.
-func (l *LAN) broadcast(from *Node, deliver func(to *Node)) {
+// broadcast carries a packet to every other node, but for those to which a packet of its sort does not get.
+func (l *LAN) broadcast(from *Node, not map[[2]*Node]bool, deliver func(to *Node)) {
 	for _, to := range l.nodes {
-		if to == from || !l.Connected(from, to) {
+		if to == from || not[[2]*Node{from, to}] || !l.Connected(from, to) {
 			continue
 		}
-		l.transmit(func() {
+		l.transmit(from.lag()+to.lag(), func() {
 			if to.linkUp {
 				deliver(to)
 			}
@@ -171,8 +181,8 @@ func (l *LAN) broadcast(from *Node, deliver func(to *Node)) {
 	}
 }
 
-// transmit carries one copy of a packet, or none, or two.
-func (l *LAN) transmit(deliver func()) {
+// transmit carries one copy of a packet, or none, or two, so much later than others.
+func (l *LAN) transmit(lag time.Duration, deliver func()) {
 	copies := 1
 	if l.chance(l.Network.Loss) {
 		copies = 0
@@ -180,7 +190,7 @@ func (l *LAN) transmit(deliver func()) {
 		copies = 2
 	}
 	for range copies {
-		l.after(l.Network.Delay+l.upTo(l.Network.Jitter), deliver)
+		l.after(l.Network.Delay+lag+l.upTo(l.Network.Jitter), deliver)
 	}
 }
 

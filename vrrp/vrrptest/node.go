@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/lbha/lbha/vrrp"
 	"github.com/lbha/lbha/vrrp/wire"
@@ -28,6 +29,10 @@ type Node struct {
 
 	// What fails from now on.
 	FailSends, FailClaims, FailReleases bool
+	failRenews, failAnnounces           bool
+
+	blockedUntil, laggedUntil vrrp.Instant // what it sends and what is sent to it is lost, or late
+	lagBy                     time.Duration
 
 	kernel   kernel
 	hmac     *wire.HMAC // of the running process; nil: adverts are not signed
@@ -162,7 +167,7 @@ func (n *Node) Move() {
 
 // Inject sends a forged advert to the node: nobody signed it.
 func (n *Node) Inject(ad vrrp.AdvertReceived) {
-	n.lan.transmit(func() { n.hear(ad, nil) })
+	n.lan.transmit(0, func() { n.hear(ad, nil) })
 }
 
 // hears reports whether a packet that arrives now will be read.
@@ -173,7 +178,7 @@ func (n *Node) hears() bool {
 // hear is an advert arriving at the kernel, in a packet if it is signed.
 func (n *Node) hear(ad vrrp.AdvertReceived, packet []byte) {
 	if n.hears() && n.believes(&ad, packet) {
-		ad.ReceivedAt = n.lan.now
+		ad.ReceivedAt = n.clock()
 		n.remember(ad)
 		n.deliver(ad)
 	}
@@ -198,11 +203,11 @@ func (n *Node) send(e vrrp.Send) error {
 		n.sentAt = n.lan.now
 	}
 	if n.saved != nil { // a clock that every advert sets, whatever else is saved or not
-		n.saved.LastAdvert = n.lan.now
+		n.saved.LastAdvert = n.clock()
 	}
 	ad := vrrp.AdvertReceived{Source: e.Source, Version: e.Version, Priority: e.Priority, Interval: e.Interval, Addresses: e.Addresses}
 	packet := n.sign(&ad)
-	n.lan.broadcast(n, func(to *Node) { to.hear(ad, packet) })
+	n.lan.broadcast(n, n.lan.filtered, func(to *Node) { to.hear(ad, packet) })
 	return nil
 }
 
@@ -229,13 +234,13 @@ func (n *Node) announce() {
 	n.announcedAt = n.lan.now
 	for _, h := range n.kernel.held {
 		heard := vrrp.AnnouncementHeard{Address: h.addr, By: n.Name}
-		n.lan.broadcast(n, func(to *Node) {
+		n.lan.broadcast(n, n.lan.suppressed, func(to *Node) {
 			if slices.Contains(to.Config.Addresses, heard.Address) {
 				to.hearAnnouncement(heard)
 			}
 		})
-		if n.linkUp && !n.lan.clientsCut[n] {
-			n.lan.transmit(func() { n.lan.Clients[heard.Address], n.lan.since[heard.Address] = n, n.lan.now })
+		if n.linkUp && !n.lan.clientsCut[n] && n.lan.now >= n.blockedUntil {
+			n.lan.transmit(n.lag(), func() { n.lan.Clients[heard.Address], n.lan.since[heard.Address] = n, n.lan.now })
 		}
 	}
 }

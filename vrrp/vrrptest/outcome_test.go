@@ -15,6 +15,7 @@ import (
 func (s *schedule) patience() time.Duration {
 	down := s.slowest(vrrp.DefaultDownAdverts)
 	d := down + s.wire()
+	d += s.lagged + s.base[0].StartupDelay
 	if s.slept { // who wakes listens first
 		d += s.slowest(1)
 	}
@@ -124,7 +125,7 @@ func (s *schedule) quiet() bool {
 	}
 	s.believed(m)
 	for _, n := range l.nodes {
-		if n.process != m && n.Holds() && (n.Alive() || n.Config.Lease > 0) {
+		if n.process != m && n.Holds() && (n.Alive() || n.kernel.lease > 0) {
 			s.fail("%s holds addresses beside the master %s", n.Name, m.name)
 		}
 	}
@@ -152,9 +153,16 @@ func (s *schedule) believed(m *process) {
 }
 
 // misled reports whether the clients believe a router that knows of it, and that the master has not told
-// them since.
+// them since. It can say so if it loses to the master, and for as long as a refresh may last; and it does
+// until it hears anybody announce an address, a stranger too.
 func (s *schedule) misled(a netip.Addr, other, master *Node) bool {
 	since := s.lan.since[a]
+	if s.harsh {
+		loses := master.Router.Priority() > vrrp.PriorityLowest || master.source.Compare(other.source) > 0
+		if !other.Alive() || !loses || other.answered || s.healedAt.Sub(other.leftAt) > time.Minute-10*s.longest {
+			return false
+		}
+	}
 	return other.Alive() && master.announcedAt < since && other.startedAt < since && other.audible
 }
 

@@ -52,10 +52,12 @@ type process struct {
 	timerAt     vrrp.Instant  // which fires a little later; never: not armed
 	paused      bool
 	pausedUntil vrrp.Instant
-	deaf        bool     // paused as a virtual machine: packets are lost
-	inbox       []letter // what waits for a paused process
-	draining    bool     // it is being read
-	doom        *doom    // nil: none
+	frozenAt    vrrp.Instant  // paused with its clock; 0: not
+	behind      time.Duration // its clock, after such pauses
+	deaf        bool          // paused as a virtual machine: packets are lost
+	inbox       []letter      // what waits for a paused process
+	draining    bool          // it is being read
+	doom        *doom         // nil: none
 
 	// Of the Step in progress.
 	before  []snapshot
@@ -175,6 +177,7 @@ func (p *process) Kill() {
 
 func (p *process) gone() {
 	p.group, p.inbox, p.paused, p.timerAt = nil, nil, false, never
+	p.thaw()
 	for _, n := range p.nodes {
 		n.Router = nil
 	}
@@ -183,7 +186,7 @@ func (p *process) gone() {
 // Pause stops the process for d; what arrives waits. With deaf it is lost: the
 // whole host is paused.
 func (p *process) Pause(d time.Duration, deaf bool) {
-	if !p.Alive() {
+	if !p.Alive() || p.frozenAt != 0 {
 		return
 	}
 	p.lan.trace(p.name, "pauses for %v", d)
@@ -205,6 +208,7 @@ func (p *process) wake() {
 	}
 	p.lan.trace(p.name, "goes on")
 	p.paused, p.deaf = false, false
+	p.thaw()
 	for _, n := range p.nodes {
 		n.awakeAt = p.lan.now
 	}
@@ -252,9 +256,9 @@ func (p *process) run(n *Node, ev vrrp.Event) {
 		p.timerAt = never
 	} else if at != p.armedFor {
 		p.armedFor = at
-		p.timerAt = at.Add(p.lan.upTo(p.lan.Slack))
+		p.timerAt = at.Add(p.behind + p.lan.upTo(p.lan.Slack))
 	} else if p.timerAt == never {
-		p.timerAt = at
+		p.timerAt = at.Add(p.behind)
 	}
 }
 
@@ -269,10 +273,11 @@ func (p *process) step(n *Node, ev vrrp.Event) {
 		ev.Config = n.told(ev.Config)
 		given = ev
 	}
-	effects := p.group.Step(p.lan.now, n.member, given)
+	effects := p.group.Step(p.clock(), n.member, given)
 	p.check(n, ev, effects)
 	if ev, ok := ev.(vrrp.Reconfigured); ok {
 		n.Config = ev.Config
+		n.retimedAt = p.lan.now
 	}
 	var outcomes []letter
 	for _, e := range effects {
@@ -345,11 +350,17 @@ func (n *Node) do(e vrrp.Effect) vrrp.Event {
 	case vrrp.Claim:
 		return vrrp.Claimed{Err: n.carryOutClaim(e)}
 	case vrrp.Renew:
+		if n.failRenews {
+			return vrrp.Renewed{Err: errRefused}
+		}
 		n.renew(e.Lease)
 		return vrrp.Renewed{}
 	case vrrp.Release:
 		return vrrp.Released{Err: n.release()}
 	case vrrp.Announce:
+		if n.failAnnounces {
+			return vrrp.Announced{Err: errRefused}
+		}
 		n.announce()
 		return vrrp.Announced{}
 	case vrrp.Finished:

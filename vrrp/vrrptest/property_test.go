@@ -23,9 +23,13 @@ var (
 //
 // The same for sync groups, which have to be of one role besides, on two or three
 // segments whose faults are independent.
+//
+// A tenth as many of both are harsh: see harsh_test.go.
 func TestProperties(t *testing.T) {
 	t.Run("alone", func(t *testing.T) { explore(t, kind{}) })
 	t.Run("grouped", func(t *testing.T) { explore(t, kind{grouped: true}) })
+	t.Run("harsh", func(t *testing.T) { explore(t, kind{harsh: true}) })
+	t.Run("harsh, grouped", func(t *testing.T) { explore(t, kind{harsh: true, grouped: true}) })
 }
 
 // TestRareSchedules plays what was found far beyond the seeds that TestProperties plays each time.
@@ -50,7 +54,11 @@ func explore(t *testing.T, k kind) {
 		return
 	}
 	t.Parallel()
-	for i := range uint64(*seeds) {
+	n := uint64(*seeds)
+	if k.harsh { // they have long ones among them
+		n /= 10
+	}
+	for i := range n {
 		report(t, *from+i, k, false)
 		if t.Failed() {
 			return

@@ -24,6 +24,9 @@ type schedule struct {
 	unsettled bool          // a link was down, a stop was to be waited for
 	busyUntil vrrp.Instant  // something is to happen until then
 	split     bool          // there were two masters when all was healed
+	harsh     bool          // the kind
+	lagged    time.Duration // how late a packet may still be
+	healedAt  vrrp.Instant  // all was
 	crossed   bool          // the order of the addresses is not the same on all segments
 	problems  []string
 }
@@ -31,6 +34,7 @@ type schedule struct {
 // kind is what a schedule is about: routers on one segment, or groups on several.
 type kind struct {
 	grouped    bool
+	harsh      bool // with harshFaults, besides
 	mislead    func(*vrrp.Config)
 	spoil      func(Router) Router
 	spoilGroup func(*vrrp.Group, []*vrrp.Machine) Group
@@ -38,12 +42,15 @@ type kind struct {
 
 // play runs the schedule of a seed and returns what was wrong.
 func play(seed uint64, k kind, trace io.Writer) []string {
-	s := &schedule{lan: New(seed), rng: rand.New(rand.NewPCG(seed, 1))}
+	s := &schedule{lan: New(seed), rng: rand.New(rand.NewPCG(seed, 1)), harsh: k.harsh}
 	s.lan.Trace = trace
 	s.build(k)
 	s.chaos()
 	s.heal()
 	if s.quiet() {
+		if s.harsh && s.rng.IntN(8) == 0 {
+			s.theft()
+		}
 		s.end()
 	}
 	return append(s.lan.Violations(), s.problems...)
@@ -79,6 +86,9 @@ func (s *schedule) build(k kind) {
 	}
 	if r.IntN(4) == 0 {
 		c.PreemptDelay = s.aboutOf(c.Interval, 6)
+	}
+	if k.harsh && r.IntN(4) == 0 {
+		c.StartupDelay = s.aboutOf(c.Interval, 6)
 	}
 	c.Announce.Refresh = -1
 	if r.IntN(2) == 0 { // one that is reached within the quiet time
@@ -167,6 +177,9 @@ func (s *schedule) aboutOf(unit time.Duration, n float64) time.Duration {
 // runs are calm and others extreme.
 func (s *schedule) chaos() {
 	kinds := slices.Clone(faults)
+	if s.harsh {
+		kinds = append(kinds, harshFaults()...)
+	}
 	s.rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	kinds = kinds[:1+s.rng.IntN(len(kinds))]
 	for range s.rng.IntN(30) {
@@ -332,6 +345,9 @@ func (s *schedule) heal() {
 	l := s.lan
 	l.Heal()
 	l.Network.Loss, l.Network.Duplicate = 0, 0
+	if s.harsh {
+		s.healHarsh()
+	}
 	for _, n := range l.nodes {
 		n.FailSends, n.FailClaims, n.FailReleases = false, false, false
 		n.Spare()
@@ -344,6 +360,9 @@ func (s *schedule) heal() {
 		c, base := n.Config, &s.base[n.segment]
 		c.Source = netip.Addr{}
 		c.Interval, c.Addresses, c.Lease = base.Interval, base.Addresses, base.Lease
+		if s.harsh {
+			c.DownAdverts, c.HandOverLinger, c.PreemptDelay, c.Announce = 0, 0, base.PreemptDelay, base.Announce
+		}
 		n.Reconfigure(c)
 		if !n.Alive() && s.rng.IntN(4) > 0 {
 			n.Start(s.rng.IntN(2) == 0)
@@ -354,7 +373,7 @@ func (s *schedule) heal() {
 	masters := slices.DeleteFunc(s.masters(0), func(n *Node) bool {
 		return slices.ContainsFunc(n.nodes, func(n *Node) bool { return n.failed || n.Router.Status().HandOver })
 	})
-	s.split = len(masters) > 1
+	s.split, s.healedAt = len(masters) > 1, l.now
 	if l.Trace != nil {
 		fmt.Fprintf(l.Trace, "%10.4f    healed\n", l.Elapsed().Seconds())
 	}

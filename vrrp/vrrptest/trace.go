@@ -90,7 +90,7 @@ func (n *Node) String() string {
 			fmt.Fprintf(&b, ", master %v with %d each %v", s.Master.Address, s.Master.Priority, s.Interval)
 		}
 		if at, ok := n.group.Deadline(); ok {
-			fmt.Fprintf(&b, ", timer in %v", at.Sub(n.lan.now))
+			fmt.Fprintf(&b, ", timer in %v", at.Sub(n.clock()))
 		}
 		for _, f := range s.Findings {
 			fmt.Fprintf(&b, ", %s", render(f))
