@@ -100,3 +100,18 @@ func TestTwoThatObjectToEachOtherTire(t *testing.T) {
 		t.Errorf("announced at %v, want %v", got, want)
 	}
 }
+
+// The last word waits for the addresses, if they are just being put back.
+func TestTheLastWordIsNotOfWhatIsNotHeld(t *testing.T) {
+	m, begin := longMaster(t)
+	at := func(ms int) Instant { return begin.Add(time.Duration(ms) * time.Millisecond) }
+	a := m.cfg.Addresses[0]
+	drive(m, at(0), AnnouncementHeard{Address: a})
+	cfg := m.cfg
+	cfg.Lease = 5 * time.Second
+	drive(m, at(985), Reconfigured{Config: cfg}) // claims
+	drive(m, at(990), AddressLost{Address: a})   // too soon to claim again
+	if got, want := until[Announce](m, at(5000)), []Instant{at(1005)}; !slices.Equal(got, want) {
+		t.Errorf("announced at %v, want %v", got, want)
+	}
+}
