@@ -82,6 +82,9 @@ func TestAReloadOnTrial(t *testing.T) {
 	if out, ok := d.lbha("confirm"); !ok || !strings.HasPrefix(out, "confirmed: ") {
 		t.Errorf("confirm: %v\n%s", ok, out)
 	}
+	if out, _ := d.lbha("status"); strings.Contains(out, "was refused") {
+		t.Errorf("after the confirmation the status holds on to what was refused because of the trial:\n%s", out)
+	}
 	pid := d.child("lbha: director")
 	d.kill("lbha: director")
 	d.untilConfigured("confirmed", func(st *observe.Status) bool {

@@ -59,6 +59,21 @@ func TestAPairElectsAndHandsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.until("master")
+
+	// Both orders are part of the instance's story.
+	events, err := a.client.Events(t.Context(), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var orders []string
+	for _, e := range events.Events {
+		if e.Kind == "operation" {
+			orders = append(orders, e.Object+": "+e.Message)
+		}
+	}
+	if want := []string{"web: hand-over asked for", "web: the order to stay out was lifted"}; !slices.Equal(orders, want) {
+		t.Errorf("orders told of: %q, want %q", orders, want)
+	}
 }
 
 func TestAnInterfaceMayComeLateAndGo(t *testing.T) {

@@ -74,6 +74,7 @@ func (d *director) Confirm(ctx context.Context, req admin.ConfirmRequest) (*admi
 		} else if err = d.trial.confirm(monotonic()); err == nil {
 			d.former, result.Hash = nil, d.cfg.Hash
 			d.trials.Confirmed++
+			d.lastReload = &observe.Reload{Time: time.Now(), OK: true, Applied: true} // one refused because of the trial is settled
 			d.record(observe.Event{Kind: "reload", Object: "reload", Reason: "confirmed", Message: fmt.Sprintf("configuration %.12s stays: %s confirmed it", d.cfg.Hash, who)})
 		}
 	}); errors.Join(doErr, err) != nil {
@@ -139,7 +140,7 @@ func (d *director) takeBack(ctx context.Context, f *former, why string) (*admin.
 		d.trials.Reverted++
 		d.lastReload = &observe.Reload{Time: time.Now(), OK: r.OK, Applied: true, Error: r.Error, Reverted: why, File: otherwise}
 		e := observe.Event{Kind: "reload", Object: "reload", Reason: "reverted", Warn: true,
-			Message: fmt.Sprintf("configuration %.12s was taken back (%s): %.12s is in force again, %d changes", f.Trial, why, r.Hash, len(r.Changes))}
+			Message: fmt.Sprintf("configuration %.12s was taken back (%s): %.12s is in force again, %s", f.Trial, why, r.Hash, changes(r))}
 		if !r.OK {
 			e.Message += "; but " + r.Error
 		}

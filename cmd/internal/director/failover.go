@@ -20,10 +20,23 @@ func (d *director) Failover(ctx context.Context, req admin.FailoverRequest) erro
 		}
 		err = d.elector.conn.Send(link.Message{HandOver: &link.HandOver{Instance: req.Instance, Lift: req.Lift}})
 		if err == nil {
-			d.record(observe.Event{Kind: "operation", Object: req.Instance, Reason: "failover", Message: fmt.Sprintf("hand-over asked for (lift %v)", req.Lift)})
+			d.recordFailover(req)
 		}
 	})
 	return errors.Join(doErr, err)
+}
+
+// recordFailover tells each instance's story of the order.
+func (d *director) recordFailover(req admin.FailoverRequest) {
+	message := "hand-over asked for"
+	if req.Lift {
+		message = "the order to stay out was lifted"
+	}
+	for _, in := range d.vrrp.Instances {
+		if in.Name == req.Instance || req.Instance == "" && (req.Lift || in.State == vrrp.Master) {
+			d.record(observe.Event{Kind: "operation", Object: in.Name, Reason: "failover", Message: message})
+		}
+	}
 }
 
 // canHandOver says why a hand-over, as far as is known here, would do nothing.

@@ -69,7 +69,7 @@ func (d *director) change(ctx context.Context, apply func(context.Context) *admi
 }
 
 func reloadEvent(r *admin.ReloadResult) observe.Event {
-	e := observe.Event{Kind: "reload", Object: "reload", Reason: "reloaded", Message: fmt.Sprintf("configuration %.12s is in force, %d changes", r.Hash, len(r.Changes))}
+	e := observe.Event{Kind: "reload", Object: "reload", Reason: "reloaded", Message: fmt.Sprintf("configuration %.12s is in force, %s", r.Hash, changes(r))}
 	switch {
 	case r.Applied && !r.OK:
 		e.Reason, e.Warn = "not-verified", true
@@ -92,6 +92,13 @@ func reloadEvent(r *admin.ReloadResult) observe.Event {
 		e.Message += fmt.Sprintf("; it is on trial: %.12s returns unless `lbha confirm` comes within %v", r.Trial.Former, r.Trial.Within)
 	}
 	return e
+}
+
+func changes(r *admin.ReloadResult) string {
+	if len(r.Changes) == 1 {
+		return "1 change"
+	}
+	return fmt.Sprintf("%d changes", len(r.Changes))
 }
 
 // refused is the outcome of a change that was not made.

@@ -301,7 +301,7 @@ func TestStatusTellsOfRefusal(t *testing.T) {
 	if ok, measured := statusTellsOfRefusal.Judge(c); !ok {
 		t.Errorf("a refusal that is told fails: %s", measured)
 	}
-	side.Journal = "2026-11-22 10:00:00.000   reload      reload                 configuration 0123456789ab is in force, 1 changes\n"
+	side.Journal = "2026-11-22 10:00:00.000   reload      reload                 configuration 0123456789ab is in force, 1 change\n"
 	c.Run.After["d1"] = side
 	if ok, _ := statusTellsOfRefusal.Judge(c); ok {
 		t.Error("a journal of another reload passes")
