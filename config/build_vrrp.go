@@ -70,6 +70,9 @@ func (b *builder) instance(raw *rawVRRP) Instance {
 	for i := range raw.Rules.Items {
 		in.Rules = append(in.Rules, b.rule(&raw.Rules.Items[i]))
 	}
+	if in.DownAdverts == 1 {
+		b.warn(raw.DownAdverts.Node, "down_adverts: with 1, a single lost advert is a failover, and so is a master that is late by the skew of a backup; the protocol has 3")
+	}
 	if d := in.AddressLease.Duration; d > 0 && d <= in.Interval {
 		b.errorHint(raw.AddressLease.Node, "it is renewed with each advert", "address_lease: %s ends before the next advert, one interval of %s later", short(d), short(in.Interval))
 	}
