@@ -88,11 +88,16 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		say("%s", t.name)
 		b.trial = trial{Trial: &Trial{Name: t.name}}
 		r.Trials = append(r.Trials, b.Trial)
-		if err := t.do(ctx); err != nil {
+		err := t.do(ctx)
+		if err != nil {
 			b.Not = append(b.Not, err.Error())
-			if log, err := m.Command(ctx, "journalctl", "--no-pager", "-o", "short-monotonic", "-n", "60", "-u", "lbha"); err == nil {
+		}
+		if len(b.Not) > 0 {
+			if log, err := m.Command(ctx, "journalctl", "--no-pager", "-o", "short-monotonic", "-n", "150", "-u", "lbha"); err == nil {
 				b.Not = append(b.Not, log)
 			}
+		}
+		if err != nil {
 			break // what follows would fail for this reason
 		}
 	}
@@ -224,19 +229,21 @@ func (b *bench) undisturbed(ctx context.Context, do func() error) error {
 	if err != nil {
 		return err
 	}
-	lost := make(chan time.Duration, 1)
+	type seen struct{ without, blind time.Duration } // blind: the longest time between two looks, as when the machine stands still
+	watched := make(chan seen, 1)
 	watch, cancel := context.WithCancel(ctx)
 	go func() {
-		var without time.Duration
+		var s seen
 		for last := time.Now(); watch.Err() == nil; {
 			time.Sleep(10 * time.Millisecond)
 			now := time.Now()
 			if !holds(b.Host) {
-				without += now.Sub(last)
+				s.without += now.Sub(last)
 			}
+			s.blind = max(s.blind, now.Sub(last))
 			last = now
 		}
-		lost <- without
+		watched <- s
 	}()
 	err = do()
 	if err == nil {
@@ -244,7 +251,7 @@ func (b *bench) undisturbed(ctx context.Context, do func() error) error {
 	}
 	time.Sleep(4 * interval)
 	cancel()
-	without := <-lost
+	s := <-watched
 	if err != nil {
 		return err
 	}
@@ -253,7 +260,7 @@ func (b *bench) undisturbed(ctx context.Context, do func() error) error {
 		return err
 	}
 	b.see(after.Transitions == before.Transitions, "the peer made %d transitions", after.Transitions-before.Transitions)
-	b.see(without == 0, "the master was without its address for %v", without)
+	b.see(s.without == 0, "the master was without its address for %v, seen every %v at least", s.without, s.blind.Round(time.Millisecond))
 	in, err := b.status(ctx)
 	if err != nil {
 		return err
