@@ -32,11 +32,11 @@
 // # What follows the master
 //
 // Beside its addresses a master has routes and rules, and perhaps a virtual MAC. Routes and rules are added after the
-// addresses and removed before them; what of them cannot be had is a finding, never a fault, and so is a
-// route in whose place somebody put his own. The link of a virtual MAC is made with the instance and goes with it; it is up
-// while the instance is master. Adverts leave the interface below as whole frames, so that the first of them need not wait
-// for that link. All of it is in the kernel with our mark: a process that returns goes on with it, one that knows nothing of
-// it sweeps it away.
+// addresses and removed before them; what of them cannot be had is a finding, never a fault, and so is a route in whose
+// place somebody put his own. The link of a virtual MAC is made with the instance and goes with it; it is up while the
+// instance is master. Adverts leave the interface below as whole frames, so that the first of them need not wait for that
+// link. All of it is in the kernel with our mark: a process that returns goes on with it, one that knows nothing of it
+// sweeps it away.
 //
 // # Real time
 //
