@@ -129,7 +129,7 @@ func TestSSHAnnounces(t *testing.T) {
 }
 
 // Each way not to get there is told with what to do, and no time is lost on what no time mends.
-func TestSSHTellsWhatToDo(t *testing.T) {
+func TestSSHNamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		said     string
