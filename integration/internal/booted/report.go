@@ -13,6 +13,8 @@ type Trial struct {
 	Name string   `json:"name"`
 	Seen []string `json:"seen"` // as it was demanded
 	Not  []string `json:"not"`  // demanded, and not seen
+	// Again is what came of earlier tries, each of which had to be repeated.
+	Again []string `json:"again,omitempty"`
 }
 
 // OK reports whether all was as it must be.
@@ -48,6 +50,9 @@ func (r *Report) Print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, t := range r.Trials {
 		fmt.Fprintf(w, "%s\t%s\n", t.Name, suite.Verdict(t.OK()))
+		for _, s := range t.Again {
+			fmt.Fprintf(w, "\t  tried before: %s\n", s)
+		}
 		for _, s := range t.Seen {
 			fmt.Fprintf(w, "\t  %s\n", s)
 		}

@@ -317,7 +317,7 @@ func TestStatusTellsOfRefusal(t *testing.T) {
 // A pair that does not recover fails the scenario after which it does not, whatever else that showed.
 func TestRestAfterwards(t *testing.T) {
 	result := Result{Name: "kill-all"}
-	result.judge([]Expectation{noRequestLost}, rest())
+	result.judge([]Expectation{noRequestLost}, nil, rest())
 	result.judgeRest(nil, 70*time.Millisecond)
 	if f := result.Findings[len(result.Findings)-1]; !result.OK || f.Measured != "after 70.0 ms" {
 		t.Errorf("a pair that recovers: %+v", f)
@@ -339,7 +339,7 @@ func TestReport(t *testing.T) {
 		expect []Expectation
 	}{{"calm", good, []Expectation{noRequestLost}}, {"storm", bad, []Expectation{noRequestLost, leaseEnds}}} {
 		result := Result{Name: sc.name, Title: "the " + sc.name, Run: sc.c.Run, Quiet: sc.c.Quiet}
-		result.judge(sc.expect, sc.c)
+		result.judge(sc.expect, nil, sc.c)
 		r.Results = append(r.Results, result)
 	}
 	r.Results = append(r.Results, Result{Name: "lost", Title: "never played", Error: "the pair did not come to rest"})

@@ -28,13 +28,17 @@ func (r *Report) Outcomes() map[string]bool {
 }
 
 // judge applies the expectations and sums up.
-func (r *Result) judge(expect []Expectation, c *Case) {
+func (r *Result) judge(expect, figures []Expectation, c *Case) {
 	r.OK = r.Error == ""
-	for _, e := range expect {
-		ok, measured := e.Judge(c)
-		r.Findings = append(r.Findings, Finding{e.Name, ok, measured})
-		r.OK = r.OK && ok
+	apply := func(list []Expectation, figure bool) {
+		for _, e := range list {
+			ok, measured := e.Judge(c)
+			r.Findings = append(r.Findings, Finding{e.Name, ok, measured, figure})
+			r.OK = r.OK && ok
+		}
 	}
+	apply(expect, false)
+	apply(figures, true)
 	r.Masters = c.Run.Masters()
 	for _, host := range directors {
 		for _, change := range c.Run.Changes(host) {
@@ -83,8 +87,8 @@ func (r *Report) Print(out io.Writer) {
 		if result.Error != "" {
 			fmt.Fprintf(out, "  FAILED  %s\n", result.Error)
 		}
-		if result.Replayed > 0 {
-			fmt.Fprintf(out, "  note    played %d times, because the lab's machine stood still\n", result.Replayed+1)
+		for _, why := range result.Again {
+			fmt.Fprintf(out, "  note    played before: %s\n", why)
 		}
 		for _, f := range result.Findings {
 			fmt.Fprintf(out, "  %-6s  %s: %s\n", suite.Verdict(f.OK), f.Name, f.Measured)

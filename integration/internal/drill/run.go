@@ -33,9 +33,9 @@ type Result struct {
 	OK       bool            `json:"ok"`
 	Error    string          `json:"error,omitempty"` // the scenario could not be played
 	Findings []Finding       `json:"findings"`
-	Masters  string          `json:"masters"`            // who was master when, in seconds of the window
-	Table    []string        `json:"table"`              // how the tables changed
-	Replayed int             `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
+	Masters  string          `json:"masters"`         // who was master when, in seconds of the window
+	Table    []string        `json:"table"`           // how the tables changed
+	Again    []string        `json:"again,omitempty"` // what came of plays before this one, each of which had to be repeated
 	Run      *stage.Evidence `json:"run,omitempty"`
 	Quiet    *stage.Evidence `json:"quiet,omitempty"`
 }
@@ -99,18 +99,38 @@ func choose(only []string) ([]Scenario, error) {
 	return chosen, nil
 }
 
-// play plays a scenario, and plays a failed one again when the lab's own machine stood still meanwhile: what was measured then is that
-// machine. A director cannot bring that about: the clients run in real time.
+// play plays a scenario until it is certain what came of it: see [suite.Repeat].
 func play(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...any)) (result Result) {
-	for replayed := range maxReplays + 1 {
-		result = once(ctx, s, sc, say)
-		result.Replayed = replayed
-		if result.OK || result.Run == nil || result.Run.Stall() <= min(stallLimit, result.Quiet.Stall()+gapTolerance) {
-			break
+	var again []string
+	suite.Repeat(func() suite.Play {
+		if len(again) > 0 {
+			say("      %s: once more", again[len(again)-1])
 		}
-		say("      failed, but the lab's machine stood still for %s: once more", ms(result.Run.Stall()))
-	}
+		result = once(ctx, s, sc, say)
+		result.Again = slices.Clone(again)
+		became, why := result.became()
+		again = append(again, why)
+		return became
+	})
 	return result
+}
+
+// became says what a play is worth, and why it may have to be played again. What was measured while the lab's own machine stood still is that machine:
+// a director cannot bring that about, the clients run in real time.
+func (r *Result) became() (suite.Play, string) {
+	if !r.OK && r.Run != nil && r.Run.Stall() > min(stallLimit, r.Quiet.Stall()+gapTolerance) {
+		return suite.Spoiled, fmt.Sprintf("it failed, but the lab's machine stood still for %s", ms(r.Run.Stall()))
+	}
+	var failures []suite.Failure
+	if r.Error != "" {
+		failures = append(failures, suite.Failure{What: r.Error})
+	}
+	for _, f := range r.Findings {
+		if !f.OK {
+			failures = append(failures, suite.Failure{What: f.Name + ": " + f.Measured, Figure: f.Figure})
+		}
+	}
+	return suite.Weigh(failures)
 }
 
 const (
@@ -153,7 +173,7 @@ func once(ctx context.Context, s *stage.Stage, sc Scenario, say func(string, ...
 		}
 	}
 	c := &Case{Run: result.Run, Quiet: result.Quiet, D1: s.D1.Settings, D2: s.D2.Settings, WritesSeen: s.WritesSeen}
-	result.judge(sc.Expect, c)
+	result.judge(sc.Expect, sc.Figures, c)
 	// What does not come back fails here: started afresh, the pair would show nothing of it in the next scenario.
 	begin := time.Now()
 	err := s.Rest(ctx, stage.RestLimit)

@@ -14,6 +14,8 @@ type Scenario struct {
 	Length time.Duration // of the window, and of the quiet run beside it
 	Steps  []stage.Step
 	Expect []Expectation
+	// Figures are the expectations that bound a time by milliseconds, which has the machine's own noise in it: the median of three plays counts.
+	Figures []Expectation
 	// Restore brings the pair back, as far as it does not come back by itself.
 	Restore func(s *stage.Stage) error
 }
@@ -36,4 +38,5 @@ type Finding struct {
 	Name     string `json:"name"`
 	OK       bool   `json:"ok"`
 	Measured string `json:"measured"`
+	Figure   bool   `json:"figure,omitempty"` // a time in milliseconds
 }

@@ -27,7 +27,7 @@ type Result struct {
 	Story    string        `json:"story"`          // who was master when
 	Logs     []string      `json:"logs,omitempty"` // of a cell that failed
 	Stall    time.Duration `json:"stall"`          // longest time in which the lab itself stood still
-	Replayed bool          `json:"replayed"`       // failed while the lab stood still, and was played again
+	Again    int           `json:"again"`          // how often it was played before, without a verdict
 }
 
 // OK reports whether everything was as it must be.
@@ -117,8 +117,8 @@ func (r *Report) Print(out io.Writer) {
 		fmt.Fprintf(out, "  %s: %s\n", c.Cell, c.Story)
 	}
 	for _, c := range r.Cells {
-		if c.Replayed {
-			fmt.Fprintf(out, "\n%s was played again: the lab stood still the first time\n", c.Cell)
+		if c.Again > 0 {
+			fmt.Fprintf(out, "\n%s was played %d times: it failed while the lab stood still, or by a time alone, of which the median counts\n", c.Cell, c.Again+1)
 		}
 		if c.OK() {
 			continue

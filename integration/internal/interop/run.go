@@ -80,13 +80,20 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		}
 	}
 	all.Wait()
-	for i, result := range r.Cells {
-		// What was measured then is the machine. A director cannot bring that about.
-		if !result.OK() && result.Stall > stallLimit {
-			say("  %s: the lab stood still for %s ms: once more", cells[i], ms(result.Stall))
-			once(i, fmt.Sprintf("r%02d", i))
-			r.Cells[i].Replayed = true
-		}
+	for i := range cells {
+		again := 0
+		suite.Repeat(func() suite.Play {
+			if again > 0 { // the first play was above
+				once(i, fmt.Sprintf("r%d%02d", again, i))
+			}
+			again++
+			became, why := r.Cells[i].became()
+			if became != suite.Held {
+				say("  %s: %s", cells[i], why)
+			}
+			return became
+		})
+		r.Cells[i].Again = again - 1
 	}
 	if o.Busy > 0 {
 		say("lbha at %v for %v, every processor busy", busyInterval, o.Busy)
@@ -96,6 +103,24 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		}
 	}
 	return r, nil
+}
+
+// became says what a play of a cell is worth. All that a cell demands is about times.
+func (r *Result) became() (suite.Play, string) {
+	var failures []suite.Failure
+	for _, f := range r.Findings {
+		if !f.OK {
+			failures = append(failures, suite.Failure{What: f.What + ": " + f.Measured, Figure: true})
+		}
+	}
+	switch {
+	case len(r.Findings) == 0:
+		return suite.Broken, "nothing was seen"
+	case len(failures) > 0 && r.Stall > stallLimit:
+		// What was measured then is the machine. A director cannot bring that about.
+		return suite.Spoiled, fmt.Sprintf("it failed, but the lab stood still for %s ms", ms(r.Stall))
+	}
+	return suite.Weigh(failures)
 }
 
 // stalls records when the lab itself was late.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
+	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/lbha/lbha/ipvs"
 )
 
@@ -90,44 +91,51 @@ func (s *session) failover(ctx context.Context) error {
 	return nil
 }
 
-// planned watches a quiet run, and then a stop of the master. When an answer was late and the lab's own machine stood still meanwhile, that machine
-// is what was measured: it is done again.
+// planned watches a quiet run, and then a stop of the master, until it is certain whether an answer was late: see [suite.Repeat]. When the lab's own
+// machine stood still meanwhile, that machine is what was measured.
 func (s *session) planned(ctx context.Context, all []*talks) (quiet, stopped []window, err error) {
-	for range maxReplays + 1 {
-		if quiet != nil {
-			s.say("  an answer was late, and the lab's machine stood still: once more")
-			if err := s.returns(ctx); err != nil {
-				return nil, nil, err
+	again := false
+	suite.Repeat(func() suite.Play {
+		if again {
+			s.say("  an answer was late, of which the lab's machine may be the reason: once more")
+			if err = s.returns(ctx); err != nil {
+				return suite.Broken
 			}
 		}
+		again = true
 		s.say("  a quiet run of %v", stopLength)
 		quiet = s.during(ctx, all, stopLength)
 		s.say("  SIGTERM to the master")
 		stalls := watchStalls()
-		if err := s.directors[0].Stop(); err != nil {
-			return nil, nil, err
+		if err = s.directors[0].Stop(); err != nil {
+			return suite.Broken
 		}
 		stopped = s.during(ctx, all, stopLength)
 		stall := stalls.end()
-		if err := s.took(); err != nil {
-			return nil, nil, err
+		if err = s.took(); err != nil {
+			return suite.Broken
 		}
-		late := false
+		became := suite.Held
 		for i, w := range stopped {
 			ok, _ := w.asQuiet(quiet[i])
-			late = late || !ok && w.Broken+w.Silent == 0 && !s.crowd()
+			switch {
+			case ok || s.crowd():
+			case w.Broken+w.Silent > 0:
+				return suite.Broken
+			default:
+				became = suite.Missed
+			}
 		}
-		if !late || stall < stallLimit {
-			break
+		if became == suite.Missed && stall >= stallLimit {
+			return suite.Spoiled
 		}
-	}
-	return quiet, stopped, nil
+		return became
+	})
+	return quiet, stopped, err
 }
 
-const (
-	maxReplays = 2
-	stallLimit = 60 * time.Millisecond
-)
+// stallLimit is how long the machine may stand still while answers are to come in time.
+const stallLimit = 60 * time.Millisecond
 
 // during lets a time pass, more where connections talk rarely, and sums up what the conversations did in it.
 func (s *session) during(ctx context.Context, all []*talks, length time.Duration) (ws []window) {

@@ -3,11 +3,14 @@ package rehearse
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lbha/lbha/integration/internal/load"
 	"github.com/lbha/lbha/integration/internal/script"
 	"github.com/lbha/lbha/integration/internal/stage"
+	"github.com/lbha/lbha/integration/internal/suite"
 	"github.com/lbha/lbha/integration/internal/timeline"
 )
 
@@ -20,7 +23,7 @@ type Result struct {
 	Findings []script.Finding `json:"findings"`
 	Masters  string           `json:"masters"` // who had the virtual address when, in seconds of the window
 	Took     time.Duration    `json:"took"`
-	Replayed int              `json:"replayed,omitempty"` // how often it was played again, because the machine stood still
+	Again    []string         `json:"again,omitempty"` // what came of plays before this one, each of which had to be repeated
 	Run      *stage.Evidence  `json:"run,omitempty"`
 	Quiet    *stage.Evidence  `json:"quiet,omitempty"`
 	Picture  string           `json:"picture,omitempty"` // SVG
@@ -32,27 +35,46 @@ const (
 	maxReplays = 2
 )
 
-// Play plays a scenario, and plays a failed one again when the place's own machine stood still meanwhile: what was measured then
-// is that machine. A director cannot bring that about: clients run in real time.
+// Play plays a scenario until it is certain what came of it: see [suite.Repeat]. Where no client of ours measures, as on a real pair, that is once.
 func Play(ctx context.Context, p Place, s *script.Scenario, say func(string, ...any)) (r *Result) {
 	begin := time.Now()
-	for replayed := range maxReplays + 1 {
+	var again []string
+	suite.Repeat(func() suite.Play {
+		if len(again) > 0 {
+			say("      %s: once more", again[len(again)-1])
+		}
 		r = once(ctx, p, s)
-		r.Replayed = replayed
-		if r.OK || r.Run == nil || r.Run.TCP.Attempts == 0 {
-			break
-		}
-		still := standstill(r.Run)
-		if still <= stallLimit {
-			break
-		}
-		say("      failed, but the machine stood still for %v: once more", still.Round(time.Millisecond))
-	}
+		r.Again = slices.Clone(again)
+		became, why := r.became()
+		again = append(again, why)
+		return became
+	})
 	r.Took = time.Since(begin)
 	if r.Run != nil {
 		r.Picture = timeline.Draw(s.Name+": "+s.Title, r.Run)
 	}
 	return r
+}
+
+// became says what a play is worth, and why it may have to be played again. What was measured while the place's own machine stood still is that
+// machine: a director cannot bring that about, clients run in real time.
+func (r *Result) became() (suite.Play, string) {
+	if r.OK {
+		return suite.Held, "it held"
+	}
+	if r.Error != "" || r.Run == nil || r.Run.TCP.Attempts == 0 {
+		return suite.Broken, r.Error
+	}
+	if still := standstill(r.Run); still > stallLimit {
+		return suite.Spoiled, fmt.Sprintf("it failed, but the machine stood still for %v", still.Round(time.Millisecond))
+	}
+	var failures []suite.Failure
+	for _, f := range r.Findings {
+		if !f.OK {
+			failures = append(failures, suite.Failure{What: f.Demand + ": " + f.Measured, Figure: f.Figure})
+		}
+	}
+	return suite.Weigh(failures)
 }
 
 // standstill is how long the machine stood still: the clients made no request, or nobody was answered though nothing was done yet.

@@ -60,9 +60,6 @@ func (r *Report) Print(out io.Writer) {
 		for line := range strings.Lines(result.Error) {
 			fmt.Fprintf(out, "  FAILED  %s\n", strings.TrimSpace(line))
 		}
-		if result.Replayed > 0 {
-			fmt.Fprintf(out, "  note    played %d times, because the machine stood still\n", result.Replayed+1)
-		}
 		for _, note := range result.notes() {
 			fmt.Fprintf(out, "  note    %s\n", note)
 		}
@@ -85,12 +82,15 @@ func lost(s load.Summary) string {
 	return fmt.Sprintf("%d/%d", s.Lost, s.Attempts)
 }
 
-// notes are those of what was seen.
-func (r *Result) notes() []string {
-	if r.Run == nil {
-		return nil
+// notes tell of plays before this one, and what was noted of this one.
+func (r *Result) notes() (notes []string) {
+	for _, why := range r.Again {
+		notes = append(notes, "played before: "+why)
 	}
-	return r.Run.Notes
+	if r.Run != nil {
+		notes = append(notes, r.Run.Notes...)
+	}
+	return notes
 }
 
 func firstLine(s string) string {

@@ -18,6 +18,7 @@ type Finding struct {
 	Position string `json:"position"`
 	OK       bool   `json:"ok"`
 	Measured string `json:"measured"`
+	Figure   bool   `json:"figure,omitempty"` // it is about a time, which has the machine's own noise in it
 }
 
 // Case is what is judged: what was seen while the scenario was played, and in a quiet run of the same length if it needs one.
@@ -39,10 +40,13 @@ func Judge(c *Case) (findings []Finding) {
 	}
 	for _, d := range c.Scenario.Demands {
 		ok, measured := c.judge(d)
-		findings = append(findings, Finding{d.Text, d.Position.String(), ok, measured})
+		findings = append(findings, Finding{d.Text, d.Position.String(), ok, measured, d.figure()})
 	}
 	return findings
 }
+
+// figure reports whether the demand bounds a time.
+func (c *Clause) figure() bool { return strings.Contains(c.Form, "TIME") }
 
 // moment is when something was done. A command takes its time, in some places much: what happens meanwhile is in time, and the time that a
 // demand gives begins when the command has ended.
