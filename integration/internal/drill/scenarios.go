@@ -42,9 +42,10 @@ func Scenarios() []Scenario {
 		},
 		{
 			Name: "stop", Title: "master stopped (SIGTERM)", Length: 7 * time.Second,
-			Steps:   []stage.Step{stage.At(begin, "stop", stop), stage.At(begin, "ended", waitEnd)},
-			Expect:  []Expectation{noConnectionLost, ended("stop", 5*time.Second), neverTwice("ARP never answered twice", always), cachesRight},
-			Figures: []Expectation{gapAsQuiet, announcedBy("d2", "stop")},
+			Steps:  []stage.Step{stage.At(begin, "stop", stop), stage.At(begin, "ended", waitEnd)},
+			Expect: []Expectation{noConnectionLost, ended("stop", 5*time.Second), cachesRight},
+			// Make before break: for less than a millisecond both have the address, which one request in a hundred plays may meet.
+			Figures: []Expectation{gapAsQuiet, announcedBy("d2", "stop"), neverTwice("ARP never answered twice", always)},
 			Restore: startD1,
 		},
 		{
