@@ -18,7 +18,7 @@ import (
 )
 
 // drillDeadline is when a drill that hangs is killed; a whole one takes some six minutes.
-const drillDeadline = 15 * time.Minute
+const drillDeadline = 30 * time.Minute
 
 func drillCommand(world *sandbox.Kind) *cobra.Command {
 	var o drill.Options

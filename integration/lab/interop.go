@@ -15,7 +15,7 @@ import (
 
 const (
 	// interopDeadline is when cells that hang are killed; all of them take some two minutes.
-	interopDeadline = 10 * time.Minute
+	interopDeadline = 20 * time.Minute
 	// busyTime is how long the pair at 10 ms is watched among the tests; the bench takes a minute.
 	busyTime = 10 * time.Second
 )

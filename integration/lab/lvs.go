@@ -13,7 +13,7 @@ import (
 )
 
 // lvsDeadline is when a run that hangs is killed; a whole one takes some four minutes.
-const lvsDeadline = 12 * time.Minute
+const lvsDeadline = 20 * time.Minute
 
 func lvsCommand(world *sandbox.Kind) *cobra.Command {
 	var o lvs.Options

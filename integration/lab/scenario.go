@@ -194,11 +194,11 @@ func (o scenarioOptions) write(r *rehearse.Report) error {
 	return os.WriteFile(o.junit, text, 0o644)
 }
 
-// scenariosDeadline bounds a world in which scenarios are played: each may be played three times, with a quiet run each.
+// scenariosDeadline bounds a world in which scenarios are played: each may be played several times, with a quiet run each.
 func scenariosDeadline(list []*script.Scenario) time.Duration {
 	limit := 5 * time.Minute
 	for _, s := range list {
-		limit += 3 * (2*s.Length + 30*time.Second)
+		limit += 6 * (2*s.Length + 30*time.Second)
 	}
 	return limit
 }

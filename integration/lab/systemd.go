@@ -15,7 +15,7 @@ import (
 )
 
 // systemdDeadline is when a run that hangs is killed; a whole one takes some two minutes.
-const systemdDeadline = 8 * time.Minute
+const systemdDeadline = 15 * time.Minute
 
 func systemdCommand(world *sandbox.Kind) *cobra.Command {
 	cmd := &cobra.Command{

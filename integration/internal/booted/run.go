@@ -80,11 +80,11 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		{"a reload that is refused", b.badReload, false},
 		{"a reload", b.reload, false},
 		{"restart while master", b.restart, true},
-		{"upgrade of the package while master", b.upgrade, false},
+		{"upgrade of the package while master", b.upgrade, true},
 		{"kill -9 of every process", b.crash, true},
 		{"the VRRP process is stuck", b.stuckElector, true},
 		{"the supervisor is stuck", b.stuckSupervisor, true},
-		{"stop", b.stop, false},
+		{"stop", b.stop, true},
 		{"the package is removed", b.remove, false},
 	} {
 		say("%s", t.name)

@@ -172,6 +172,14 @@ func (b *bench) restart(ctx context.Context) error {
 }
 
 func (b *bench) upgrade(ctx context.Context) error {
+	if b.Again != nil { // it is upgraded
+		if _, err := b.Command(ctx, "dpkg", "--force-confold", "-i", "/root/lbha.deb"); err != nil {
+			return err
+		}
+		if err := b.master(ctx, patience); err != nil {
+			return err
+		}
+	}
 	before, err := b.Command(ctx, "lbha", "version")
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ type Place struct {
 // ErrNotHere is returned for what containers of this topology cannot do.
 var ErrNotHere = errors.New("not in containerlab")
 
+// Serves is part of rehearse.Place.
+func (p *Place) Serves() bool { return false }
+
 // Deploy starts Docker, builds the image and deploys a copy of the example. The place ends with close.
 func Deploy(ctx context.Context, o Options, self string, say func(string, ...any)) (p *Place, close func(), err error) {
 	say("starting Docker")

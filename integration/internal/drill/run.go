@@ -136,12 +136,13 @@ func (r *Result) became() (suite.Play, string) {
 const (
 	// stallLimit is how long a client may stand still in a quiet run that is to be a measure.
 	stallLimit = 60 * time.Millisecond
-	maxReplays = 2
+	// quietTries is how often a quiet run is watched at most.
+	quietTries = 4
 )
 
 // quiet watches a quiet run; one in which the machine stood still is no measure and is watched again.
 func quiet(ctx context.Context, s *stage.Stage, length time.Duration, say func(string, ...any)) (e *stage.Evidence) {
-	for range maxReplays + 1 {
+	for range quietTries {
 		if e = s.Watch(ctx, length, nil); e.Stall() <= stallLimit {
 			break
 		}

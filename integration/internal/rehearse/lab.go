@@ -85,6 +85,9 @@ func (l *Lab) Prepare(ctx context.Context, s *script.Scenario) error {
 	return l.stage.Rest(ctx, stage.RestLimit)
 }
 
+// Serves is part of [Place].
+func (l *Lab) Serves() bool { return false }
+
 // intact gives the pair of the scenario before its own configuration again. An error says why it cannot stay.
 func (l *Lab) intact(ctx context.Context) error {
 	n := l.stage.Net

@@ -17,6 +17,8 @@ type Place interface {
 	Prepare(ctx context.Context, s *script.Scenario) error
 	// Watch plays steps at their times and returns what was seen in a window. A step that fails is in the evidence.
 	Watch(ctx context.Context, length time.Duration, steps []script.Step) (*stage.Evidence, error)
+	// Serves reports whether the pair serves somebody: no scenario is played again unasked then.
+	Serves() bool
 }
 
 // Possible checks a scenario against a place: every step and demand that it cannot play or judge, with its position.

@@ -32,10 +32,11 @@ type Result struct {
 const (
 	// stallLimit is how long a client may stand still in a run that is a measure.
 	stallLimit = 60 * time.Millisecond
-	maxReplays = 2
+	// quietTries is how often a quiet run is watched at most.
+	quietTries = 4
 )
 
-// Play plays a scenario until it is certain what came of it: see [suite.Repeat]. Where no client of ours measures, as on a real pair, that is once.
+// Play plays a scenario until it is certain what came of it: see [suite.Repeat]; on a pair that serves somebody, once.
 func Play(ctx context.Context, p Place, s *script.Scenario, say func(string, ...any)) (r *Result) {
 	begin := time.Now()
 	var again []string
@@ -47,6 +48,9 @@ func Play(ctx context.Context, p Place, s *script.Scenario, say func(string, ...
 		r.Again = slices.Clone(again)
 		became, why := r.became()
 		again = append(again, why)
+		if p.Serves() {
+			return suite.Broken // whatever it is, it is the verdict
+		}
 		return became
 	})
 	r.Took = time.Since(begin)
@@ -62,7 +66,7 @@ func (r *Result) became() (suite.Play, string) {
 	if r.OK {
 		return suite.Held, "it held"
 	}
-	if r.Error != "" || r.Run == nil || r.Run.TCP.Attempts == 0 {
+	if r.Error != "" || r.Run == nil {
 		return suite.Broken, r.Error
 	}
 	if still := standstill(r.Run); still > stallLimit {
@@ -79,6 +83,9 @@ func (r *Result) became() (suite.Play, string) {
 
 // standstill is how long the machine stood still: the clients made no request, or nobody was answered though nothing was done yet.
 func standstill(e *stage.Evidence) time.Duration {
+	if e.TCP.Attempts == 0 {
+		return 0 // no client of ours is there
+	}
 	still := e.TCP.Stall.Long
 	if e.UDP.Attempts > 0 {
 		still = e.Stall()
@@ -104,7 +111,7 @@ func once(ctx context.Context, p Place, s *script.Scenario) *Result {
 	}
 	var err error
 	if s.NeedsQuiet() {
-		for range maxReplays + 1 {
+		for range quietTries {
 			if r.Quiet, err = p.Watch(ctx, s.Length, nil); err != nil {
 				return fail(err)
 			}

@@ -78,6 +78,9 @@ func (r *SSH) Can(c script.Clause) error {
 	return nil
 }
 
+// Serves is part of [Place].
+func (r *SSH) Serves() bool { return true }
+
 func (r *SSH) host(director string) string { return r.Hosts[director[1]-'1'] }
 
 func (r *SSH) say(format string, args ...any) {

@@ -68,6 +68,9 @@ func NewLabSSH(binary string) (*LabSSH, error) {
 	return p, os.WriteFile(filepath.Join(sshdDir, "known"), []byte(known.String()), 0o600)
 }
 
+// Serves is part of [Place].
+func (p *LabSSH) Serves() bool { return false }
+
 // reach is the command that reaches a director from the third host, which knows the host keys of a file.
 func (p *LabSSH) reach(known string) string {
 	options := strings.TrimPrefix(SSHCommand, "ssh ")

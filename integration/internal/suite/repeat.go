@@ -13,7 +13,7 @@ const (
 )
 
 // maxSpoiled is how many plays may be spoiled before a failure is one all the same.
-const maxSpoiled = 2
+const maxSpoiled = 4
 
 // Repeat plays until it is certain what came of it, and returns how often that was. The last play is the verdict.
 //

@@ -14,7 +14,7 @@ func TestRepeat(t *testing.T) {
 		{"too slow, mostly", []Play{Missed, Held, Missed}},
 		{"broken in the end", []Play{Missed, Held, Broken}},
 		{"spoiled once", []Play{Spoiled, Held}},
-		{"spoiled always", []Play{Spoiled, Spoiled, Spoiled}},
+		{"spoiled always", []Play{Spoiled, Spoiled, Spoiled, Spoiled, Spoiled}},
 		{"spoiled in between", []Play{Missed, Spoiled, Held, Held}},
 	} {
 		next := 0
