@@ -18,11 +18,29 @@ import (
 // A thousand masters of one host die together. Their backup takes all of them over and tells it quickly, and what it is
 // master of already stays punctual.
 //
-// A crowded machine is asked again: the quickest of some failovers is what lbha can do.
+// A crowded machine is asked again: the best of some failovers is what lbha can do.
 func TestAThousandFailOverAtOnce(t *testing.T) {
-	const ethernets, attempts, limit = 4, 4, 200 * time.Millisecond
+	const attempts, limit, interval = 4, 200 * time.Millisecond, 100 * time.Millisecond
+	for attempt := 1; ; attempt++ {
+		took, late := aThousand(t, interval)
+		t.Logf("all are told within %v; the worst advert of others was late by %v", took, late)
+		if took <= limit && late <= interval || t.Failed() {
+			return
+		}
+		if attempt == attempts {
+			t.Fatalf("want all told within %v, and no advert of others late by more than %v", limit, interval)
+		}
+	}
+}
+
+// aThousand plays it once. It returns when the last was told, after the first advert, and how late the latest advert of the others ever was, whose
+// interval is given.
+func aThousand(t *testing.T, interval time.Duration) (took, late time.Duration) {
+	const ethernets = 4
 	l := newLAN(t, ethernets)
 	a, b := l.elector(0), l.elector(1)
+	defer a.kill()
+	defer b.kill()
 	var first, second []config.Instance
 	var names, own []string
 	for k := range 1000 {
@@ -36,7 +54,7 @@ func TestAThousandFailOverAtOnce(t *testing.T) {
 	}
 	for k := range ethernets { // of b alone
 		in := router(fmt.Sprintf("own%d", k), k, 1, 100)
-		in.VRID = 255
+		in.VRID, in.Interval = 255, interval
 		in.Addresses[0].Prefix = vip(20+k, 1).Prefix
 		second, own = append(second, in), append(own, in.Name)
 	}
@@ -44,26 +62,11 @@ func TestAThousandFailOverAtOnce(t *testing.T) {
 	a.untilAll(vrrp.Master, names...)
 	b.configure(nil, second...)
 	b.untilAll(vrrp.Master, own...)
-	quickest := time.Hour
-	for range attempts {
-		if quickest = min(quickest, failOver(l, a, b, ethernets, first, names)); quickest <= limit || t.Failed() {
-			break
-		}
-		a.start()
-		a.configure(nil, first...)
-		a.untilAll(vrrp.Master, names...)
-	}
-	worst := time.Duration(0) // of all its time
+	took = failOver(l, a, b, ethernets, first, names)
 	for _, name := range own {
-		worst = max(worst, b.of(name).MaxLate)
+		late = max(late, b.of(name).MaxLate)
 	}
-	t.Logf("all are told within %v; the worst advert of others was late by %v", quickest, worst)
-	if quickest > limit {
-		t.Errorf("the last was told %v after the first advert, want at most %v", quickest, limit)
-	}
-	if worst > 100*time.Millisecond { // an interval of theirs
-		t.Errorf("an advert of others was late by %v", worst)
-	}
+	return took, late
 }
 
 // failOver kills a, and returns how long after the first advert of b the last of its addresses was announced.
