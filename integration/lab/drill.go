@@ -27,7 +27,9 @@ func drillCommand(world *sandbox.Kind) *cobra.Command {
 		Use:   "drill [SCENARIO…]",
 		Short: "break one of two directors in every way that matters, and measure what clients lose",
 		Long: "Without a file, drill plays what is built in. With files, it plays those: see integration/scenarios for examples, and\n" +
-			"drill --language for every sentence that a file may have.",
+			"drill --language for every sentence that a file may have.\n\n" +
+			"What misses nothing but a time is played again, twice at most, and the median counts; what fails while the lab's own machine stands\n" +
+			"still is played again, too. The report says so. A real pair (--in ssh) is never troubled twice.",
 	}
 	reporting(cmd, func(ctx context.Context, files []string) (report, error) {
 		if so.language {

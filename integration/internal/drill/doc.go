@@ -6,5 +6,6 @@
 // [Evidence]: data without behaviour of the lab behind it, so that judging is arithmetic and tested as such.
 //
 // The quiet run is the measure: the lab runs on one slow processor at times, and its own noise must neither fail a
-// scenario nor excuse one.
+// scenario nor excuse one. That is why figures, which are times in milliseconds, are the median of three plays where the
+// first play misses one: a quiet run has one sample of the noise, and the scenario another.
 package drill
