@@ -40,6 +40,9 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			defer flush()
+			for _, w := range cfg.Warnings {
+				log.Warn(w.String())
+			}
 			// The supervisor keeps its memory there, before there is a director.
 			if err := os.MkdirAll(cfg.Global.StateDir, 0o750); err != nil {
 				return fmt.Errorf("state directory: %w; create it, or set global.state_dir", err)

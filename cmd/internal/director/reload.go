@@ -76,14 +76,7 @@ func reloadEvent(r *admin.ReloadResult) observe.Event {
 		e.Message = fmt.Sprintf("configuration %.12s is in force, but %s", r.Hash, r.Error)
 	case !r.OK:
 		e.Reason, e.Warn = "refused", true
-		e.Message = "configuration unchanged: " + r.Error
-		for n, line := range r.Diagnostics {
-			if n == 3 {
-				e.Message += fmt.Sprintf("; and %d more", len(r.Diagnostics)-n)
-				break
-			}
-			e.Message += "; " + line
-		}
+		e.Message = "configuration unchanged: " + r.Error + theFirst(r.Diagnostics)
 	}
 	if r.Applied && r.Trial != nil {
 		if r.OK {
@@ -91,7 +84,22 @@ func reloadEvent(r *admin.ReloadResult) observe.Event {
 		}
 		e.Message += fmt.Sprintf("; it is on trial: %.12s returns unless `lbha confirm` comes within %v", r.Trial.Former, r.Trial.Within)
 	}
+	if r.Applied {
+		e.Message += theFirst(r.Warnings)
+	}
 	return e
+}
+
+// theFirst are as many of the lines as a message holds.
+func theFirst(lines []string) (text string) {
+	const most = 3
+	for _, line := range lines[:min(len(lines), most)] {
+		text += "; " + line
+	}
+	if more := len(lines) - most; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
 }
 
 func changes(r *admin.ReloadResult) string {

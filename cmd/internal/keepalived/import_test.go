@@ -144,3 +144,13 @@ func FuzzImport(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) { loads(t, text) })
 }
+
+// A file in which nothing is set is said to be one: the result would not load.
+func TestNothing(t *testing.T) {
+	for _, text := range []string{"", "# vrrp_instance web {\n"} {
+		r := Import(File{Name: "k.conf", Text: text}, nil, func([]byte) error { return nil })
+		if len(r.TOML) != 0 || len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0].String(), "k.conf:1: nothing is configured") {
+			t.Errorf("%q: %q, %v", text, r.TOML, r.Notes)
+		}
+	}
+}

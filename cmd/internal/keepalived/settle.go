@@ -44,6 +44,9 @@ func Import(f File, read Reader, load Loader) Result {
 	c := &converter{names: map[string]bool{}, notes: notes}
 	c.convert(root)
 	c.settle(load)
+	if len(c.lines)+len(c.notes) == 0 {
+		c.notes = append(c.notes, Note{Place{f.Name, 1}, "nothing is configured here: the result is empty, which lbha does not load"})
+	}
 	order := map[string]int{}
 	for _, n := range c.notes {
 		if _, seen := order[n.File]; !seen {

@@ -115,7 +115,7 @@ func (s *supervisor) rolesIn(dir string) (*os.File, error) {
 	case errors.Is(err, keep.ErrTaken):
 		return nil, err
 	}
-	s.log.Warn("a restart of the daemon will be a failover: there is no memory for its roles", "reason", err)
+	s.log.Warn("a restart of the daemon will be a failover: there is no memory for its roles; global.state_dir has to be on a tmpfs, such as /run, where the daemon may write", "reason", err)
 	return keep.Create("lbha-elector", electorMemory)
 }
 
