@@ -16,6 +16,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/netlab"
 	"github.com/lbha/lbha/integration/internal/observe"
 	"github.com/lbha/lbha/integration/internal/suite"
+	"github.com/lbha/lbha/integration/internal/witness"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,10 +107,8 @@ func PlayBusy(ctx context.Context, kind drive.Kind, binary string, load Load, le
 	if err != nil {
 		return nil, err
 	}
-	w := newWitness()
-	if w != nil {
-		defer w.stop()
-	}
+	w := witness.Start()
+	defer w.Stop()
 	begin := mono.Now()
 	work := spin
 	if load == Churn {
@@ -124,8 +123,8 @@ func PlayBusy(ctx context.Context, kind drive.Kind, binary string, load Load, le
 		return nil, err
 	}
 	b.Transitions, b.Late, b.MaxLate = after.transitions-before.transitions, after.late-before.late, after.maxLate
-	b.judge(heard, p.D1.Name, w.longest)
-	b.Stall = w.longest(begin, mono.Now())
+	b.judge(heard, p.D1.Name, w.Longest)
+	b.Stall = w.Longest(begin, mono.Now())
 	b.Story = render(Spans(heard, busyInterval), nil, begin, map[string]string{p.D1.Name: "master", p.D2.Name: "backup"})
 	for _, d := range p.directors {
 		if !b.OK() {

@@ -11,6 +11,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/drive"
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/suite"
+	"github.com/lbha/lbha/integration/internal/witness"
 )
 
 // Options is what the caller may choose. It crosses into the world as JSON.
@@ -44,13 +45,13 @@ func Run(ctx context.Context, o Options, say func(string, ...any)) (*Report, err
 		}
 	}
 	say("interop: %d cells of lbha beside keepalived and FRR, side by side", len(cells))
-	stalls := watchStalls()
-	defer stalls.stop()
+	seen := witness.Start()
+	defer seen.Stop()
 	r := &Report{Cells: make([]*Result, len(cells))}
 	once := func(i int, prefix string) {
 		begin := mono.Now()
 		r.Cells[i] = play(ctx, prefix, cells[i], o)
-		r.Cells[i].Stall = stalls.longest(begin, mono.Now())
+		r.Cells[i].Stall = seen.Longest(begin, mono.Now())
 		say("  %s: %s in %.0f s", cells[i], suite.Verdict(r.Cells[i].OK()), mono.Now().Sub(begin).Seconds())
 	}
 	var all sync.WaitGroup
@@ -121,47 +122,4 @@ func (r *Result) became() (suite.Play, string) {
 		return suite.Spoiled, fmt.Sprintf("it failed, but the lab stood still for %s ms", ms(r.Stall))
 	}
 	return suite.Weigh(failures)
-}
-
-// stalls records when the lab itself was late.
-type stalls struct {
-	mu   sync.Mutex
-	list []stall
-	end  chan struct{}
-}
-
-func watchStalls() *stalls {
-	const rhythm = 5 * time.Millisecond
-	s := &stalls{end: make(chan struct{})}
-	go func() {
-		last := mono.Now()
-		for {
-			select {
-			case <-s.end:
-				return
-			case <-time.After(rhythm):
-			}
-			now := mono.Now()
-			if late := now.Sub(last) - rhythm; late > rhythm {
-				s.mu.Lock()
-				s.list = append(s.list, stall{now, late})
-				s.mu.Unlock()
-			}
-			last = now
-		}
-	}()
-	return s
-}
-
-func (s *stalls) stop() { close(s.end) }
-
-func (s *stalls) longest(from, to mono.Time) (longest time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, one := range s.list {
-		if one.at >= from && one.at <= to {
-			longest = max(longest, one.length)
-		}
-	}
-	return longest
 }

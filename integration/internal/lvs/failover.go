@@ -12,6 +12,7 @@ import (
 	"github.com/lbha/lbha/integration/internal/mono"
 	"github.com/lbha/lbha/integration/internal/observe"
 	"github.com/lbha/lbha/integration/internal/suite"
+	"github.com/lbha/lbha/integration/internal/witness"
 	"github.com/lbha/lbha/ipvs"
 )
 
@@ -106,12 +107,13 @@ func (s *session) planned(ctx context.Context, all []*talks) (quiet, stopped []w
 		s.say("  a quiet run of %v", stopLength)
 		quiet = s.during(ctx, all, stopLength)
 		s.say("  SIGTERM to the master")
-		stalls := watchStalls()
+		seen, from := witness.Start(), mono.Now()
+		defer seen.Stop()
 		if err = s.directors[0].Stop(); err != nil {
 			return suite.Broken
 		}
 		stopped = s.during(ctx, all, stopLength)
-		stall := stalls.end()
+		stall := seen.Longest(from, mono.Now())
 		if err = s.took(); err != nil {
 			return suite.Broken
 		}

@@ -1,4 +1,4 @@
-package interop
+package witness
 
 import (
 	"runtime"
@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// witness knows when the machine itself stood still: on a virtual machine the host may take a processor away for tens of milliseconds,
-// and no priority helps against that. On each processor a thread above every daemon does nothing but sleep and look at the clock.
-type witness struct {
+// Witness has, on each processor, a thread above every daemon that does nothing but sleep and look at the clock: no director can make it late.
+type Witness struct {
 	mu     sync.Mutex
 	stalls []stall
 	end    chan struct{}
@@ -27,43 +26,47 @@ type stall struct {
 
 const (
 	// Above the directors' 50.
-	witnessPriority = 60
-	witnessRhythm   = 2 * time.Millisecond
-	// A stall shorter than this explains nothing.
-	witnessLimit = busyInterval
+	priority = 60
+	rhythm   = 2 * time.Millisecond
+	// A stall of less explains nothing that the lab measures.
+	shortest = 10 * time.Millisecond
 )
 
-// newWitness starts to look. It returns nil where it may not have the priority that it needs.
-func newWitness() *witness {
-	w := &witness{end: make(chan struct{})}
+// Start starts to look, until Stop. It returns nil, which has seen nothing, where it may not have the priority that it needs.
+func Start() *Witness {
+	w := &Witness{end: make(chan struct{})}
 	for cpu := range runtime.NumCPU() {
 		ready := make(chan bool)
 		w.all.Go(func() { w.watch(cpu, ready) })
 		if !<-ready {
-			w.stop()
+			w.Stop()
 			return nil
 		}
 	}
 	return w
 }
 
-func (w *witness) stop() {
+// Stop ends it; what it has seen can be asked still.
+func (w *Witness) Stop() {
+	if w == nil {
+		return
+	}
 	close(w.end)
 	w.all.Wait()
 }
 
-func (w *witness) watch(cpu int, ready chan<- bool) {
+func (w *Witness) watch(cpu int, ready chan<- bool) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	var set unix.CPUSet
 	set.Set(cpu)
 	// A processor that is not ours to use needs no witness.
 	_ = unix.SchedSetaffinity(0, &set)
-	err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: witnessPriority}, 0)
+	err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority}, 0)
 	ready <- err == nil
 	if err != nil {
 		return
 	}
-	ts := unix.NsecToTimespec(int64(witnessRhythm))
+	ts := unix.NsecToTimespec(int64(rhythm))
 	for last := mono.Now(); ; {
 		select {
 		case <-w.end:
@@ -73,7 +76,7 @@ func (w *witness) watch(cpu int, ready chan<- bool) {
 		// Raw: after an ordinary call the thread might have to wait for Go's scheduler.
 		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 		now := mono.Now()
-		if late := now.Sub(last) - witnessRhythm; late > witnessLimit {
+		if late := now.Sub(last) - rhythm; late > shortest {
 			w.mu.Lock()
 			w.stalls = append(w.stalls, stall{now, late})
 			w.mu.Unlock()
@@ -82,8 +85,8 @@ func (w *witness) watch(cpu int, ready chan<- bool) {
 	}
 }
 
-// longest is the longest stall that overlaps [from, to].
-func (w *witness) longest(from, to mono.Time) (longest time.Duration) {
+// Longest is the longest stall that overlaps [from, to]; those of 10 ms and less are none.
+func (w *Witness) Longest(from, to mono.Time) (longest time.Duration) {
 	if w == nil {
 		return 0
 	}
