@@ -18,7 +18,7 @@ const maxSpoiled = 4
 // Repeat plays until it is certain what came of it, and returns how often that was. The last play is the verdict.
 //
 // A spoiled play counts for nothing. A figure that was missed is measured twice more at most, and the median counts: two of three plays decide.
-// So noise alone rarely fails a scenario, and what misses its figure half of the time still fails half of the time.
+// So noise that spoils one play in twenty fails one run in two hundred, and what misses its figure half of the time fails three times in eight.
 func Repeat(play func() Play) (plays int) {
 	spoiled, held, missed := 0, 0, 0
 	for {
